@@ -1,0 +1,185 @@
+/*
+ * install.c
+ *	  pocket.install(), upgrade(), uninstall(): the life of the data schema.
+ */
+#include "base/install.h"
+
+#include "base/spi.h"
+#include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
+#include "commands/event_trigger.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(pocket_check_database);
+PG_FUNCTION_INFO_V1(pocket_install);
+PG_FUNCTION_INFO_V1(pocket_upgrade);
+PG_FUNCTION_INFO_V1(pocket_uninstall);
+PG_FUNCTION_INFO_V1(pocket_keep_data);
+
+/* "pocket": two sessions that install wait for each other. */
+#define INSTALL_LOCK INT64CONST(0x706f636b6574)
+
+/* check_database(): called by the extension's script */
+Datum
+pocket_check_database(PG_FUNCTION_ARGS)
+{
+	if (GetDatabaseEncoding() != PG_UTF8)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+						errmsg("Pocket needs a database in encoding UTF8, not %s", GetDatabaseEncodingName()),
+						errhint("Use CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0.")));
+	PG_RETURN_VOID();
+}
+
+static void
+run_script(const char *script)
+{
+	int result = SPI_execute(script, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+}
+
+static void
+make_data_schema(void)
+{
+	static PocketPlan definition = {"SELECT pocket.data_definition()", "", NULL, NULL};
+	/* 31 bits, not 0: it is the upper half of bucket and volume ids */
+	static PocketPlan make_cell = {"INSERT INTO pocket_data.cell (schema_version, uuid, name, incarnation) "
+								   "VALUES ($1, gen_random_uuid(), $2, $3)",
+								   "int4 text int8", NULL, NULL};
+	Datum values[3] = {Int32GetDatum(POCKET_SCHEMA_VERSION), CStringGetTextDatum(get_database_name(MyDatabaseId)), 0};
+	uint32 incarnation = 0;
+	char *script;
+
+	if (pocket_read(&definition, NULL, NULL) != 1)
+		elog(ERROR, "pocket.data_definition() returned nothing");
+	script = pocket_column_text(0, 1);
+	pocket_free_rows();
+	run_script(script);
+	while (incarnation == 0)
+	{
+		if (!pg_strong_random(&incarnation, sizeof(incarnation)))
+			ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("no random numbers to be had")));
+		incarnation &= PG_INT32_MAX;
+	}
+	values[2] = Int64GetDatum(incarnation);
+	(void) pocket_write(&make_cell, values, NULL);
+}
+
+bool
+pocket_install_if_needed(void)
+{
+	PocketSession session;
+	bool needed;
+
+	if (pocket_installed())
+		return false;
+	PreventCommandIfReadOnly("pocket.install()");
+	PreventCommandIfParallelMode("pocket.install()");
+	pocket_enter_as(&session, pocket_extension_owner());
+	pocket_lock_exclusive(INSTALL_LOCK);
+	/* an advisory lock takes no invalidations: what whoever was first has made is not in the caches yet */
+	AcceptInvalidationMessages();
+	needed = !pocket_installed();
+	if (needed)
+		make_data_schema();
+	pocket_leave(&session);
+	return needed;
+}
+
+/* install(): true when it made the data schema, false when that was there */
+Datum
+pocket_install(PG_FUNCTION_ARGS)
+{
+	bool made = pocket_install_if_needed();
+	PocketSession session;
+
+	/* a schema of this name that is not ours, or does not fit, is an error here already */
+	pocket_enter(&session);
+	pocket_leave(&session);
+	PG_RETURN_BOOL(made);
+}
+
+/* upgrade(): there is one version of the data so far, so that it is enough to check it */
+Datum
+pocket_upgrade(PG_FUNCTION_ARGS)
+{
+	PocketSession session;
+
+	pocket_enter(&session);
+	pocket_leave(&session);
+	PG_RETURN_INT32(POCKET_SCHEMA_VERSION);
+}
+
+/* uninstall(cell_name): drops every file, version and the index of every block */
+Datum
+pocket_uninstall(PG_FUNCTION_ARGS)
+{
+	static PocketPlan name_of = {"SELECT name FROM pocket_data.cell", "", NULL, NULL};
+	char *given = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	PocketSession session;
+	char *name;
+
+	if (!superuser())
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("must be superuser to uninstall Pocket")));
+	if (!pocket_installed())
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE), errmsg("Pocket is not installed")));
+	/* what somebody else has planted under this name would run as superuser when it is read */
+	(void) pocket_data_owner();
+	pocket_enter_as(&session, GetUserId());
+	pocket_lock_exclusive(INSTALL_LOCK);
+	if (pocket_latest(&name_of, NULL, NULL) != 1)
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("table pocket_data.cell does not have its one row"),
+						errhint("DROP SCHEMA pocket_data CASCADE drops what is there.")));
+	name = pocket_column_text(0, 1);
+	pocket_free_rows();
+	if (strcmp(name, given) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("this is cell \"%s\", not \"%s\"", name, given),
+				 errhint("Uninstalling drops all files; the name of the cell says that you mean it.")));
+	run_script("SET LOCAL client_min_messages = warning; DROP SCHEMA pocket_data CASCADE");
+	pocket_leave(&session);
+	PG_RETURN_VOID();
+}
+
+static bool
+drops_pocket(const DropStmt *drop)
+{
+	ListCell *cell;
+
+	if (drop->removeType != OBJECT_EXTENSION || drop->behavior != DROP_CASCADE)
+		return false;
+	foreach (cell, drop->objects)
+	{
+		if (strcmp(strVal(lfirst(cell)), "pocket") == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * keep_data(): the event trigger on DROP EXTENSION.  The tables are no members of
+ * the extension, but their columns are of its types: CASCADE would take the
+ * columns, and with them every file, whereas the tables would stay.
+ */
+Datum
+pocket_keep_data(PG_FUNCTION_ARGS)
+{
+	const Node *statement;
+
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("pocket.keep_data() must be called by an event trigger")));
+	statement = ((EventTriggerData *) fcinfo->context)->parsetree;
+	if (IsA(statement, DropStmt) && drops_pocket((const DropStmt *) statement) && pocket_installed())
+		ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+						errmsg("cannot drop extension \"pocket\" while there are files"),
+						errdetail("CASCADE would drop the columns that hold them."),
+						errhint("SELECT pocket.uninstall('NAME') first; SELECT name FROM pocket_data.cell shows the "
+								"name.")));
+	PG_RETURN_NULL();
+}

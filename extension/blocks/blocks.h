@@ -1,0 +1,104 @@
+/*
+ * blocks.h
+ *	  Content as blocks: stored at sidecars, held by namespaces, read back.
+ *
+ * All functions run inside a session (base/spi.h).  Storing takes no lock and
+ * comes before the rows; holding is done under the namespace's head lock
+ * (design.md, invariants 1, 8 and 9).
+ */
+#ifndef POCKET_BLOCKS_H
+#define POCKET_BLOCKS_H
+
+#include "base/compat.h"
+
+#include "contract/pk_keyfile.h"
+#include "contract/pk_token.h"
+#include "types/blocklist.h"
+
+/* One file's bytes; store fills in their block list (palloc'd). */
+typedef struct PocketContent
+{
+	const char *data;
+	Size length;
+	PocketBlockList *blocks;
+} PocketContent;
+
+/* The receipts of one call to store, by hash. */
+typedef struct PocketReceipts PocketReceipts;
+
+/*
+ * Cuts contents into blocks, hashes them, and brings those to a sidecar that
+ * the namespace does not hold.  Errors: 08006 no node answers, 53100 drives
+ * full, PK007 no place, 28000 keys.
+ */
+extern PocketReceipts *pocket_blocks_store(int64 ns_id, PocketContent *contents, int count);
+
+/* NULL when the hash has none. */
+extern const pk_receipt *pocket_receipt_find(const PocketReceipts *receipts, const uint8 *hash);
+
+/*
+ * The namespace holds what a revision with the blocks `after` adds to the one
+ * before it (NULL: none).  Block rows are made of receipts where the namespace
+ * did not hold the hash.  PK002 when there is neither hold nor receipt.  What
+ * `before` alone has stays held: its revision is kept.
+ */
+extern void pocket_blocks_hold(int64 ns_id, PocketReceipts *receipts, const PocketBlockList *before,
+							   const PocketBlockList *after);
+
+/* Indexes what was sent although the namespace held it: its other copies may be lost. */
+extern void pocket_blocks_index(const PocketReceipts *receipts, const PocketBlockList *list);
+
+/*
+ * The bytes [start, start + length) of a block list, into out.  Each block is
+ * held against its length and CRC32C.  PK004 when a block is lost.
+ */
+extern void pocket_blocks_read(int64 ns_id, const PocketBlockList *blocks, int64 start, int64 length, char *out);
+
+/*
+ * The keys of pocket.key_file, read again when the file has changed.  28000
+ * when it is missing, malformed or open to others.
+ */
+extern const pk_keyring *pocket_keys(void);
+
+/* Which of count hashes (32 bytes each) the namespace holds now. */
+extern void pocket_blocks_held(int64 ns_id, const uint8 *const *hashes, int count, bool *held);
+
+/* count hashes as a bytea[] */
+extern Datum pocket_hash_array(const uint8 *const *hashes, int count);
+
+/*
+ * Asks for open buckets: a one-shot worker seals those that are known to be
+ * closed and opens others.  With wait, returns when it has ended.
+ */
+extern void pocket_buckets_wanted(const int64 *closed, int count, bool wait);
+
+/* What the worker is told: bgw_main_arg is the database, bgw_extra this. */
+#define POCKET_CLOSED_MAX 15
+typedef struct PocketClosedBuckets
+{
+	int64 count;
+	int64 bucket_ids[POCKET_CLOSED_MAX];
+} PocketClosedBuckets;
+
+/* --- orders --- */
+
+/* One order to one node; the answer or the error is a value in it. */
+typedef struct PocketOrder
+{
+	const char *node;
+	const char *verb;
+	const char *body; /* JSON */
+	void *owner;
+
+	pk_error error;
+	char *problem; /* palloc'd, when error is not PK_OK */
+	char *answer;  /* palloc'd valid JSON, when it is */
+} PocketOrder;
+
+/* All at once; returns when all have answered. */
+extern void pocket_orders(PocketOrder *orders, int count);
+
+/* One, whose failure is an error. */
+extern char *pocket_order(const char *node, const char *verb, const char *body);
+
+#endif

@@ -1,0 +1,79 @@
+/*
+ * transfer.h
+ *	  Requests to sidecars, many in flight at once; the only sockets of the
+ *	  extension.
+ *
+ * One libcurl multi handle per backend keeps connections alive.  A batch is a
+ * set of transfers under way: at most POCKET_FLIGHT_MAX run, the others wait.
+ * Everything that a transfer points to is the caller's and stays until the
+ * transfer was returned by pocket_batch_next() or the batch has ended; so a
+ * batch is ended in PG_FINALLY, before an error can free that memory.
+ *
+ * Node urls are http://HOST:PORT or unix:/path/to.sock.  Errors of a transfer
+ * are values in it; nothing is thrown from a callback.  A path holds a token:
+ * it is in no message.
+ */
+#ifndef POCKET_TRANSFER_H
+#define POCKET_TRANSFER_H
+
+#include "base/compat.h"
+
+#include "contract/pk_error.h"
+
+#define POCKET_FLIGHT_MAX 32
+#define POCKET_PROBLEM_SIZE 512
+
+typedef struct PocketBatch PocketBatch;
+
+typedef struct PocketTransfer
+{
+	/* the caller's: what to ask */
+	const char *node;
+	const char *method;		   /* "GET", "PUT" or "POST" */
+	const char *path;		   /* "/block/...", "/order/..." */
+	const char *authorization; /* a whole header line, or NULL */
+	const char *body;		   /* NULL with GET */
+	Size body_length;
+	char *into; /* where an answer of just `expected` bytes goes, or NULL: into answer */
+	Size expected;
+	void *owner;
+
+	/* what came of it */
+	pk_error error;
+	char problem[POCKET_PROBLEM_SIZE]; /* when error is not PK_OK */
+	char *answer;					   /* with a NUL behind it; palloc'd in the batch's context */
+	Size answer_length;
+
+	/* transfer.c's */
+	PocketBatch *batch;
+	void *easy;
+	void *headers;
+	Size answer_room;
+	Size received;
+	struct PocketTransfer *next, *previous;
+} PocketTransfer;
+
+/* Refuses (22023, 0A000) what is no url of a node. */
+extern void pocket_node_url_check(const char *url);
+
+extern PocketBatch *pocket_batch_begin(void);
+extern void pocket_batch_add(PocketBatch *batch, PocketTransfer *transfer);
+
+/* Moves bytes, without waiting. */
+extern void pocket_batch_pump(PocketBatch *batch);
+
+/* Waits, interruptibly, for one to finish; NULL when none is left. */
+extern PocketTransfer *pocket_batch_next(PocketBatch *batch);
+
+/* Gives up what is still under way. */
+extern void pocket_batch_end(PocketBatch *batch);
+
+/* SQLSTATE of an error that a node gave: as the contract's table, but a refused signature is 28000. */
+extern int pocket_node_sqlstate(pk_error error);
+extern const char *pocket_node_hint(pk_error error);
+pg_attribute_noreturn() extern void pocket_node_raise(const char *node, pk_error error, const char *problem);
+
+/* A top-level or nested string member of a short JSON answer; false when there is none. */
+extern bool pocket_answer_field(const char *json, const char *field, char *out, Size size);
+
+#endif

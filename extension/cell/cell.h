@@ -1,0 +1,93 @@
+/*
+ * cell.h
+ *	  The coordinator: duties, each one bounded pass, and the worker that calls
+ *	  them.
+ *
+ * A duty runs inside a session (base/spi.h) and under the coordinator's lock,
+ * so that passes never overlap.  Orders come first and rows follow: what a
+ * rollback leaves behind are extents that no row names, never rows without
+ * extents.  What destroys is written down as an intent, and done by a later
+ * transaction.  An order that fails is a value: it is told by a WARNING, counted
+ * as remaining, and does not end the pass.
+ */
+#ifndef POCKET_CELL_H
+#define POCKET_CELL_H
+
+#include "base/compat.h"
+#include "blocks/blocks.h"
+
+#include "contract/pk_code.h"
+
+typedef struct PocketPass
+{
+	bool by_hand; /* called by name: do what is possible now, not what is due */
+	int64 done;
+	int64 remaining;
+} PocketPass;
+
+/* One pass of one duty, as coordinate() would do it, in a session of its own. */
+extern void pocket_duty_run(const char *name);
+
+extern void pocket_duty_check(PocketPass *pass);
+extern void pocket_duty_settle(PocketPass *pass);
+extern void pocket_duty_encode(PocketPass *pass);
+extern void pocket_duty_repair(PocketPass *pass);
+extern void pocket_duty_scrub(PocketPass *pass);
+extern void pocket_duty_seal(PocketPass *pass);
+extern void pocket_duty_open(PocketPass *pass);
+
+/*
+ * Held to the end of the transaction.  The second is for buckets being opened
+ * and sealed: it is taken last in a pass, so that a put that needs a bucket
+ * does not wait for an encoding.
+ */
+extern void pocket_lock_pass(void);
+extern void pocket_lock_open(void);
+
+/* Seals what is known to be closed, beside what is due. */
+extern void pocket_seal_closed(PocketPass *pass, const int64 *closed, int count);
+
+/* Asks every node for its status, all at once: *count answered or failed orders and the nodes' ids. */
+extern PocketOrder *pocket_nodes_status(int64 **ids, int *count);
+
+/* The status of a node (JSON) into its rows. */
+extern void pocket_node_absorb(int64 node_id, const char *status, bool insert);
+
+/* Marks an extent that a node complains of; file is a path below the drive. False: no row says it should be there. */
+extern bool pocket_extent_damaged(int64 drive_id, const char *file, const char *problem);
+
+extern int64 pocket_placement_next(void);			  /* a number that was never given, even by what was rolled back */
+extern int64 pocket_placement_id(int64 next);		  /* with the incarnation: an id of a bucket or volume */
+extern void pocket_cell_code(pk_code *code);		  /* pocket.code */
+extern int pocket_cell_replicas(const pk_code *code); /* pocket.replicas, resolved */
+
+/* A member of a volume, as the rows tell it. */
+typedef struct PocketMember
+{
+	int position;
+	bool parity;
+	int64 bucket_id; /* 0: none */
+	int64 drive_id;	 /* 0: virtual */
+	char *uuid;		 /* of the drive, or NULL */
+	int64 length;
+	bool drive_well; /* its drive can be read and written */
+	bool drive_gone;
+	bool extent_well;
+} PocketMember;
+
+/* "volume", "generation", "code", "members" and, with a mask, "rebuild". */
+extern char *pocket_members_json(int64 volume_id, int32 generation, const char *code, const PocketMember *members,
+								 int count, uint32 rebuild);
+extern PocketMember *pocket_members_load(int64 volume_id, int *count);
+
+extern void pocket_intend_settle(int64 volume_id);
+/* Of a bucket's extent when bucket_id is not 0, else of a parity. */
+extern void pocket_intend_drop(int64 drive_id, int64 bucket_id, int64 volume_id, int position);
+
+/* A member of an order's answer that is a number; -1 when there is none. */
+extern int64 pocket_answer_number(const char *answer, const char *field);
+
+/* _PG_init's part. */
+extern void pocket_cell_init(void);
+
+#endif

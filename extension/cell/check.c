@@ -1,0 +1,220 @@
+/*
+ * check.c
+ *	  Duty check: what every node says of itself and its drives.
+ *
+ * A node's word about its own drives counts at once.  A node that is silent
+ * makes its drives silent, and after pocket.drive_timeout failed.
+ */
+#include "cell/cell.h"
+
+#include "utils/builtins.h"
+
+#include "base/guc.h"
+#include "base/spi.h"
+#include "blocks/blocks.h"
+
+/* A row is written again for its time of sight alone only when that is older than this. */
+#define SEEN_STALE "pg_catalog.make_interval(secs => 10)"
+
+static void
+insert_drives(int64 node_id, const char *status)
+{
+	static PocketPlan insert = {
+		"INSERT INTO pocket_data.drive (uuid, node_id, path, state, problem, capacity, available, used, seen_at)"
+		" SELECT s.uuid, $1, s.path, s.state, s.error, coalesce(s.capacity, 0), coalesce(s.available, 0),"
+		" coalesce(s.used, 0), pg_catalog.clock_timestamp()"
+		" FROM pg_catalog.jsonb_to_recordset($2::jsonb -> 'drives')"
+		" AS s (path text, uuid uuid, state text, error text, capacity int8, available int8, used int8)"
+		" WHERE s.uuid IS NOT NULL AND s.state IN ('ok', 'quarantined') ORDER BY s.path ON CONFLICT (uuid) DO NOTHING",
+		"int8 text", NULL, NULL};
+	Datum values[2] = {Int64GetDatum(node_id), CStringGetTextDatum(status)};
+
+	(void) pocket_write(&insert, values, NULL);
+}
+
+/* Returns whether a drive that had failed is well again, and whether one has come from another node. */
+static void
+update_drives(int64 node_id, const char *status, bool *returned, bool *moved)
+{
+	static PocketPlan update = {
+		"WITH said AS (SELECT DISTINCT ON (s.uuid, s.path) s.* FROM pg_catalog.jsonb_to_recordset($2::jsonb -> "
+		"'drives')"
+		" AS s (path text, uuid uuid, state text, error text, capacity int8, available int8, used int8)),"
+		" now AS (SELECT DISTINCT ON (d.drive_id) d.drive_id, d.state AS old_state, d.node_id AS old_node,"
+		" s.uuid IS NOT NULL AS here, coalesce(s.path, d.path) AS path,"
+		" CASE WHEN s.state IN ('ok', 'quarantined') THEN s.state ELSE 'failed' END AS state,"
+		" CASE WHEN s.uuid IS NOT NULL THEN CASE WHEN s.state <> 'ok' THEN coalesce(s.error, s.state) END"
+		" ELSE coalesce((SELECT p.error FROM said p WHERE p.uuid IS NULL AND p.path = d.path LIMIT 1),"
+		" 'its node does not have it') END AS problem,"
+		" coalesce(s.capacity, d.capacity) AS capacity, coalesce(s.available, 0) AS available,"
+		" coalesce(s.used, d.used) AS used"
+		" FROM pocket_data.drive d LEFT JOIN said s ON s.uuid = d.uuid"
+		" WHERE s.uuid IS NOT NULL OR d.node_id = $1 ORDER BY d.drive_id, s.state = 'ok' DESC)"
+		" UPDATE pocket_data.drive d SET node_id = CASE WHEN n.here THEN $1 ELSE d.node_id END, path = n.path,"
+		" state = n.state, problem = n.problem, capacity = n.capacity, available = n.available, used = n.used,"
+		" seen_at = CASE WHEN n.here THEN pg_catalog.clock_timestamp() ELSE d.seen_at END"
+		" FROM now n WHERE n.drive_id = d.drive_id AND ((n.here AND d.node_id <> $1) OR d.path <> n.path"
+		" OR d.state <> n.state OR d.problem IS DISTINCT FROM n.problem OR d.capacity <> n.capacity"
+		" OR pg_catalog.abs(d.available - n.available) > n.capacity / 256"
+		" OR (n.here AND d.seen_at < pg_catalog.clock_timestamp() - " SEEN_STALE "))"
+		" RETURNING n.old_state = 'failed' AND n.state = 'ok', n.here AND n.old_node <> $1",
+		"int8 text", NULL, NULL};
+	Datum values[2] = {Int64GetDatum(node_id), CStringGetTextDatum(status)};
+
+	*returned = *moved = false;
+	(void) pocket_write(&update, values, NULL);
+	for (uint64 row = 0; row < SPI_processed; row++)
+	{
+		*returned |= pocket_column_bool(row, 1);
+		*moved |= pocket_column_bool(row, 2);
+	}
+	pocket_free_rows();
+}
+
+/* What was given up while the drive was away can be read again; scrubbing tells what of it is really bad. */
+static void
+revive_extents(void)
+{
+	static PocketPlan revive = {"UPDATE pocket_data.extent e SET state = 'ok', problem = NULL, scrubbed_at = NULL"
+								" FROM pocket_data.drive d WHERE d.drive_id = e.drive_id AND d.state = 'ok'"
+								" AND e.state = 'lost'",
+								"", NULL, NULL};
+
+	(void) pocket_write(&revive, NULL, NULL);
+}
+
+/* Volumes go with their drives, once all of these are at one node. */
+static void
+move_volumes(void)
+{
+	static PocketPlan move = {
+		"UPDATE pocket_data.volume v SET node_id = x.low, changed_at = pg_catalog.clock_timestamp()"
+		" FROM (SELECT e.volume_id, pg_catalog.min(d.node_id) AS low, pg_catalog.max(d.node_id) AS high"
+		" FROM pocket_data.extent e JOIN pocket_data.drive d ON d.drive_id = e.drive_id"
+		" WHERE d.state IN ('ok', 'quarantined') GROUP BY e.volume_id) x"
+		" WHERE x.volume_id = v.volume_id AND x.low = x.high AND v.node_id <> x.low",
+		"", NULL, NULL};
+
+	(void) pocket_write(&move, NULL, NULL);
+}
+
+/* Of drives that can be read: of one that cannot, all extents are away, and none is damaged. */
+static void
+absorb_reports(const char *status)
+{
+	static PocketPlan find = {"SELECT d.drive_id, r.file, coalesce(r.problem, 'damaged')"
+							  " FROM pg_catalog.jsonb_to_recordset($1::jsonb -> 'reports')"
+							  " AS r (drive uuid, file text, problem text)"
+							  " JOIN pocket_data.drive d ON d.uuid = r.drive"
+							  " WHERE r.file IS NOT NULL AND d.state IN ('ok', 'quarantined')",
+							  "text", NULL, NULL};
+	Datum values[1] = {CStringGetTextDatum(status)};
+	uint64 count = pocket_write(&find, values, NULL);
+	SPITupleTable *rows = SPI_tuptable;
+
+	for (uint64 row = 0; row < count; row++)
+	{
+		bool is_null;
+		int64 drive_id = DatumGetInt64(SPI_getbinval(rows->vals[row], rows->tupdesc, 1, &is_null));
+
+		(void) pocket_extent_damaged(drive_id, SPI_getvalue(rows->vals[row], rows->tupdesc, 2),
+									 SPI_getvalue(rows->vals[row], rows->tupdesc, 3));
+	}
+	SPI_freetuptable(rows);
+}
+
+static void
+node_up(int64 node_id)
+{
+	static PocketPlan update = {
+		"UPDATE pocket_data.node SET state = 'up', problem = NULL, seen_at = pg_catalog.clock_timestamp()"
+		" WHERE node_id = $1 AND (state <> 'up' OR problem IS NOT NULL"
+		" OR seen_at < pg_catalog.clock_timestamp() - " SEEN_STALE ")",
+		"int8", NULL, NULL};
+	Datum values[1] = {Int64GetDatum(node_id)};
+
+	(void) pocket_write(&update, values, NULL);
+}
+
+static void
+node_down(int64 node_id, const char *problem)
+{
+	static PocketPlan node = {"UPDATE pocket_data.node SET state = 'down', problem = $2"
+							  " WHERE node_id = $1 AND (state <> 'down' OR problem IS DISTINCT FROM $2)",
+							  "int8 text", NULL, NULL};
+	static PocketPlan silent = {"UPDATE pocket_data.drive SET state = 'silent', problem = 'its node does not answer'"
+								" WHERE node_id = $1 AND state IN ('ok', 'quarantined')",
+								"int8", NULL, NULL};
+	static PocketPlan failed = {
+		"UPDATE pocket_data.drive SET state = 'failed', problem = 'silent for longer than pocket.drive_timeout'"
+		" WHERE node_id = $1 AND state = 'silent'"
+		" AND seen_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $2)",
+		"int8 float8", NULL, NULL};
+	Datum values[2] = {Int64GetDatum(node_id), CStringGetTextDatum(problem)};
+
+	if (pocket_write(&node, values, NULL) > 0)
+		ereport(WARNING, (errmsg("node " INT64_FORMAT " does not serve: %s", node_id, problem)));
+	(void) pocket_write(&silent, values, NULL);
+	values[1] = Float8GetDatum(pocket_drive_timeout_ms / 1000.0);
+	(void) pocket_write(&failed, values, NULL);
+}
+
+void
+pocket_node_absorb(int64 node_id, const char *status, bool insert)
+{
+	bool returned;
+	bool moved;
+
+	node_up(node_id);
+	if (insert)
+		insert_drives(node_id, status);
+	update_drives(node_id, status, &returned, &moved);
+	if (returned)
+		revive_extents();
+	if (moved)
+		move_volumes();
+	absorb_reports(status);
+}
+
+PocketOrder *
+pocket_nodes_status(int64 **ids, int *count)
+{
+	static PocketPlan nodes = {"SELECT node_id, url FROM pocket_data.node ORDER BY node_id", "", NULL, NULL};
+	PocketOrder *orders;
+
+	*count = (int) pocket_write(&nodes, NULL, NULL);
+	*ids = palloc(sizeof(int64) * Max(*count, 1));
+	orders = palloc0(sizeof(PocketOrder) * Max(*count, 1));
+	for (int i = 0; i < *count; i++)
+	{
+		(*ids)[i] = pocket_column_int64(i, 1);
+		orders[i].node = pocket_column_text(i, 2);
+		orders[i].verb = "status";
+		orders[i].body = "{}";
+	}
+	pocket_free_rows();
+	pocket_orders(orders, *count);
+	return orders;
+}
+
+void
+pocket_duty_check(PocketPass *pass)
+{
+	int count;
+	int64 *ids;
+	PocketOrder *orders = pocket_nodes_status(&ids, &count);
+
+	for (int i = 0; i < count; i++)
+	{
+		if (orders[i].error == PK_OK)
+		{
+			pocket_node_absorb(ids[i], orders[i].answer, false);
+			pass->done++;
+		}
+		else
+		{
+			node_down(ids[i], orders[i].problem);
+			pass->remaining++;
+		}
+	}
+}

@@ -1,0 +1,189 @@
+/*
+ * coordinate.c
+ *	  The duties as SQL functions: all of them, or one by name.
+ */
+#include "cell/cell.h"
+
+#include "fmgr.h"
+#include "funcapi.h"
+#include "access/xact.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "base/spi.h"
+
+/* "Pocket", and what it is for */
+#define LOCK_PASS INT64CONST(0x506f636b65740001)
+#define LOCK_OPEN INT64CONST(0x506f636b65740002)
+
+typedef struct Duty
+{
+	const char *name;
+	void (*run)(PocketPass *pass);
+	bool opens; /* works on open buckets, under the second lock */
+} Duty;
+
+/* In the order of a pass: what opens and seals comes last, see pocket_lock_open(). */
+static const Duty duties[] = {{"check", pocket_duty_check, false},	 {"settle", pocket_duty_settle, false},
+							  {"encode", pocket_duty_encode, false}, {"repair", pocket_duty_repair, false},
+							  {"scrub", pocket_duty_scrub, false},	 {"seal", pocket_duty_seal, true},
+							  {"open", pocket_duty_open, true}};
+
+PG_FUNCTION_INFO_V1(pocket_coordinate);
+PG_FUNCTION_INFO_V1(pocket_coordinate_duty);
+PG_FUNCTION_INFO_V1(pocket_seal);
+PG_FUNCTION_INFO_V1(pocket_encode);
+PG_FUNCTION_INFO_V1(pocket_repair);
+PG_FUNCTION_INFO_V1(pocket_scrub);
+
+/* Duties read the rows of now: a snapshot from before the lock would have them act upon what is no more. */
+static void
+lock(uint64 key)
+{
+	PreventCommandIfReadOnly("a duty of the cell");
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
+						errmsg("duties of the cell need isolation level READ COMMITTED")));
+	pocket_lock_exclusive(key);
+}
+
+void
+pocket_lock_pass(void)
+{
+	lock(LOCK_PASS);
+}
+
+void
+pocket_lock_open(void)
+{
+	lock(LOCK_OPEN);
+}
+
+static PocketPass
+run(const Duty *duty, bool by_hand)
+{
+	PocketPass pass = {.by_hand = by_hand};
+
+	if (duty->opens)
+		pocket_lock_open();
+	duty->run(&pass);
+	return pass;
+}
+
+static const Duty *
+find_duty(const char *name)
+{
+	for (Size i = 0; i < lengthof(duties); i++)
+	{
+		if (strcmp(duties[i].name, name) == 0)
+			return &duties[i];
+	}
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
+					errhint("Duties are check, settle, encode, repair, scrub, seal and open.")));
+}
+
+static void
+put_row(FunctionCallInfo fcinfo, const Duty *duty, const PocketPass *pass)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Datum values[3] = {CStringGetTextDatum(duty->name), Int64GetDatum(pass->done), Int64GetDatum(pass->remaining)};
+	bool nulls[3] = {false, false, false};
+
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* One pass of every duty. */
+Datum
+pocket_coordinate(PG_FUNCTION_ARGS)
+{
+	PocketSession session;
+
+	InitMaterializedSRF(fcinfo, 0);
+	pocket_enter(&session);
+	pocket_lock_pass();
+	for (Size i = 0; i < lengthof(duties); i++)
+	{
+		PocketPass pass = run(&duties[i], false);
+
+		put_row(fcinfo, &duties[i], &pass);
+	}
+	pocket_leave(&session);
+	return (Datum) 0;
+}
+
+void
+pocket_duty_run(const char *name)
+{
+	PocketSession session;
+
+	pocket_enter(&session);
+	pocket_lock_pass();
+	(void) run(find_duty(name), false);
+	pocket_leave(&session);
+}
+
+/* One pass of one duty, as coordinate() would do it: the worker gives each a transaction of its own. */
+Datum
+pocket_coordinate_duty(PG_FUNCTION_ARGS)
+{
+	const Duty *duty = find_duty(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	PocketSession session;
+	PocketPass pass;
+
+	InitMaterializedSRF(fcinfo, 0);
+	pocket_enter(&session);
+	pocket_lock_pass();
+	pass = run(duty, false);
+	put_row(fcinfo, duty, &pass);
+	pocket_leave(&session);
+	return (Datum) 0;
+}
+
+/* First a look at the nodes: whoever calls a duty by name wants it done on what is there now. */
+static Datum
+by_name(const char *name)
+{
+	PocketSession session;
+	PocketPass pass;
+
+	pocket_enter(&session);
+	pocket_lock_pass();
+	(void) run(find_duty("check"), true);
+	pass = run(find_duty(name), true);
+	pocket_leave(&session);
+	return Int64GetDatum(pass.done);
+}
+
+/* What was sealed is replaced at once, so that the next put does not wait. */
+Datum
+pocket_seal(PG_FUNCTION_ARGS)
+{
+	PocketSession session;
+	PocketPass pass;
+
+	pocket_enter(&session);
+	pocket_lock_pass();
+	(void) run(find_duty("check"), true);
+	pass = run(find_duty("seal"), true);
+	(void) run(find_duty("open"), true);
+	pocket_leave(&session);
+	PG_RETURN_INT64(pass.done);
+}
+
+Datum
+pocket_encode(PG_FUNCTION_ARGS)
+{
+	return by_name("encode");
+}
+
+Datum
+pocket_repair(PG_FUNCTION_ARGS)
+{
+	return by_name("repair");
+}
+
+Datum
+pocket_scrub(PG_FUNCTION_ARGS)
+{
+	return by_name("scrub");
+}

@@ -1,0 +1,247 @@
+/*
+ * repair.c
+ *	  Duty repair: members on failed drives, and damaged ones, are made anew.
+ *
+ * The volume with the least redundancy left comes first.  The generation-checked
+ * update of its row is the commit point.  Generations come from a sequence that
+ * no rollback takes back: two attempts never share one.
+ */
+#include "cell/cell.h"
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "base/guc.h"
+#include "base/spi.h"
+#include "blocks/blocks.h"
+
+#define VOLUMES_PER_PASS 8
+#define VOLUMES_BY_HAND 64
+
+typedef struct Hurt
+{
+	int64 volume_id;
+	char *code;
+	int32 generation;
+	int64 node_id;
+	char *url;
+	int tolerance;
+	PocketMember *members;
+	int count;
+} Hurt;
+
+static bool
+member_bad(const PocketMember *member)
+{
+	return member->drive_id != 0 && (!member->drive_well || !member->extent_well);
+}
+
+static Hurt *
+find_hurt(int *count)
+{
+	static PocketPlan find = {
+		"SELECT v.volume_id, v.code, v.generation, v.node_id, n.url, x.tolerance FROM (SELECT e.volume_id,"
+		" pg_catalog.count(*) FILTER (WHERE d.state IN ('failed', 'quarantined') OR e.state <> 'ok') AS bad,"
+		" pg_catalog.bool_or(e.state = 'lost') AS lost,"
+		" CASE WHEN pg_catalog.bool_or(e.role = 'parity') THEN pg_catalog.count(*) FILTER (WHERE e.role = 'parity')"
+		" ELSE pg_catalog.count(*) - 1 END AS tolerance"
+		" FROM pocket_data.extent e LEFT JOIN pocket_data.drive d ON d.drive_id = e.drive_id GROUP BY e.volume_id) x"
+		" JOIN pocket_data.volume v ON v.volume_id = x.volume_id JOIN pocket_data.node n ON n.node_id = v.node_id"
+		" WHERE x.bad > 0 AND v.state IN ('sealed', 'coded') AND n.state = 'up'"
+		" ORDER BY x.lost, x.tolerance - x.bad, pg_catalog.random()",
+		"", NULL, NULL};
+	Hurt *hurt;
+
+	*count = (int) pocket_write(&find, NULL, NULL);
+	hurt = palloc0(sizeof(Hurt) * Max(*count, 1));
+	for (int i = 0; i < *count; i++)
+	{
+		hurt[i].volume_id = pocket_column_int64(i, 1);
+		hurt[i].code = pocket_column_text(i, 2);
+		hurt[i].generation = pocket_column_int32(i, 3);
+		hurt[i].node_id = pocket_column_int64(i, 4);
+		hurt[i].url = pocket_column_text(i, 5);
+		hurt[i].tolerance = (int) pocket_column_int64(i, 6);
+	}
+	pocket_free_rows();
+	return hurt;
+}
+
+/* Whether that is news. */
+static bool
+note(int64 volume_id, int position, const char *state, const char *problem)
+{
+	static PocketPlan update = {"UPDATE pocket_data.extent SET state = coalesce($3, state), problem = $4"
+								" WHERE volume_id = $1 AND position = $2"
+								" AND (state <> coalesce($3, state) OR problem IS DISTINCT FROM $4)",
+								"int8 int4 text text", NULL, NULL};
+	Datum values[4] = {Int64GetDatum(volume_id), Int32GetDatum(position),
+					   state == NULL ? (Datum) 0 : CStringGetTextDatum(state), CStringGetTextDatum(problem)};
+
+	return pocket_write(&update, values, state == NULL ? "  n " : NULL) > 0;
+}
+
+static void
+note_lost(const Hurt *hurt, const char *problem)
+{
+	bool news = false;
+
+	for (int i = 0; i < hurt->count; i++)
+	{
+		if (member_bad(&hurt->members[i]))
+			news |= note(hurt->volume_id, i, "lost", problem);
+	}
+	if (!news)
+		return;
+	ereport(WARNING, (errcode(ERRCODE_DATA_CORRUPTED),
+					  errmsg("volume " INT64_FORMAT " has lost more members than its code bears", hurt->volume_id),
+					  errdetail("%s", problem),
+					  errhint("Bring back its drives. SELECT * FROM pocket.verify() names the files.")));
+}
+
+/* Healthy drives of the node without a member of the volume, emptiest first: to the members whose drive is not well. */
+static uint32
+choose_targets(Hurt *hurt, PocketMember *fresh)
+{
+	static PocketPlan find = {
+		"SELECT d.drive_id, d.uuid::text FROM pocket_data.drive d"
+		" WHERE d.node_id = $1 AND d.state = 'ok' AND d.available >= $2 + $2 / 32"
+		" AND NOT EXISTS (SELECT FROM pocket_data.extent e WHERE e.volume_id = $3 AND e.drive_id = d.drive_id)"
+		" ORDER BY d.available::float8 / greatest(d.used + d.available, 1) * (0.9 + 0.2 * pg_catalog.random()) DESC",
+		"int8 int8 int8", NULL, NULL};
+	Datum values[3] = {Int64GetDatum(hurt->node_id), (Datum) 0, Int64GetDatum(hurt->volume_id)};
+	int64 length = 0;
+	uint32 rebuild = 0;
+	uint64 next = 0;
+	uint64 found;
+
+	for (int i = 0; i < hurt->count; i++)
+		length = Max(length, hurt->members[i].length);
+	values[1] = Int64GetDatum(length);
+	found = pocket_write(&find, values, NULL);
+	for (int i = 0; i < hurt->count; i++)
+	{
+		if (!member_bad(&hurt->members[i]))
+			continue;
+		if (!hurt->members[i].drive_well && !(next < found))
+			continue;
+		if (!hurt->members[i].drive_well)
+		{
+			fresh[i].drive_id = pocket_column_int64(next, 1);
+			fresh[i].uuid = pocket_column_text(next, 2);
+			next++;
+		}
+		rebuild |= UINT32_C(1) << i;
+	}
+	pocket_free_rows();
+	return rebuild;
+}
+
+static void
+book(const Hurt *hurt, const PocketMember *fresh, uint32 rebuild, int32 generation)
+{
+	static PocketPlan volume = {
+		"UPDATE pocket_data.volume SET generation = $3, changed_at = pg_catalog.clock_timestamp()"
+		" WHERE volume_id = $1 AND generation = $2",
+		"int8 int4 int4", NULL, NULL};
+	static PocketPlan extent = {"UPDATE pocket_data.extent SET drive_id = $3, state = 'ok', problem = NULL,"
+								" scrubbed_at = pg_catalog.clock_timestamp() WHERE volume_id = $1 AND position = $2",
+								"int8 int4 int8", NULL, NULL};
+	Datum values[3] = {Int64GetDatum(hurt->volume_id), Int32GetDatum(hurt->generation), Int32GetDatum(generation)};
+
+	if (pocket_write(&volume, values, NULL) != 1)
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						errmsg("volume " INT64_FORMAT " was changed by somebody else", hurt->volume_id)));
+	for (int i = 0; i < hurt->count; i++)
+	{
+		const PocketMember *old = &hurt->members[i];
+
+		if ((rebuild & (UINT32_C(1) << i)) == 0)
+			continue;
+		values[1] = Int32GetDatum(i);
+		values[2] = Int64GetDatum(fresh[i].drive_id);
+		(void) pocket_write(&extent, values, NULL);
+		if (fresh[i].drive_id != old->drive_id)
+			pocket_intend_drop(old->drive_id, old->parity ? 0 : old->bucket_id, hurt->volume_id, i);
+	}
+	pocket_intend_settle(hurt->volume_id);
+}
+
+/* Returns the bytes made anew; 0 when the node could not, -1 when it was not asked. */
+static int64
+repair_volume(Hurt *hurt)
+{
+	PocketMember *fresh;
+	PocketOrder order = {.node = hurt->url, .verb = "rebuild"};
+	uint32 rebuild;
+	int64 bytes = 0;
+	int32 generation;
+	int gone = 0;
+
+	hurt->members = pocket_members_load(hurt->volume_id, &hurt->count);
+	fresh = palloc(sizeof(PocketMember) * hurt->count);
+	memcpy(fresh, hurt->members, sizeof(PocketMember) * hurt->count);
+	for (int i = 0; i < hurt->count; i++)
+		gone += hurt->members[i].drive_gone ? 1 : 0;
+	if (gone > hurt->tolerance)
+	{
+		note_lost(hurt, psprintf("%d drives are gone, the code bears %d", gone, hurt->tolerance));
+		return -1;
+	}
+	rebuild = choose_targets(hurt, fresh);
+	for (int i = 0; i < hurt->count; i++)
+	{
+		if ((rebuild & (UINT32_C(1) << i)) != 0)
+			bytes += hurt->members[i].length;
+		else if (member_bad(&hurt->members[i]))
+			(void) note(hurt->volume_id, i, NULL, "no healthy drive with room that has no member of the volume");
+	}
+	if (rebuild == 0)
+		return -1;
+	generation = (int32) pocket_placement_next();
+	order.body = pocket_members_json(hurt->volume_id, generation, hurt->code, fresh, hurt->count, rebuild);
+	pocket_orders(&order, 1);
+	if (order.error == PK_ERR_BLOCK_LOST)
+	{
+		note_lost(hurt, order.problem);
+		return 0;
+	}
+	if (order.error != PK_OK)
+	{
+		ereport(WARNING, (errmsg("volume " INT64_FORMAT " could not be repaired: %s", hurt->volume_id, order.problem)));
+		return 0;
+	}
+	book(hurt, fresh, rebuild, generation);
+	return Max(bytes, 1);
+}
+
+void
+pocket_duty_repair(PocketPass *pass)
+{
+	int count;
+	Hurt *hurt = find_hurt(&count);
+	int volumes_max = pass->by_hand ? VOLUMES_BY_HAND : VOLUMES_PER_PASS;
+	int64 budget = (int64) pocket_repair_rate_kb * 1024 * Max(pocket_coordinator_interval_ms / 1000, 1);
+	int64 bytes = 0;
+	int tried = 0;
+
+	/* what cannot be repaired now must not keep the others from it */
+	for (int i = 0; i < count && tried < volumes_max; i++)
+	{
+		int64 rebuilt;
+
+		if (!pass->by_hand && pocket_repair_rate_kb > 0 && bytes >= budget)
+			break;
+		CHECK_FOR_INTERRUPTS();
+		rebuilt = repair_volume(&hurt[i]);
+		if (rebuilt < 0)
+			continue;
+		tried++;
+		bytes += rebuilt;
+		if (rebuilt > 0)
+			pass->done++;
+	}
+	pass->remaining = count - pass->done;
+}

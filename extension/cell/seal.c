@@ -1,0 +1,177 @@
+/*
+ * seal.c
+ *	  Duty seal: open buckets that are full, idle, hurt or known to be closed.
+ *
+ * How full a bucket is, its block rows tell; receipts that were never used do
+ * not count.  A sealed bucket without a byte is forgotten.
+ */
+#include "cell/cell.h"
+
+#include "catalog/pg_type.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#include "base/guc.h"
+#include "base/spi.h"
+#include "blocks/blocks.h"
+
+typedef struct Sealing
+{
+	int64 bucket_id;
+	int64 volume_id;
+	int64 ends; /* of the last block that rows know */
+	PocketOrder *order;
+} Sealing;
+
+static Sealing *
+find_due(bool by_hand, const int64 *closed, int closed_count, int *count)
+{
+	static PocketPlan due = {
+		"SELECT b.bucket_id, b.volume_id, coalesce(last.ends, 0), n.url FROM pocket_data.bucket b"
+		" JOIN pocket_data.volume v ON v.volume_id = b.volume_id JOIN pocket_data.node n ON n.node_id = v.node_id"
+		" LEFT JOIN LATERAL (SELECT k.\"offset\" + k.stored_length AS ends, k.created_at FROM pocket_data.block k"
+		" WHERE k.bucket_id = b.bucket_id ORDER BY k.\"offset\" DESC LIMIT 1) last ON true"
+		" WHERE b.state = 'open' AND n.state = 'up' AND (b.bucket_id = ANY ($1) OR ($2 AND last.ends > 0)"
+		" OR last.ends >= b.capacity / 8 * 7"
+		" OR last.created_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $3)"
+		" OR EXISTS (SELECT FROM pocket_data.extent e JOIN pocket_data.drive d ON d.drive_id = e.drive_id"
+		" WHERE e.volume_id = b.volume_id AND (d.state <> 'ok' OR e.state <> 'ok'))) ORDER BY b.bucket_id",
+		"int8[] bool float8", NULL, NULL};
+	Datum *ids = palloc(sizeof(Datum) * Max(closed_count, 1));
+	Datum values[3];
+	Sealing *sealings;
+
+	for (int i = 0; i < closed_count; i++)
+		ids[i] = Int64GetDatum(closed[i]);
+	values[0] =
+		PointerGetDatum(construct_array(ids, closed_count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[1] = BoolGetDatum(by_hand);
+	values[2] = Float8GetDatum(pocket_bucket_idle_ms / 1000.0);
+	*count = (int) pocket_write(&due, values, NULL);
+	sealings = palloc0(sizeof(Sealing) * Max(*count, 1));
+	for (int i = 0; i < *count; i++)
+	{
+		sealings[i].bucket_id = pocket_column_int64(i, 1);
+		sealings[i].volume_id = pocket_column_int64(i, 2);
+		sealings[i].ends = pocket_column_int64(i, 3);
+		sealings[i].order = palloc0(sizeof(PocketOrder));
+		sealings[i].order->node = pocket_column_text(i, 4);
+		sealings[i].order->verb = "seal";
+		sealings[i].order->body = psprintf("{\"bucket\": " INT64_FORMAT "}", sealings[i].bucket_id);
+	}
+	pocket_free_rows();
+	return sealings;
+}
+
+static void
+book_sealed(const Sealing *sealing, int64 length, bool lost)
+{
+	static PocketPlan bucket = {"UPDATE pocket_data.bucket SET state = 'sealed', length = $2,"
+								" sealed_at = pg_catalog.clock_timestamp() WHERE bucket_id = $1 AND state = 'open'",
+								"int8 int8", NULL, NULL};
+	static PocketPlan volume = {
+		"UPDATE pocket_data.volume SET state = 'sealed', changed_at = pg_catalog.clock_timestamp()"
+		" WHERE volume_id = $1 AND state = 'open'",
+		"int8", NULL, NULL};
+	static PocketPlan extents = {
+		"UPDATE pocket_data.extent SET length = $2, scrubbed_at = pg_catalog.clock_timestamp(),"
+		" state = CASE WHEN $3 THEN 'lost' ELSE state END,"
+		" problem = CASE WHEN $3 THEN 'no drive has the bucket' ELSE problem END WHERE volume_id = $1",
+		"int8 int8 bool", NULL, NULL};
+	Datum values[3] = {Int64GetDatum(sealing->bucket_id), Int64GetDatum(length), BoolGetDatum(lost)};
+
+	(void) pocket_write(&bucket, values, NULL);
+	values[0] = Int64GetDatum(sealing->volume_id);
+	(void) pocket_write(&volume, values, NULL);
+	(void) pocket_write(&extents, values, NULL);
+}
+
+/* No record, so no receipt and no row: nothing can ask for it. */
+static void
+forget_empty(const Sealing *sealing)
+{
+	static PocketPlan extents = {"DELETE FROM pocket_data.extent WHERE volume_id = $1", "int8", NULL, NULL};
+	static PocketPlan bucket = {"DELETE FROM pocket_data.bucket WHERE bucket_id = $1", "int8", NULL, NULL};
+	static PocketPlan volume = {"DELETE FROM pocket_data.volume WHERE volume_id = $1", "int8", NULL, NULL};
+	Datum values[1] = {Int64GetDatum(sealing->volume_id)};
+	int count;
+	PocketMember *members = pocket_members_load(sealing->volume_id, &count);
+
+	(void) pocket_write(&extents, values, NULL);
+	for (int i = 0; i < count; i++)
+		pocket_intend_drop(members[i].drive_id, sealing->bucket_id, 0, 0);
+	values[0] = Int64GetDatum(sealing->bucket_id);
+	(void) pocket_write(&bucket, values, NULL);
+	values[0] = Int64GetDatum(sealing->volume_id);
+	(void) pocket_write(&volume, values, NULL);
+}
+
+static bool
+all_drives_gone(int64 volume_id)
+{
+	int count;
+	PocketMember *members = pocket_members_load(volume_id, &count);
+
+	for (int i = 0; i < count; i++)
+	{
+		if (!members[i].drive_gone)
+			return false;
+	}
+	return true;
+}
+
+static bool
+book(const Sealing *sealing)
+{
+	const PocketOrder *order = sealing->order;
+	int64 length;
+
+	if (order->error != PK_OK)
+	{
+		/* What no drive has can only be booked as lost; a drive that comes back revives it. */
+		if (order->error == PK_ERR_UNAVAILABLE || !all_drives_gone(sealing->volume_id))
+		{
+			ereport(WARNING,
+					(errmsg("bucket " INT64_FORMAT " could not be sealed: %s", sealing->bucket_id, order->problem)));
+			return false;
+		}
+		book_sealed(sealing, sealing->ends, true);
+		return true;
+	}
+	length = pocket_answer_number(order->answer, "length");
+	if (length < sealing->ends)
+		ereport(WARNING, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("bucket " INT64_FORMAT " was sealed at " INT64_FORMAT
+																  ", but has blocks up to " INT64_FORMAT,
+																  sealing->bucket_id, length, sealing->ends)));
+	if (length == 0 && sealing->ends == 0)
+		forget_empty(sealing);
+	else
+		book_sealed(sealing, length, false);
+	return true;
+}
+
+void
+pocket_seal_closed(PocketPass *pass, const int64 *closed, int closed_count)
+{
+	int count;
+	Sealing *sealings = find_due(pass->by_hand, closed, closed_count, &count);
+	PocketOrder *orders = palloc(sizeof(PocketOrder) * Max(count, 1));
+
+	for (int i = 0; i < count; i++)
+		orders[i] = *sealings[i].order;
+	pocket_orders(orders, count);
+	for (int i = 0; i < count; i++)
+	{
+		*sealings[i].order = orders[i];
+		if (book(&sealings[i]))
+			pass->done++;
+		else
+			pass->remaining++;
+	}
+}
+
+void
+pocket_duty_seal(PocketPass *pass)
+{
+	pocket_seal_closed(pass, NULL, 0);
+}

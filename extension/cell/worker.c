@@ -1,0 +1,188 @@
+/*
+ * worker.c
+ *	  The coordinator, and the one-shot opener.
+ *
+ * With shared_preload_libraries = 'pocket' one coordinator runs on a primary.
+ * It does what SELECT * FROM pocket.coordinate() does, but gives each duty a
+ * transaction of its own, so that what one has decided is committed before the
+ * next acts upon it.  An error is logged, and the next duty runs.
+ */
+#include "cell/cell.h"
+
+#include "access/xact.h"
+#include "catalog/namespace.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/snapmgr.h"
+
+#include "base/guc.h"
+#include "base/spi.h"
+#include "blocks/blocks.h"
+
+#define RESTART_S 10
+#define OPENER_LOCK_TIMEOUT "10s"
+
+PGDLLEXPORT void pocket_coordinator_main(Datum arg);
+PGDLLEXPORT void pocket_opener_main(Datum arg);
+
+/* In an order that serves: what is sealed is replaced, then encoded, then settled in the next round. */
+static const char *const round_duties[] = {"check", "settle", "seal", "open", "encode", "repair", "scrub"};
+
+/* Runs work in a transaction; false, and the error in the log, when it fails. */
+static bool
+in_transaction(void (*work)(const void *arg), const void *arg, const char *what)
+{
+	MemoryContext outer = CurrentMemoryContext;
+	volatile bool well = true;
+
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	XactIsoLevel = XACT_READ_COMMITTED;
+	PushActiveSnapshot(GetTransactionSnapshot());
+	pgstat_report_activity(STATE_RUNNING, what);
+	PG_TRY();
+	{
+		work(arg);
+		PopActiveSnapshot();
+		CommitTransactionCommand();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(outer);
+		HOLD_INTERRUPTS();
+		EmitErrorReport();
+		AbortCurrentTransaction();
+		FlushErrorState();
+		RESUME_INTERRUPTS();
+		well = false;
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(outer);
+	pgstat_report_stat(true);
+	pgstat_report_activity(STATE_IDLE, NULL);
+	return well;
+}
+
+static bool
+can_work(void)
+{
+	return OidIsValid(get_namespace_oid("pocket", true)) && pocket_installed();
+}
+
+static void
+look_for_data(const void *arg)
+{
+	*(bool *) unconstify(void *, arg) = can_work();
+}
+
+/* A start is a new epoch: orders of an older coordinator, wherever it runs, are refused from now on. */
+static void
+count_start(const void *arg)
+{
+	static PocketPlan update = {"UPDATE pocket_data.cell SET starts = starts + 1", "", NULL, NULL};
+	PocketSession session;
+
+	pocket_enter(&session);
+	(void) pocket_write(&update, NULL, NULL);
+	pocket_leave(&session);
+}
+
+/* Not by SQL: whoever plants a function of that name would be called as superuser. */
+static void
+run_duty(const void *duty)
+{
+	pocket_duty_run((const char *) duty);
+}
+
+static void
+sleep_ms(long ms)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, PG_WAIT_EXTENSION);
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+void
+pocket_coordinator_main(Datum arg)
+{
+	bool counted = false;
+
+	pqsignal(SIGTERM, die);
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(pocket_database, NULL, 0);
+	for (;;)
+	{
+		bool found = false;
+
+		if (in_transaction(look_for_data, &found, "looking for Pocket's data") && found && !counted)
+			counted = in_transaction(count_start, NULL, "counting a start");
+		for (Size i = 0; counted && found && i < lengthof(round_duties); i++)
+			(void) in_transaction(run_duty, round_duties[i], round_duties[i]);
+		sleep_ms(pocket_coordinator_interval_ms);
+	}
+}
+
+/* --- the opener --- */
+
+static void
+open_now(const void *arg)
+{
+	const PocketClosedBuckets *closed = arg;
+	PocketPass pass = {0};
+	PocketSession session;
+
+	if (!can_work())
+		return;
+	(void) set_config_option("lock_timeout", OPENER_LOCK_TIMEOUT, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0,
+							 false);
+	pocket_enter(&session);
+	pocket_lock_open();
+	pocket_seal_closed(&pass, closed->bucket_ids, (int) Min(closed->count, POCKET_CLOSED_MAX));
+	pocket_duty_open(&pass);
+	pocket_leave(&session);
+}
+
+void
+pocket_opener_main(Datum arg)
+{
+	PocketClosedBuckets closed;
+
+	memcpy(&closed, MyBgworkerEntry->bgw_extra, sizeof(closed));
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnectionByOid(DatumGetObjectId(arg), InvalidOid, 0);
+	(void) in_transaction(open_now, &closed, "opening buckets");
+}
+
+void
+pocket_cell_init(void)
+{
+	BackgroundWorker worker = {0};
+
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	strlcpy(worker.bgw_name, "pocket coordinator", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, "pocket coordinator", BGW_MAXLEN);
+	strlcpy(worker.bgw_library_name, "pocket", BGW_MAXLEN);
+	strlcpy(worker.bgw_function_name, "pocket_coordinator_main", BGW_MAXLEN);
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = RESTART_S;
+	RegisterBackgroundWorker(&worker);
+}

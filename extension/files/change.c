@@ -1,0 +1,138 @@
+/*
+ * change.c
+ *	  What put and put_many do with one file: bytes first, without locks; then,
+ *	  under the head lock, the rows (design.md, invariant 9).
+ */
+#include "files/files.h"
+
+#include "base/guc.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+
+void
+pocket_check_attributes(const Jsonb *attributes)
+{
+	if (attributes != NULL && !JB_ROOT_IS_OBJECT(attributes))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("attributes must be a JSON object")));
+}
+
+void
+pocket_check_file(const PocketSpot *spot)
+{
+	if (spot->state.kind != POCKET_FILE)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+						errmsg(spot->state.kind == POCKET_FOLDER ? "\"%s\" is a folder" : "\"%s\" is a symbolic link",
+							   spot->path),
+						spot->state.kind == POCKET_FOLDER
+							? 0
+							: errhint("Links are not followed; pocket.stat() shows the target among its attributes.")));
+}
+
+PocketReceipts *
+pocket_puts_store(const PocketNamespace *ns, PocketPut **puts, int count)
+{
+	PocketContent *contents = palloc(sizeof(PocketContent) * (Size) Max(count, 1));
+	PocketReceipts *receipts = NULL;
+	int stored = 0;
+	int i;
+
+	for (i = 0; i < count; i++)
+	{
+		puts[i]->is_inline = puts[i]->length <= (Size) pocket_inline_limit;
+		if (puts[i]->is_inline)
+			puts[i]->blocks = pocket_blocklist_chunk(puts[i]->data, puts[i]->length);
+		else
+			contents[stored++] = (PocketContent){puts[i]->data, puts[i]->length, NULL};
+	}
+	if (stored > 0)
+	{
+		pocket_puts_check_quota(ns, puts, count);
+		receipts = pocket_blocks_store(ns->ns_id, contents, stored);
+	}
+	stored = 0;
+	for (i = 0; i < count; i++)
+	{
+		if (!puts[i]->is_inline)
+			puts[i]->blocks = contents[stored++].blocks;
+		pocket_blocklist_content_hash(&puts[i]->content_hash, puts[i]->blocks);
+	}
+	pfree(contents);
+	return receipts;
+}
+
+static bool
+same_content(const PocketPut *put, const PocketState *state)
+{
+	return state->kind == POCKET_FILE && state->size == (int64) put->length && state->content_hash != NULL &&
+		   pocket_sha256_compare(state->content_hash, &put->content_hash) == 0;
+}
+
+static bool
+same_metadata(const PocketPut *put, const PocketState *state)
+{
+	if (put->has_mtime && (!state->has_mtime || state->mtime != put->mtime))
+		return false;
+	return put->attributes == NULL || compareJsonbContainers(&put->attributes->root, &state->attributes->root) == 0;
+}
+
+/* The state that the file shall have; content comes from before when that is the same. */
+static void
+fill_state(PocketState *state, const PocketPut *put, const PocketState *before, bool keep_content)
+{
+	if (!keep_content)
+	{
+		state->kind = POCKET_FILE;
+		state->size = (int64) put->length;
+		state->blocks = put->is_inline ? NULL : put->blocks;
+		state->inlined = put->is_inline ? (bytea *) cstring_to_text_with_len(put->data, (int) put->length) : NULL;
+		state->content_hash = pocket_sha256_make(put->content_hash.bytes);
+		/* a link's attributes are its target */
+		if (before != NULL && before->kind == POCKET_SYMLINK)
+		{
+			PocketState plain;
+
+			pocket_state_init(&plain, POCKET_FILE, 0, "");
+			state->attributes = plain.attributes;
+		}
+	}
+	if (put->attributes != NULL)
+		state->attributes = put->attributes;
+	if (put->has_mtime || !keep_content)
+	{
+		state->has_mtime = true;
+		state->mtime = put->has_mtime ? put->mtime : GetCurrentTimestamp();
+	}
+}
+
+const char *
+pocket_put_apply(PocketHead *head, const PocketNamespace *ns, const PocketPut *put, PocketReceipts *receipts,
+				 const PocketFolder *near, PocketSpot *spot, const char *author)
+{
+	PocketState before;
+	bool keep_content;
+
+	pocket_resolve(spot, ns, &put->path, near, true, true);
+	if (!spot->exists)
+	{
+		pocket_parents_make(head, ns, &put->path, spot, author);
+		pocket_state_init(&spot->state, POCKET_FILE, spot->parent_id, put->path.names[put->path.depth - 1]);
+		fill_state(&spot->state, put, NULL, false);
+		if (spot->state.blocks != NULL)
+			pocket_blocks_hold(ns->ns_id, receipts, NULL, spot->state.blocks);
+		pocket_entry_add(head, ns, &spot->state, author);
+		return POCKET_OP_CREATED;
+	}
+	if (spot->state.kind == POCKET_FOLDER)
+		pocket_check_file(spot);
+	before = spot->state;
+	keep_content = same_content(put, &before);
+	if (keep_content && !put->is_inline)
+		pocket_blocks_index(receipts, put->blocks);
+	if (keep_content && same_metadata(put, &before))
+		return POCKET_OUTCOME_UNCHANGED;
+	fill_state(&spot->state, put, &before, keep_content);
+	if (!keep_content && spot->state.blocks != NULL)
+		pocket_blocks_hold(ns->ns_id, receipts, before.blocks, spot->state.blocks);
+	pocket_entry_change(head, ns, &before, &spot->state, POCKET_OP_UPDATED, author);
+	return POCKET_OP_UPDATED;
+}

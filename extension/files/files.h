@@ -1,0 +1,83 @@
+/*
+ * files.h
+ *	  What the SQL functions on files share: arguments, results, and the change
+ *	  that put and put_many make.
+ */
+#ifndef POCKET_FILES_H
+#define POCKET_FILES_H
+
+#include "base/compat.h"
+
+#include "base/spi.h"
+#include "blocks/blocks.h"
+#include "tree/tree.h"
+
+#define POCKET_OUTCOME_UNCHANGED "unchanged"
+
+/* --- results (result.c) --- */
+
+/* pocket.file: ns_id .. attributes; pocket.revision: the same and outcome */
+#define POCKET_FILE_COLUMN_COUNT 12
+#define POCKET_REVISION_COLUMN_COUNT 13
+
+/* The columns of a revision, or of a file when outcome is NULL; they point into state. */
+extern void pocket_result_columns(Datum *values, bool *nulls, const PocketState *state, const char *path,
+								  const char *outcome);
+
+/* A composite value in the session's result context. */
+extern Datum pocket_result(FunctionCallInfo fcinfo, PocketSession *session, const PocketState *state, const char *path,
+						   const char *outcome);
+
+/* One more row of a set that InitMaterializedSRF() began. */
+extern void pocket_result_row(FunctionCallInfo fcinfo, const PocketState *state, const char *path, const char *outcome);
+
+/* Room for one row in a function's code: arguments that must not be null are checked by name, 22004. */
+extern void pocket_check_not_null(FunctionCallInfo fcinfo, int argument, const char *name);
+
+/* A text argument's path; the session need not be open. */
+extern void pocket_path_argument(PocketPath *path, FunctionCallInfo fcinfo, int argument);
+
+/* --- contents (change.c) --- */
+
+/* One file to be put. */
+typedef struct PocketPut
+{
+	/* given */
+	PocketPath path;
+	const char *data;
+	Size length;
+	bool has_mtime;
+	TimestampTz mtime;
+	Jsonb *attributes; /* NULL: as they are */
+
+	/* made of it before the lock */
+	PocketBlockList *blocks;
+	PocketSha256 content_hash;
+	bool is_inline;
+} PocketPut;
+
+/*
+ * PK003 when the quota is in the way of puts, in this order, as far as can be told
+ * without a lock (quota.c).
+ */
+extern void pocket_puts_check_quota(const PocketNamespace *ns, PocketPut **puts, int count);
+
+/* Hashes the contents that are small enough for their rows, and stores the others: bytes first, without locks. */
+extern PocketReceipts *pocket_puts_store(const PocketNamespace *ns, PocketPut **puts, int count);
+
+/* 22023 unless attributes are a JSON object. */
+extern void pocket_check_attributes(const Jsonb *attributes);
+
+/* 42809 unless what is at spot is a file. */
+extern void pocket_check_file(const PocketSpot *spot);
+
+/*
+ * Makes the file what put says, under the head lock: parents, holders, entry and
+ * journal.  near: see pocket_resolve; it is moved to the file's folder.  *spot has the
+ * result, and the outcome is returned.
+ */
+extern const char *pocket_put_apply(PocketHead *head, const PocketNamespace *ns, const PocketPut *put,
+									PocketReceipts *receipts, const PocketFolder *near, PocketSpot *spot,
+									const char *author);
+
+#endif

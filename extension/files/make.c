@@ -1,0 +1,175 @@
+/*
+ * make.c
+ *	  create_namespace, mkdir and symlink: what has no bytes of its own.
+ */
+#include "files/files.h"
+
+#include "access/access.h"
+#include "base/install.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+PG_FUNCTION_INFO_V1(pocket_create_namespace);
+PG_FUNCTION_INFO_V1(pocket_mkdir);
+PG_FUNCTION_INFO_V1(pocket_symlink);
+
+static void
+check_options(const PocketNamespaceOptions *options, bool has_quota)
+{
+	Interval zero = {0};
+
+	if (has_quota && options->quota < 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("quota must not be negative")));
+	if (DatumGetBool(DirectFunctionCall2(interval_lt, IntervalPGetDatum(options->retention), IntervalPGetDatum(&zero))))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("retention must not be negative")));
+}
+
+/* create_namespace(name, quota, retention, case_sensitive) */
+Datum
+pocket_create_namespace(PG_FUNCTION_ARGS)
+{
+	PocketNamespaceOptions options;
+	PocketSession session;
+	char *name;
+	int64 ns_id;
+
+	pocket_check_not_null(fcinfo, 0, "name");
+	pocket_check_not_null(fcinfo, 2, "retention");
+	pocket_check_not_null(fcinfo, 3, "case_sensitive");
+	PreventCommandIfReadOnly("pocket.create_namespace()");
+	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	options.quota = PG_ARGISNULL(1) ? -1 : PG_GETARG_INT64(1);
+	options.retention = PG_GETARG_INTERVAL_P(2);
+	options.case_sensitive = PG_GETARG_BOOL(3);
+	check_options(&options, !PG_ARGISNULL(1));
+
+	(void) pocket_install_if_needed();
+	pocket_enter(&session);
+	ns_id = pocket_namespace_create(name, &options, pocket_author(session.caller));
+	pocket_leave(&session);
+	PG_RETURN_INT64(ns_id);
+}
+
+/* mkdir(path): with its parents; a folder that exists is unchanged */
+Datum
+pocket_mkdir(PG_FUNCTION_ARGS)
+{
+	const char *outcome = POCKET_OUTCOME_UNCHANGED;
+	PocketPath path;
+	PocketSession session;
+	PocketNamespace ns;
+	PocketHead head;
+	PocketSpot spot;
+	char *author;
+	Datum result;
+
+	PreventCommandIfReadOnly("pocket.mkdir()");
+	pocket_path_argument(&path, fcinfo, 0);
+
+	pocket_enter(&session);
+	author = pocket_author(session.caller);
+	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
+	pocket_head_lock(&head, ns.ns_id);
+	pocket_resolve(&spot, &ns, &path, NULL, true, false);
+	if (spot.exists && spot.state.kind != POCKET_FOLDER)
+		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("\"%s\" already exists", spot.path),
+						errdetail("It is a %s, not a folder.", pocket_kind_name(spot.state.kind))));
+	if (!spot.exists)
+	{
+		pocket_parents_make(&head, &ns, &path, &spot, author);
+		pocket_state_init(&spot.state, POCKET_FOLDER, spot.parent_id, path.names[path.depth - 1]);
+		pocket_entry_add(&head, &ns, &spot.state, author);
+		outcome = POCKET_OP_CREATED;
+	}
+	pocket_head_flush(&head);
+	result = pocket_result(fcinfo, &session, &spot.state, spot.path, outcome);
+	pocket_leave(&session);
+	PG_RETURN_DATUM(result);
+}
+
+/* {"target": target} */
+static Jsonb *
+link_attributes(const char *target)
+{
+	JsonbParseState *parse = NULL;
+	JsonbValue key = {.type = jbvString};
+	JsonbValue value = {.type = jbvString};
+	JsonbValue *object;
+
+	key.val.string.val = pstrdup("target");
+	key.val.string.len = (int) strlen("target");
+	value.val.string.val = unconstify(char *, target);
+	value.val.string.len = (int) strlen(target);
+	(void) pushJsonbValue(&parse, WJB_BEGIN_OBJECT, NULL);
+	(void) pushJsonbValue(&parse, WJB_KEY, &key);
+	(void) pushJsonbValue(&parse, WJB_VALUE, &value);
+	object = pushJsonbValue(&parse, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(object);
+}
+
+/* The link at spot, whatever is there but a folder. */
+static const char *
+put_link(PocketHead *head, const PocketNamespace *ns, const PocketPath *path, PocketSpot *spot, const char *target,
+		 const char *author)
+{
+	Jsonb *attributes = link_attributes(target);
+	PocketState before = spot->state;
+	bool exists = spot->exists;
+
+	if (exists && before.kind == POCKET_FOLDER)
+		pocket_check_file(spot);
+	if (exists && before.kind == POCKET_SYMLINK &&
+		compareJsonbContainers(&before.attributes->root, &attributes->root) == 0)
+		return POCKET_OUTCOME_UNCHANGED;
+	if (!exists)
+		pocket_parents_make(head, ns, path, spot, author);
+	pocket_state_init(&spot->state, POCKET_SYMLINK, exists ? before.parent_id : spot->parent_id,
+					  exists ? before.name : path->names[path->depth - 1]);
+	spot->state.attributes = attributes;
+	spot->state.has_mtime = true;
+	spot->state.mtime = GetCurrentTimestamp();
+	if (!exists)
+	{
+		pocket_entry_add(head, ns, &spot->state, author);
+		return POCKET_OP_CREATED;
+	}
+	spot->state.ns_id = before.ns_id;
+	spot->state.file_id = before.file_id;
+	spot->state.version = before.version;
+	pocket_entry_change(head, ns, &before, &spot->state, POCKET_OP_UPDATED, author);
+	return POCKET_OP_UPDATED;
+}
+
+/* symlink(path, target): the target is kept as it is, and never followed here */
+Datum
+pocket_symlink(PG_FUNCTION_ARGS)
+{
+	char *target = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	PocketPath path;
+	PocketSession session;
+	PocketNamespace ns;
+	PocketHead head;
+	PocketSpot spot;
+	const char *outcome;
+	Datum result;
+
+	PreventCommandIfReadOnly("pocket.symlink()");
+	if (target[0] == '\0' || strlen(target) > PK_PATH_SIZE_MAX)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("target of a symbolic link must have 1 to %d bytes", PK_PATH_SIZE_MAX)));
+	pocket_path_argument(&path, fcinfo, 0);
+	pocket_path_check_leaf(&path);
+
+	pocket_enter(&session);
+	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
+	pocket_head_lock(&head, ns.ns_id);
+	pocket_resolve(&spot, &ns, &path, NULL, true, false);
+	outcome = put_link(&head, &ns, &path, &spot, target, pocket_author(session.caller));
+	pocket_head_flush(&head);
+	result = pocket_result(fcinfo, &session, &spot.state, spot.path, outcome);
+	pocket_leave(&session);
+	PG_RETURN_DATUM(result);
+}

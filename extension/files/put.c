@@ -1,0 +1,329 @@
+/*
+ * put.c
+ *	  put and put_many: whole files from bytes.
+ */
+#include "files/files.h"
+
+#include "access/access.h"
+#include "base/guc.h"
+#include "catalog/pg_type.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+PG_FUNCTION_INFO_V1(pocket_put);
+PG_FUNCTION_INFO_V1(pocket_put_many);
+
+/* The modes of api.md: all are known, one is built. */
+static void
+check_mode(const char *mode, bool has_base)
+{
+	if (strcmp(mode, "overwrite") != 0 && strcmp(mode, "add") != 0 && strcmp(mode, "update") != 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown mode \"%s\"", mode),
+						errhint("Modes are \"add\", \"overwrite\" and \"update\".")));
+	if (strcmp(mode, "update") == 0 && !has_base)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("mode \"update\" needs a base version")));
+	if (strcmp(mode, "overwrite") != 0 || has_base)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("conflict detection is not supported in this release"),
+				 errhint("Use mode \"overwrite\" without a base version: the last writer wins.")));
+}
+
+/* An upload is not begun for what cannot be put; this is looked at again under the lock. */
+static void
+check_early(const PocketNamespace *ns, const PocketPut *put)
+{
+	PocketSpot spot;
+
+	pocket_path_check_leaf(&put->path);
+	if (put->length <= (Size) pocket_inline_limit)
+		return;
+	pocket_resolve(&spot, ns, &put->path, NULL, true, false);
+	if (spot.exists && spot.state.kind == POCKET_FOLDER)
+		pocket_check_file(&spot);
+}
+
+static void
+bytes_of(PocketPut *put, bytea *content)
+{
+	put->data = VARDATA_ANY(content);
+	put->length = VARSIZE_ANY_EXHDR(content);
+}
+
+/* put(path, content, base, mode, mtime, attributes) */
+Datum
+pocket_put(PG_FUNCTION_ARGS)
+{
+	PocketPut put = {0};
+	PocketPut *puts[1] = {&put};
+	PocketSession session;
+	PocketNamespace ns;
+	PocketReceipts *receipts;
+	PocketHead head;
+	PocketSpot spot;
+	const char *outcome;
+	Datum result;
+
+	pocket_check_not_null(fcinfo, 0, "path");
+	pocket_check_not_null(fcinfo, 1, "content");
+	pocket_check_not_null(fcinfo, 3, "mode");
+	PreventCommandIfReadOnly("pocket.put()");
+	check_mode(text_to_cstring(PG_GETARG_TEXT_PP(3)), !PG_ARGISNULL(2));
+	pocket_path_argument(&put.path, fcinfo, 0);
+	bytes_of(&put, PG_GETARG_BYTEA_PP(1));
+	put.has_mtime = !PG_ARGISNULL(4);
+	put.mtime = put.has_mtime ? PG_GETARG_TIMESTAMPTZ(4) : 0;
+	put.attributes = PG_ARGISNULL(5) ? NULL : PG_GETARG_JSONB_P(5);
+	pocket_check_attributes(put.attributes);
+
+	pocket_enter(&session);
+	pocket_namespace_open(&ns, put.path.namespace_name, session.caller, true);
+	check_early(&ns, &put);
+	receipts = pocket_puts_store(&ns, puts, 1);
+	pocket_head_lock(&head, ns.ns_id);
+	outcome = pocket_put_apply(&head, &ns, &put, receipts, NULL, &spot, pocket_author(session.caller));
+	pocket_head_flush(&head);
+	result = pocket_result(fcinfo, &session, &spot.state, spot.path, outcome);
+	pocket_leave(&session);
+	PG_RETURN_DATUM(result);
+}
+
+/* --- put_many --- */
+
+/* A namespace that a call puts into. */
+typedef struct Target
+{
+	PocketNamespace ns;
+	PocketHead head;
+	PocketReceipts *receipts;
+	PocketFolder near;
+} Target;
+
+typedef struct Batch
+{
+	int count;
+	PocketPut *puts;
+	Target *targets; /* in the order of ns_id */
+	int target_count;
+	int *target_of; /* by put */
+} Batch;
+
+/* Elements of an array argument that has one for each file, or NULL when it is not given. */
+static Datum *
+elements(FunctionCallInfo fcinfo, int argument, const char *name, Oid type, bool **nulls, int *count)
+{
+	ArrayType *array;
+	Datum *values;
+	int16 length;
+	bool by_value;
+	char align;
+	int found;
+	bool given = PG_NARGS() > argument && !PG_ARGISNULL(argument);
+
+	if (!given)
+		return NULL;
+	array = PG_GETARG_ARRAYTYPE_P(argument);
+	if (ARR_NDIM(array) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR), errmsg("argument \"%s\" must have one dimension", name)));
+	get_typlenbyvalalign(type, &length, &by_value, &align);
+	deconstruct_array(array, type, length, by_value, align, &values, nulls, &found);
+	if (*count >= 0 && found != *count)
+		ereport(ERROR, (errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+						errmsg("argument \"%s\" has %d elements, argument \"paths\" has %d", name, found, *count)));
+	*count = found;
+	return values;
+}
+
+static void
+check_no_null(const bool *nulls, int count, const char *name)
+{
+	int i;
+
+	for (i = 0; i < count; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+							errmsg("element %d of argument \"%s\" must not be null", i + 1, name)));
+	}
+}
+
+static void
+read_batch(Batch *batch, FunctionCallInfo fcinfo)
+{
+	bool *path_nulls;
+	bool *content_nulls;
+	bool *mtime_nulls = NULL;
+	bool *attribute_nulls = NULL;
+	int count = -1;
+	Datum *paths = elements(fcinfo, 0, "paths", TEXTOID, &path_nulls, &count);
+	Datum *contents = elements(fcinfo, 1, "contents", BYTEAOID, &content_nulls, &count);
+	Datum *mtimes = elements(fcinfo, 2, "mtimes", TIMESTAMPTZOID, &mtime_nulls, &count);
+	Datum *attributes = elements(fcinfo, 3, "attributes", JSONBOID, &attribute_nulls, &count);
+	int i;
+
+	check_no_null(path_nulls, count, "paths");
+	check_no_null(content_nulls, count, "contents");
+	batch->count = count;
+	batch->puts = palloc0(sizeof(PocketPut) * (Size) Max(count, 1));
+	for (i = 0; i < count; i++)
+	{
+		PocketPut *put = &batch->puts[i];
+
+		pocket_path_parse(&put->path, TextDatumGetCString(paths[i]));
+		bytes_of(put, DatumGetByteaPP(contents[i]));
+		if (mtimes != NULL && !mtime_nulls[i])
+		{
+			put->has_mtime = true;
+			put->mtime = DatumGetTimestampTz(mtimes[i]);
+		}
+		if (attributes != NULL && !attribute_nulls[i])
+			put->attributes = DatumGetJsonbP(attributes[i]);
+		pocket_check_attributes(put->attributes);
+	}
+}
+
+static int
+compare_targets(const void *a, const void *b)
+{
+	int64 x = ((const Target *) a)->ns.ns_id;
+	int64 y = ((const Target *) b)->ns.ns_id;
+
+	return (x > y) - (x < y);
+}
+
+static int
+find_target(const Batch *batch, const char *name)
+{
+	int i;
+
+	for (i = 0; i < batch->target_count; i++)
+	{
+		if (strcmp(batch->targets[i].ns.name, name) == 0)
+			return i;
+	}
+	return -1;
+}
+
+/* The namespaces, each once, in the order in which they are locked. */
+static void
+find_targets(Batch *batch, Oid caller)
+{
+	int room = 8;
+	int i;
+
+	batch->targets = palloc0(sizeof(Target) * (Size) room);
+	batch->target_of = palloc(sizeof(int) * (Size) Max(batch->count, 1));
+	for (i = 0; i < batch->count; i++)
+	{
+		const char *name = batch->puts[i].path.namespace_name;
+
+		if (find_target(batch, name) >= 0)
+			continue;
+		if (batch->target_count == room)
+		{
+			batch->targets = repalloc(batch->targets, sizeof(Target) * (Size) room * 2);
+			memset(batch->targets + room, 0, sizeof(Target) * (Size) room);
+			room *= 2;
+		}
+		pocket_namespace_open(&batch->targets[batch->target_count].ns, name, caller, true);
+		batch->targets[batch->target_count++].near.depth = -1;
+	}
+	qsort(batch->targets, (size_t) batch->target_count, sizeof(Target), compare_targets);
+	for (i = 0; i < batch->count; i++)
+		batch->target_of[i] = find_target(batch, batch->puts[i].path.namespace_name);
+}
+
+static void
+store_targets(Batch *batch)
+{
+	PocketPut **puts = palloc(sizeof(PocketPut *) * (Size) Max(batch->count, 1));
+	int t;
+	int i;
+
+	for (i = 0; i < batch->count; i++)
+		pocket_path_check_leaf(&batch->puts[i].path);
+	for (t = 0; t < batch->target_count; t++)
+	{
+		int count = 0;
+
+		for (i = 0; i < batch->count; i++)
+		{
+			if (batch->target_of[i] == t)
+				puts[count++] = &batch->puts[i];
+		}
+		batch->targets[t].receipts = pocket_puts_store(&batch->targets[t].ns, puts, count);
+	}
+	pfree(puts);
+}
+
+/* The next file is likely to be in the same folder, which cannot go while the head is locked. */
+static void
+remember_folder(Target *target, const PocketPut *put, const PocketSpot *spot)
+{
+	PocketFolder *near = &target->near;
+	const char *slash = strrchr(spot->path, '/');
+
+	near->ns_id = target->ns.ns_id;
+	near->file_id = spot->state.parent_id;
+	near->depth = put->path.depth - 1;
+	near->names = put->path.names;
+	if (near->path != NULL)
+		pfree(near->path);
+	/* a root keeps its slash */
+	near->path = pnstrdup(spot->path, slash - spot->path + (near->depth == 0 ? 1 : 0));
+}
+
+static void
+apply_batch(Batch *batch, FunctionCallInfo fcinfo, const char *author)
+{
+	MemoryContext outer = CurrentMemoryContext;
+	MemoryContext one = AllocSetContextCreate(outer, "one file of put_many", ALLOCSET_DEFAULT_SIZES);
+	int i;
+
+	for (i = 0; i < batch->count; i++)
+	{
+		PocketPut *put = &batch->puts[i];
+		Target *target = &batch->targets[batch->target_of[i]];
+		PocketSpot spot;
+		const char *outcome;
+
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextSwitchTo(one);
+		outcome = pocket_put_apply(&target->head, &target->ns, put, target->receipts, &target->near, &spot, author);
+		pocket_result_row(fcinfo, &spot.state, spot.path, outcome);
+		MemoryContextSwitchTo(outer);
+		remember_folder(target, put, &spot);
+		MemoryContextReset(one);
+	}
+	MemoryContextDelete(one);
+}
+
+/* put_many(paths, contents, mtimes, attributes): one exchange with the sidecars, one head lock per namespace */
+Datum
+pocket_put_many(PG_FUNCTION_ARGS)
+{
+	Batch batch = {0};
+	PocketSession session;
+	int t;
+
+	pocket_check_not_null(fcinfo, 0, "paths");
+	pocket_check_not_null(fcinfo, 1, "contents");
+	PreventCommandIfReadOnly("pocket.put_many()");
+	read_batch(&batch, fcinfo);
+	InitMaterializedSRF(fcinfo, 0);
+
+	pocket_enter(&session);
+	find_targets(&batch, session.caller);
+	store_targets(&batch);
+	for (t = 0; t < batch.target_count; t++)
+		pocket_head_lock(&batch.targets[t].head, batch.targets[t].ns.ns_id);
+	apply_batch(&batch, fcinfo, pocket_author(session.caller));
+	for (t = 0; t < batch.target_count; t++)
+		pocket_head_flush(&batch.targets[t].head);
+	pocket_leave(&session);
+	return (Datum) 0;
+}

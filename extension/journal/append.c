@@ -1,0 +1,123 @@
+/*
+ * append.c
+ *	  Journal rows: writing them, and the state that they and entries carry.
+ */
+#include "journal/journal.h"
+
+#include "base/guc.h"
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+
+static const char *const kind_names[] = {"file", "folder", "symlink"};
+
+const char *
+pocket_kind_name(PocketKind kind)
+{
+	return kind_names[kind];
+}
+
+static PocketKind
+kind_by_name(const char *name)
+{
+	int kind;
+
+	for (kind = 0; kind < (int) lengthof(kind_names); kind++)
+	{
+		if (strcmp(kind_names[kind], name) == 0)
+			return (PocketKind) kind;
+	}
+	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("an entry is of the unknown kind \"%s\"", name)));
+}
+
+static struct varlena *
+varlena_or_null(uint64 row, int column)
+{
+	return pocket_is_null(row, column) ? NULL : pocket_column_varlena(row, column);
+}
+
+void
+pocket_state_read(PocketState *state, uint64 row, bool with_content)
+{
+	bool is_null;
+	Datum value;
+
+	memset(state, 0, sizeof(*state));
+	state->ns_id = pocket_column_int64(row, 1);
+	state->file_id = pocket_column_int64(row, 2);
+	state->parent_id = pocket_column_int64(row, 3);
+	state->name = pocket_column_text(row, 4);
+	state->kind = kind_by_name(pocket_column_text(row, 5));
+	state->size = pocket_column_int64(row, 6);
+	value = pocket_column(row, 7, &is_null);
+	if (!is_null)
+		state->content_hash = pocket_sha256_make(DatumGetPocketSha256(value)->bytes);
+	value = pocket_column(row, 8, &is_null);
+	state->has_mtime = !is_null;
+	if (!is_null)
+		state->mtime = DatumGetTimestampTz(value);
+	state->attributes = (Jsonb *) pocket_column_varlena(row, 9);
+	state->rev = pocket_column_int64(row, 10);
+	state->version = (PocketVersionVector *) pocket_column_varlena(row, 11);
+	state->author = pocket_column_text(row, 12);
+	state->at = pocket_column_int64(row, 13);
+	if (with_content)
+	{
+		state->blocks = (PocketBlockList *) varlena_or_null(row, 14);
+		state->inlined = (bytea *) varlena_or_null(row, 15);
+	}
+}
+
+/* Time does not go back along a journal, whatever the clock does. */
+static void
+stamp(PocketHead *head, PocketState *state, const char *author)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	head->jid++;
+	head->at = Max(head->at, now);
+	head->changed = true;
+	state->ns_id = head->ns_id;
+	state->rev = head->jid;
+	state->at = head->at;
+	state->author = pstrdup(author);
+	state->version = pocket_vector_increment(state->version, pocket_device);
+}
+
+void
+pocket_journal_append(PocketHead *head, PocketState *state, const char *op, const char *author)
+{
+	static PocketPlan append = {
+		"INSERT INTO pocket_data.journal (ns_id, jid, file_id, op, parent_id, name, kind, size, blocks, inline, "
+		"content_hash, version, mtime, attributes, author, at) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+		"int8 int8 int8 text int8 text text int8 pocket.blocklist bytea pocket.sha256 pocket.version_vector "
+		"timestamptz "
+		"jsonb text timestamptz",
+		NULL, NULL};
+	Datum values[16];
+	char nulls[16];
+
+	stamp(head, state, author);
+	memset(nulls, ' ', sizeof(nulls));
+	values[0] = Int64GetDatum(state->ns_id);
+	values[1] = Int64GetDatum(state->rev);
+	values[2] = Int64GetDatum(state->file_id);
+	values[3] = CStringGetTextDatum(op);
+	values[4] = Int64GetDatum(state->parent_id);
+	values[5] = CStringGetTextDatum(state->name);
+	values[6] = CStringGetTextDatum(pocket_kind_name(state->kind));
+	values[7] = Int64GetDatum(state->size);
+	values[8] = PointerGetDatum(state->blocks);
+	nulls[8] = state->blocks == NULL ? 'n' : ' ';
+	values[9] = PointerGetDatum(state->inlined);
+	nulls[9] = state->inlined == NULL ? 'n' : ' ';
+	values[10] = PointerGetDatum(state->content_hash);
+	nulls[10] = state->content_hash == NULL ? 'n' : ' ';
+	values[11] = PointerGetDatum(state->version);
+	values[12] = TimestampTzGetDatum(state->mtime);
+	nulls[12] = state->has_mtime ? ' ' : 'n';
+	values[13] = PointerGetDatum(state->attributes);
+	values[14] = CStringGetTextDatum(state->author);
+	values[15] = TimestampTzGetDatum(state->at);
+	(void) pocket_write(&append, values, nulls);
+}

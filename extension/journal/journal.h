@@ -1,0 +1,134 @@
+/*
+ * journal.h
+ *	  A namespace's head and its journal: what changed, in commit order.
+ *
+ * A change is made between pocket_head_lock() and pocket_head_flush().  The lock
+ * is the head row's, held to the end of the transaction; under it jids have no
+ * gaps and are in commit order, `at` never goes back, and the used bytes are
+ * exact.  Several heads are locked in the order of ns_id (design.md, invariant
+ * 9).  All functions run inside a session (base/spi.h).
+ */
+#ifndef POCKET_JOURNAL_H
+#define POCKET_JOURNAL_H
+
+#include "base/compat.h"
+
+#include "base/spi.h"
+#include "storage/itemptr.h"
+#include "types/blocklist.h"
+#include "types/version_vector.h"
+#include "utils/jsonb.h"
+#include "utils/timestamp.h"
+
+typedef enum PocketKind
+{
+	POCKET_FILE,
+	POCKET_FOLDER,
+	POCKET_SYMLINK
+} PocketKind;
+
+/* "file", "folder", "symlink" */
+extern const char *pocket_kind_name(PocketKind kind);
+
+/*
+ * An entry as a revision left it: what rows of entry and journal have in common.
+ * A file's content is either in blocks or in inlined; both are NULL when the
+ * state was read without content, and in that of a deletion.
+ */
+typedef struct PocketState
+{
+	/* who it is */
+	int64 ns_id;
+	int64 file_id;
+
+	/* where it is */
+	int64 parent_id;
+	char *name;
+
+	/* what it is */
+	PocketKind kind;
+	int64 size;
+	PocketBlockList *blocks;
+	bytea *inlined;
+	PocketSha256 *content_hash; /* NULL unless a file */
+	bool has_mtime;
+	TimestampTz mtime;
+	Jsonb *attributes;
+
+	/* of the revision; stamped by pocket_journal_append */
+	int64 rev;
+	PocketVersionVector *version;
+	char *author;
+	TimestampTz at;
+} PocketState;
+
+/*
+ * Columns to select so that pocket_state_read() understands the row; %s of the
+ * macro is the column with the revision: rev or jid.
+ */
+#define POCKET_STATE_COLUMNS(rev) \
+	"ns_id, file_id, parent_id, name, kind, size, content_hash, mtime, attributes, " rev ", version, author, at"
+#define POCKET_STATE_COLUMN_COUNT 13
+#define POCKET_CONTENT_COLUMNS ", blocks, inline"
+
+/* Fills state from a row; with_content: POCKET_CONTENT_COLUMNS follow. All of it is palloc'd. */
+extern void pocket_state_read(PocketState *state, uint64 row, bool with_content);
+
+typedef struct PocketHead
+{
+	int64 ns_id;
+	int64 jid;
+	int64 file_id;
+	int64 used;
+	TimestampTz at;
+	int64 quota;		   /* -1: none */
+	ItemPointerData place; /* where the row's locked version is */
+	bool changed;
+} PocketHead;
+
+/* 42704 when there is no such namespace (any more). */
+extern void pocket_head_lock(PocketHead *head, int64 ns_id);
+
+/* Writes the row if anything changed; once for all changes of a statement's call. */
+extern void pocket_head_flush(PocketHead *head);
+
+/* The id of an entry that is about to be made. */
+extern int64 pocket_head_next_file(PocketHead *head);
+
+/* Live bytes become more or fewer; PK003 when that is more and over the quota. */
+extern void pocket_head_account(PocketHead *head, int64 bytes);
+
+/*
+ * Whether so many more live bytes fit the quota, as committed or done now: looked
+ * at without a lock, before anything is uploaded.  complain: PK003 when not.
+ */
+extern bool pocket_quota_fits(int64 ns_id, int64 growth, bool complain);
+
+/* Operations of the journal; they are also the outcomes that callers see. */
+#define POCKET_OP_CREATED "created"
+#define POCKET_OP_UPDATED "updated"
+#define POCKET_OP_DELETED "deleted"
+#define POCKET_OP_MOVED "moved"
+
+/*
+ * Appends the state after a change by author: rev and at are set, the version is
+ * raised (NULL: begun) by pocket.device's counter.
+ */
+extern void pocket_journal_append(PocketHead *head, PocketState *state, const char *op, const char *author);
+
+/* The revision jid of the entry file_id; false when there is none. op is palloc'd. */
+extern bool pocket_journal_revision(PocketState *state, char **op, int64 ns_id, int64 file_id, int64 jid);
+
+/* Where the last journal row has the entry; false when there is none. */
+extern bool pocket_journal_last_place(int64 ns_id, int64 file_id, int64 *parent_id, char **name);
+
+/* The last entry that was deleted out of a folder under this very name; 0 when there is none. */
+extern int64 pocket_journal_deleted(int64 ns_id, int64 parent_id, const char *name);
+
+/*
+ * Leaves the revisions of an entry with a jid below before in SPI_tuptable,
+ * newest first, at most max: POCKET_STATE_COLUMNS("jid"), op.
+ */
+extern uint64 pocket_journal_history(int64 ns_id, int64 file_id, int64 before, long max);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * placement.h
+ *	  Reading where buckets are, and choosing where a block goes.
+ *
+ * Everything here reads with the latest snapshot: where bytes are is a fact of
+ * now, whatever the caller's transaction may see of its files.  All functions
+ * run inside a session (base/spi.h); strings are palloc'd in its context.
+ */
+#ifndef POCKET_PLACEMENT_H
+#define POCKET_PLACEMENT_H
+
+#include "base/compat.h"
+
+#include "contract/pk_token.h"
+
+/* Who speaks: what every token and order carries. */
+typedef struct PocketCell
+{
+	uint8 uuid[PK_UUID_SIZE];
+	pk_epoch epoch; /* incarnation, timeline of the server, starts of the coordinator */
+} PocketCell;
+
+extern void pocket_cell_identity(PocketCell *cell);
+
+/* A bucket, the volume that it is in now, and the node that serves it. */
+typedef struct PocketPlace
+{
+	int64 bucket_id;
+	int64 volume_id;
+	int32 generation;
+	char *url;
+} PocketPlace;
+
+/* What the caller has sent to a bucket, and rows do not tell yet. */
+typedef struct PocketLoad
+{
+	int64 bucket_id;
+	int64 bytes;
+} PocketLoad;
+
+/*
+ * The emptiest open bucket, all of whose drives are well, on a node that is up; none of those to avoid.
+ */
+extern bool pocket_place_writable(PocketPlace *place, const int64 *avoid, int avoid_count, const PocketLoad *loads,
+								  int load_count);
+
+/* Where a bucket is read; false when the cell does not know it. */
+extern bool pocket_place_locate(int64 bucket_id, PocketPlace *place);
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * namespace.c
+ *	  Finding and making namespaces.
+ */
+#include "tree/tree.h"
+
+#include "access/access.h"
+#include "contract/pk_name.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+void
+pocket_namespace_open(PocketNamespace *ns, const char *name, Oid caller, bool fresh)
+{
+	static PocketPlan find = {"SELECT ns_id, owner, case_sensitive FROM pocket_data.namespace WHERE name = $1", "text",
+							  NULL, NULL};
+	Datum values[1] = {CStringGetTextDatum(name)};
+	bool found = pocket_select(&find, values, NULL, fresh, 0) == 1;
+
+	if (!found || !pocket_may(caller, pocket_column_text(0, 2)))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("namespace \"%s\" does not exist", name),
+						errhint("pocket.create_namespace() makes one; the view pocket.namespaces lists yours.")));
+	ns->ns_id = pocket_column_int64(0, 1);
+	ns->name = pstrdup(name);
+	ns->case_sensitive = pocket_column_bool(0, 3);
+	pocket_free_rows();
+}
+
+bool
+pocket_namespace_find(PocketNamespace *ns, int64 ns_id, Oid caller)
+{
+	static PocketPlan find = {"SELECT name, owner, case_sensitive FROM pocket_data.namespace WHERE ns_id = $1", "int8",
+							  NULL, NULL};
+	Datum values[1] = {Int64GetDatum(ns_id)};
+	bool found = pocket_read(&find, values, NULL) == 1 && pocket_may(caller, pocket_column_text(0, 2));
+
+	if (found)
+	{
+		ns->ns_id = ns_id;
+		ns->name = pocket_column_text(0, 1);
+		ns->case_sensitive = pocket_column_bool(0, 3);
+	}
+	pocket_free_rows();
+	return found;
+}
+
+static void
+check_name(const char *name)
+{
+	size_t at;
+	pk_name_fault fault = pk_name_check(name, strlen(name), &at);
+
+	if (fault != PK_NAME_VALID)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid name of a namespace: \"%s\"", name),
+						errdetail("It %s.", pk_name_fault_text(fault))));
+	if (strchr(name, ':') != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid name of a namespace: \"%s\"", name),
+						errdetail("It has a colon, which ends the namespace in a path.")));
+}
+
+/* Row and id; the id comes from a sequence of the coordinating node, on which all namespaces are made. */
+static int64
+insert_namespace(const char *name, const PocketNamespaceOptions *options, const char *owner)
+{
+	static PocketPlan insert = {
+		"INSERT INTO pocket_data.namespace (ns_id, name, owner, quota, retention, case_sensitive, created_at) "
+		"VALUES (nextval('pocket_data.namespace_id'), $1, $2, $3, $4, $5, clock_timestamp()) "
+		"ON CONFLICT (name) DO NOTHING RETURNING ns_id",
+		"text text int8 interval bool", NULL, NULL};
+	Datum values[5] = {CStringGetTextDatum(name), CStringGetTextDatum(owner), Int64GetDatum(options->quota),
+					   IntervalPGetDatum(options->retention), BoolGetDatum(options->case_sensitive)};
+	char nulls[5] = {' ', ' ', options->quota < 0 ? 'n' : ' ', ' ', ' '};
+	int64 ns_id;
+
+	if (pocket_write(&insert, values, nulls) != 1)
+		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("namespace \"%s\" already exists", name)));
+	ns_id = pocket_column_int64(0, 1);
+	pocket_free_rows();
+	return ns_id;
+}
+
+int64
+pocket_namespace_create(const char *name, const PocketNamespaceOptions *options, const char *owner)
+{
+	static PocketPlan begin = {"INSERT INTO pocket_data.namespace_head (ns_id, jid, file_id, used, at) "
+							   "VALUES ($1, 0, 0, 0, clock_timestamp())",
+							   "int8", NULL, NULL};
+	PocketNamespace ns = {0, unconstify(char *, name), options->case_sensitive};
+	PocketHead head;
+	PocketState root;
+	Datum values[1];
+
+	check_name(name);
+	ns.ns_id = insert_namespace(name, options, owner);
+	values[0] = Int64GetDatum(ns.ns_id);
+	(void) pocket_write(&begin, values, NULL);
+	pocket_head_lock(&head, ns.ns_id);
+	pocket_state_init(&root, POCKET_FOLDER, POCKET_ROOT_PARENT_ID, "");
+	pocket_entry_add(&head, &ns, &root, owner);
+	Assert(root.file_id == POCKET_ROOT_ID);
+	pocket_head_flush(&head);
+	return ns.ns_id;
+}

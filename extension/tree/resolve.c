@@ -1,0 +1,197 @@
+/*
+ * resolve.c
+ *	  From paths to entries, name by name.
+ */
+#include "tree/tree.h"
+
+#include "contract/pk_name.h"
+#include "lib/stringinfo.h"
+#include "utils/builtins.h"
+
+char *
+pocket_key(const PocketNamespace *ns, const char *name)
+{
+	char *key;
+
+	if (ns->case_sensitive)
+		return pstrdup(name);
+	key = palloc(PK_NAME_KEY_MAX + 1);
+	(void) pk_name_key(key, name, strlen(name));
+	return key;
+}
+
+bool
+pocket_entry_find(PocketState *state, int64 ns_id, int64 file_id, bool fresh)
+{
+	static PocketPlan find = {"SELECT " POCKET_STATE_COLUMNS("rev") " FROM pocket_data.entry "
+																	"WHERE ns_id = $1 AND file_id = $2",
+							  "int8 int8", NULL, NULL};
+	Datum values[2] = {Int64GetDatum(ns_id), Int64GetDatum(file_id)};
+	bool found = pocket_select(&find, values, NULL, fresh, 0) == 1;
+
+	if (found)
+		pocket_state_read(state, 0, false);
+	pocket_free_rows();
+	return found;
+}
+
+/* The child that has the key, wholly read. */
+static bool
+find_child(PocketState *state, int64 ns_id, int64 parent_id, const char *key, bool fresh, bool with_content)
+{
+	static PocketPlan light = {
+		"SELECT " POCKET_STATE_COLUMNS("rev") " FROM pocket_data.entry "
+											  "WHERE ns_id = $1 AND parent_id = $2 AND name_key = $3",
+		"int8 int8 text", NULL, NULL};
+	static PocketPlan heavy = {"SELECT " POCKET_STATE_COLUMNS("rev") POCKET_CONTENT_COLUMNS
+							   " FROM pocket_data.entry "
+							   "WHERE ns_id = $1 AND parent_id = $2 AND name_key = $3",
+							   "int8 int8 text", NULL, NULL};
+	Datum values[3] = {Int64GetDatum(ns_id), Int64GetDatum(parent_id), CStringGetTextDatum(key)};
+	bool found = pocket_select(with_content ? &heavy : &light, values, NULL, fresh, 0) == 1;
+
+	if (found)
+		pocket_state_read(state, 0, with_content);
+	pocket_free_rows();
+	return found;
+}
+
+/* One step down through a folder: its id, its name as kept, and whether it is one. */
+static bool
+find_step(int64 *file_id, char **name, bool *is_folder, int64 ns_id, int64 parent_id, const char *key, bool fresh)
+{
+	static PocketPlan step = {"SELECT file_id, name, kind = 'folder' FROM pocket_data.entry "
+							  "WHERE ns_id = $1 AND parent_id = $2 AND name_key = $3",
+							  "int8 int8 text", NULL, NULL};
+	Datum values[3] = {Int64GetDatum(ns_id), Int64GetDatum(parent_id), CStringGetTextDatum(key)};
+	bool found = pocket_select(&step, values, NULL, fresh, 0) == 1;
+
+	if (found)
+	{
+		*file_id = pocket_column_int64(0, 1);
+		*name = pocket_column_text(0, 2);
+		*is_folder = pocket_column_bool(0, 3);
+	}
+	pocket_free_rows();
+	return found;
+}
+
+static bool
+is_under(const PocketFolder *near, const PocketNamespace *ns, const PocketPath *path)
+{
+	int i;
+
+	if (near == NULL || near->depth < 0 || near->ns_id != ns->ns_id || near->depth > path->depth - 1)
+		return false;
+	/* the deepest name differs most often */
+	for (i = near->depth - 1; i >= 0; i--)
+	{
+		if (strcmp(near->names[i], path->names[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* Down to the folder that holds the last name, as far as it exists. */
+static void
+resolve_parents(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, const PocketFolder *near,
+				bool fresh)
+{
+	spot->known = 0;
+	spot->parent_id = POCKET_ROOT_ID;
+	spot->path = psprintf("%s:/", ns->name);
+	if (is_under(near, ns, path))
+	{
+		spot->known = near->depth;
+		spot->parent_id = near->file_id;
+		spot->path = pstrdup(near->path);
+	}
+	while (spot->known < path->depth - 1)
+	{
+		const char *key = pocket_key(ns, path->names[spot->known]);
+		bool is_folder;
+		char *name;
+
+		if (!find_step(&spot->parent_id, &name, &is_folder, ns->ns_id, spot->parent_id, key, fresh))
+			return;
+		spot->path = pocket_path_join(spot->path, name);
+		if (!is_folder)
+			ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", spot->path),
+							errdetail("A path goes through folders only.")));
+		spot->known++;
+	}
+}
+
+void
+pocket_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, const PocketFolder *near,
+			   bool fresh, bool with_content)
+{
+	int i;
+
+	memset(spot, 0, sizeof(*spot));
+	if (path->depth == 0)
+	{
+		spot->path = psprintf("%s:/", ns->name);
+		spot->exists = pocket_entry_find(&spot->state, ns->ns_id, POCKET_ROOT_ID, fresh);
+		return;
+	}
+	resolve_parents(spot, ns, path, near, fresh);
+	if (spot->known == path->depth - 1)
+		spot->exists = find_child(&spot->state, ns->ns_id, spot->parent_id,
+								  pocket_key(ns, path->names[path->depth - 1]), fresh, with_content);
+	if (spot->exists)
+	{
+		spot->path = pocket_path_join(spot->path, spot->state.name);
+		spot->known = path->depth;
+		return;
+	}
+	for (i = spot->known; i < path->depth; i++)
+		spot->path = pocket_path_join(spot->path, path->names[i]);
+}
+
+void
+pocket_resolve_existing(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, bool fresh,
+						bool with_content)
+{
+	pocket_resolve(spot, ns, path, NULL, fresh, with_content);
+	if (!spot->exists)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", spot->path)));
+	if (path->slash && spot->state.kind != POCKET_FOLDER)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", spot->path),
+						errhint("Leave out the slash at the end.")));
+}
+
+int64
+pocket_resolve_past(const PocketNamespace *ns, const PocketPath *path)
+{
+	int64 file_id = POCKET_ROOT_ID;
+	int i;
+
+	for (i = 0; i < path->depth; i++)
+	{
+		PocketState state;
+		int64 parent_id = file_id;
+
+		if (find_child(&state, ns->ns_id, parent_id, pocket_key(ns, path->names[i]), false, false))
+			file_id = state.file_id;
+		else
+			file_id = pocket_journal_deleted(ns->ns_id, parent_id, path->names[i]);
+		if (file_id == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", pocket_path_given(ns, path)),
+					 errdetail("Nor was anything of this name deleted there.")));
+	}
+	return file_id;
+}
+
+uint64
+pocket_children(int64 ns_id, int64 parent_id, const char *after_key, long max, bool fresh)
+{
+	static PocketPlan children = {
+		"SELECT " POCKET_STATE_COLUMNS("rev") ", name_key FROM pocket_data.entry "
+											  "WHERE ns_id = $1 AND parent_id = $2 AND name_key > $3 ORDER BY name_key",
+		"int8 int8 text", NULL, NULL};
+	Datum values[3] = {Int64GetDatum(ns_id), Int64GetDatum(parent_id), CStringGetTextDatum(after_key)};
+
+	return pocket_select(&children, values, NULL, fresh, max);
+}

@@ -1,0 +1,135 @@
+/*
+ * tree.h
+ *	  Namespaces, paths and live entries.
+ *
+ * Names are kept as given and compared by their key: folded, or themselves in a
+ * namespace that is case sensitive.  Symbolic links are entries like files;
+ * nothing here follows them.  Reads are either `fresh` (what is committed or
+ * done now: under the head lock, before a change) or as of the calling query.
+ * All functions run inside a session (base/spi.h).
+ */
+#ifndef POCKET_TREE_H
+#define POCKET_TREE_H
+
+#include "base/compat.h"
+
+#include "journal/journal.h"
+
+#define POCKET_ROOT_ID 1
+#define POCKET_ROOT_PARENT_ID 0
+
+/* --- paths: `name:/a/b`, or `/a/b` in the namespace that pocket.namespace names --- */
+
+typedef struct PocketPath
+{
+	char *namespace_name;
+	char **names; /* valid ones */
+	int depth;	  /* of names; 0 is the root */
+	bool slash;	  /* ends in a slash, so it can only be a folder */
+} PocketPath;
+
+/* 22023 unless text is a path. */
+extern void pocket_path_parse(PocketPath *path, const char *text);
+
+/* 42809 when the path ends in a slash (or is the root), which no file or link can have. */
+extern void pocket_path_check_leaf(const PocketPath *path);
+
+/* --- namespaces --- */
+
+typedef struct PocketNamespace
+{
+	int64 ns_id;
+	char *name;
+	bool case_sensitive;
+} PocketNamespace;
+
+/* 42704 when it does not exist, or caller has no right on it, which is the same. */
+extern void pocket_namespace_open(PocketNamespace *ns, const char *name, Oid caller, bool fresh);
+
+/* By its id, as of the calling query; false when it does not exist for caller. */
+extern bool pocket_namespace_find(PocketNamespace *ns, int64 ns_id, Oid caller);
+
+typedef struct PocketNamespaceOptions
+{
+	int64 quota; /* -1: none */
+	const Interval *retention;
+	bool case_sensitive;
+} PocketNamespaceOptions;
+
+/* Makes a namespace with its root and returns its id; 42710 when the name is taken. */
+extern int64 pocket_namespace_create(const char *name, const PocketNamespaceOptions *options, const char *owner);
+
+/* --- looking up --- */
+
+/* A folder that was resolved: where the next resolution may begin. */
+typedef struct PocketFolder
+{
+	int64 ns_id;
+	int64 file_id;
+	char *path; /* as kept */
+	char **names;
+	int depth; /* -1: none yet */
+} PocketFolder;
+
+/* Where a path leads. */
+typedef struct PocketSpot
+{
+	bool exists;
+	PocketState state; /* if it exists */
+	int known;		   /* how many of the path's names exist, from the root */
+	int64 parent_id;   /* of the last name; while known < depth - 1 the deepest folder that exists */
+	char *path;		   /* qualified; names that exist as they are kept, the others as given */
+} PocketSpot;
+
+/* near may be NULL, or a folder that the caller knows to be there still.  42809 when the path goes through a file. */
+extern void pocket_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path,
+						   const PocketFolder *near, bool fresh, bool with_content);
+
+/* As resolve; 42704 when there is nothing. */
+extern void pocket_resolve_existing(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, bool fresh,
+									bool with_content);
+
+/* The id of the entry that a path leads to, or led to last before it was deleted; 42704 when it never did. */
+extern int64 pocket_resolve_past(const PocketNamespace *ns, const PocketPath *path);
+
+/* An entry by its id; false when it does not live. */
+extern bool pocket_entry_find(PocketState *state, int64 ns_id, int64 file_id, bool fresh);
+
+/*
+ * Leaves children of a folder in SPI_tuptable, by key, after after_key ("" is
+ * from the start), at most max: POCKET_STATE_COLUMNS("rev"), name_key.
+ */
+#define POCKET_CHILD_KEY_COLUMN (POCKET_STATE_COLUMN_COUNT + 1)
+extern uint64 pocket_children(int64 ns_id, int64 parent_id, const char *after_key, long max, bool fresh);
+
+/* The key of a name in a namespace; palloc'd. */
+extern char *pocket_key(const PocketNamespace *ns, const char *name);
+
+/* The path of what is called name in a folder, live or deleted. */
+extern char *pocket_path_of(const PocketNamespace *ns, int64 parent_id, const char *name);
+
+/* A path as it was given, qualified: for what is said about what does not exist. */
+extern char *pocket_path_given(const PocketNamespace *ns, const PocketPath *path);
+
+/* `path` + "/" + `name` */
+extern char *pocket_path_join(const char *path, const char *name);
+
+/* --- changing, under the head lock: the entry, its journal row, and the used bytes --- */
+
+/* A state to fill for a new entry: attributes {}, everything else empty. */
+extern void pocket_state_init(PocketState *state, PocketKind kind, int64 parent_id, const char *name);
+
+extern void pocket_entry_add(PocketHead *head, const PocketNamespace *ns, PocketState *state, const char *author);
+
+/* before: the state that is replaced; op "updated" or "moved". */
+extern void pocket_entry_change(PocketHead *head, const PocketNamespace *ns, const PocketState *before,
+								PocketState *state, const char *op, const char *author);
+
+/* state loses its content, and gets the deletion's revision. */
+extern void pocket_entry_remove(PocketHead *head, PocketState *state, const char *author);
+
+/* Makes the folders that a path's last name lacks; spot->parent_id and known are then its parent's. */
+extern void pocket_parents_make(PocketHead *head, const PocketNamespace *ns, const PocketPath *path, PocketSpot *spot,
+								const char *author);
+
+#endif

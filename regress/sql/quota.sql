@@ -1,0 +1,26 @@
+-- A quota counts the bytes of live files, exactly.
+SET client_min_messages = warning;
+CREATE EXTENSION pocket;
+SELECT pocket.create_namespace('q', quota => 10) > 0 AS made, pocket.create_namespace('zero', quota => 0) > 0 AS made;
+SET pocket.namespace = 'q';
+SELECT outcome FROM pocket.put('/a', '1234567890');
+DO $$ BEGIN PERFORM pocket.put('/b', '1'); EXCEPTION WHEN SQLSTATE 'PK003' THEN RAISE WARNING 'PK003: %', SQLERRM; END $$;
+SELECT pocket.append('/a', '1');
+SELECT outcome FROM pocket.put('/b', '');
+SELECT outcome FROM pocket.put('/a', '123456789');
+SELECT outcome FROM pocket.append('/b', '1');
+SELECT pocket.put('/c/d/e', '1');
+SELECT path, size FROM pocket.ls('/', true);
+SELECT used FROM pocket.namespaces WHERE name = 'q';
+SELECT outcome FROM pocket.mv('/a', '/c');
+SELECT outcome FROM pocket.symlink('/b', 'a link has no bytes');
+SELECT used FROM pocket.namespaces WHERE name = 'q';
+SELECT pocket.put_many(ARRAY['/d', '/e'], ARRAY['1', '2']::bytea[]);
+SELECT outcome FROM pocket.put_many(ARRAY['/c', '/d'], ARRAY['1', '123456789']::bytea[]);
+SELECT used FROM pocket.namespaces WHERE name = 'q';
+SELECT outcome FROM pocket.rm('/d');
+SELECT used FROM pocket.namespaces WHERE name = 'q';
+SELECT pocket.put('zero:/a', '1');
+SELECT outcome FROM pocket.put('zero:/a', '');
+SELECT pocket.uninstall(current_database());
+DROP EXTENSION pocket;

@@ -1,0 +1,395 @@
+/*
+ * regress/unit/api/fake.h
+ *	  A net, a cell and two drives that do what a test tells them, so that the
+ *	  handlers can be driven without sockets or files.
+ *
+ * A test program that includes this defines every function of net, volume and
+ * store that the api calls, and so links none of those rooms.
+ */
+#ifndef TEST_API_FAKE_H
+#define TEST_API_FAKE_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "api/api.h"
+
+struct pd_request
+{
+	const char *method;
+	const char *path;
+	const char *authorization;
+	struct pd_buffer body;
+	size_t body_length;
+	void *attached;
+	int64_t begun;
+	int status; /* 0 until a reply was made */
+	int replies;
+	bool streamed;
+	char *text;
+	size_t length;
+	sem_t replied;
+};
+
+/* What the cell is and shall answer, and what it was asked. */
+static struct
+{
+	pk_keyring keys;
+	uint8_t uuid[PK_UUID_SIZE];
+	pk_epoch epoch;
+	pk_error next; /* the result of the next put, get or order */
+	bool degraded;
+	struct pd_members members;
+	uint64_t id;
+	uint64_t number;
+	uint32_t bits;
+	struct pd_put *put;
+	sem_t hold; /* encode waits for it, or until its tick says stop */
+	bool holding;
+	sem_t info_hold; /* a drive hangs: what asks for its state waits for this */
+	atomic_bool info_holding;
+	bool stopped;
+	int reports;
+	enum pd_drive_state drive_state[2];
+} fake;
+
+static pthread_mutex_t fake_mutex = PTHREAD_MUTEX_INITIALIZER; /* of what several orders at a time touch */
+
+struct pd_cell
+{
+	int unused;
+};
+struct pd_drive
+{
+	int index;
+};
+
+static uint8_t fake_plain[64];
+
+/* --- net --- */
+
+const char *
+pd_request_method(const struct pd_request *request)
+{
+	return request->method;
+}
+
+const char *
+pd_request_path(const struct pd_request *request)
+{
+	return request->path;
+}
+
+const char *
+pd_request_header(const struct pd_request *request, const char *name)
+{
+	return strcasecmp(name, "Authorization") == 0 ? request->authorization : NULL;
+}
+
+void
+pd_request_attach(struct pd_request *request, void *state)
+{
+	request->attached = state;
+}
+
+void *
+pd_request_attached(const struct pd_request *request)
+{
+	return request->attached;
+}
+
+struct pd_buffer *
+pd_request_body(struct pd_request *request, size_t *length)
+{
+	*length = request->body_length;
+	return request->body.data != NULL ? &request->body : NULL;
+}
+
+bool
+pd_request_gone(const struct pd_request *request)
+{
+	(void) request;
+	return false;
+}
+
+static void
+keep_reply(struct pd_request *request, int status, const void *text, size_t length)
+{
+	request->text = malloc(length + 1);
+	memcpy(request->text, text, length);
+	request->text[length] = '\0';
+	request->length = length;
+	request->status = status;
+	request->replies++;
+	sem_post(&request->replied);
+}
+
+void
+pd_request_reply_text(struct pd_request *request, int status, const char *content_type, const char *text, size_t length)
+{
+	assert_non_null(content_type);
+	keep_reply(request, status, text, length);
+}
+
+void
+pd_request_reply_buffer(struct pd_request *request, int status, struct pd_buffer *buffer, size_t offset, size_t length)
+{
+	keep_reply(request, status, buffer->data + offset, length);
+}
+
+void
+pd_request_reply_begin(struct pd_request *request)
+{
+	request->streamed = true;
+}
+
+void
+pd_request_reply_end(struct pd_request *request, const char *text, size_t length)
+{
+	keep_reply(request, 200, text, length);
+}
+
+/* --- volume --- */
+
+static pk_error
+next_result(struct pd_err *err)
+{
+	return fake.next == PK_OK ? PK_OK : pd_fail(err, fake.next, "as the test wants it");
+}
+
+void
+pd_cell_keys(struct pd_cell *cell, pk_keyring *keys)
+{
+	(void) cell;
+	*keys = fake.keys;
+}
+
+void
+pd_cell_identity(struct pd_cell *cell, uint8_t uuid[PK_UUID_SIZE], pk_epoch *epoch)
+{
+	(void) cell;
+	pthread_mutex_lock(&fake_mutex);
+	memcpy(uuid, fake.uuid, PK_UUID_SIZE);
+	*epoch = fake.epoch;
+	pthread_mutex_unlock(&fake_mutex);
+}
+
+pk_error
+pd_cell_admit(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch, struct pd_err *err)
+{
+	(void) cell;
+	if (memcmp(uuid, fake.uuid, PK_UUID_SIZE) != 0 || epoch->incarnation != fake.epoch.incarnation)
+		return pd_fail(err, PK_ERR_FOREIGN, "foreign");
+	if (pk_epoch_compare(epoch, &fake.epoch) < 0)
+		return pd_fail(err, PK_ERR_STALE_EPOCH, "stale");
+	pthread_mutex_lock(&fake_mutex);
+	if (pk_epoch_compare(epoch, &fake.epoch) > 0)
+		fake.epoch = *epoch;
+	pthread_mutex_unlock(&fake_mutex);
+	return PK_OK;
+}
+
+pk_error
+pd_cell_bind(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch, struct pd_err *err)
+{
+	(void) cell;
+	(void) err;
+	memcpy(fake.uuid, uuid, PK_UUID_SIZE);
+	fake.epoch = *epoch;
+	return PK_OK;
+}
+
+void
+pd_cell_each_report(struct pd_cell *cell, void (*each)(void *arg, const struct pd_report *report), void *arg)
+{
+	(void) cell;
+	for (int i = 0; i < fake.reports; i++)
+	{
+		struct pd_report report = {{1}, "extents/3f/b-000000000000003f", "rot at 65536"};
+
+		each(arg, &report);
+	}
+}
+
+pk_error
+pd_bucket_open(struct pd_cell *cell, const struct pd_members *members, uint64_t bucket_id, uint64_t capacity,
+			   struct pd_err *err)
+{
+	(void) cell;
+	fake.members = *members;
+	fake.id = bucket_id;
+	fake.number = capacity;
+	return next_result(err);
+}
+
+void
+pd_bucket_put(struct pd_cell *cell, struct pd_put *put)
+{
+	(void) cell;
+	put->result = next_result(&put->err);
+	put->offset = 4096;
+	put->stored_length = 192;
+	fake.id = put->bucket_id;
+	fake.number = put->generation;
+	put->done(put);
+}
+
+pk_error
+pd_bucket_seal(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, struct pd_err *err)
+{
+	(void) cell;
+	fake.id = bucket_id;
+	*length = 4288;
+	return next_result(err);
+}
+
+void
+pd_block_get(struct pd_cell *cell, struct pd_get *get)
+{
+	static struct pd_buffer buffer = {fake_plain, sizeof(fake_plain), NULL};
+
+	(void) cell;
+	get->result = next_result(&get->err);
+	get->plain = &buffer;
+	get->plain_offset = 4;
+	get->degraded = fake.degraded;
+	fake.id = get->bucket_id;
+	fake.number = get->offset;
+	get->done(get);
+}
+
+pk_error
+pd_volume_encode(struct pd_cell *cell, const struct pd_members *members, const struct pd_progress *progress,
+				 uint64_t *parity_length, struct pd_err *err)
+{
+	(void) cell;
+	pthread_mutex_lock(&fake_mutex);
+	fake.members = *members;
+	pthread_mutex_unlock(&fake_mutex);
+	*parity_length = 128;
+	while (fake.holding && sem_trywait(&fake.hold) != 0)
+	{
+		if (!progress->tick(progress->arg, 1, 2))
+		{
+			fake.stopped = true;
+			return pd_fail(err, PK_ERR_UNAVAILABLE, "stopped");
+		}
+		usleep(1000);
+	}
+	return next_result(err);
+}
+
+pk_error
+pd_volume_settle(struct pd_cell *cell, const struct pd_members *members, int *settled, struct pd_err *err)
+{
+	(void) cell;
+	fake.members = *members;
+	*settled = members->count;
+	return next_result(err);
+}
+
+pk_error
+pd_volume_rebuild(struct pd_cell *cell, const struct pd_members *members, uint32_t rebuild,
+				  const struct pd_progress *progress, struct pd_err *err)
+{
+	(void) cell;
+	(void) progress;
+	fake.members = *members;
+	fake.bits = rebuild;
+	return next_result(err);
+}
+
+pk_error
+pd_extent_drop(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], pk_extent_kind kind, uint64_t id, int position,
+			   uint64_t *bytes, struct pd_err *err)
+{
+	(void) cell;
+	fake.id = id;
+	fake.number = (uint64_t) kind * 1000 + (uint64_t) position * 10 + drive[PK_UUID_SIZE - 1];
+	*bytes = 77;
+	return next_result(err);
+}
+
+pk_error
+pd_drive_scrub(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], const char *after, uint64_t budget,
+			   char next[PK_EXTENT_FILE], uint64_t *bytes, void (*each)(void *arg, const struct pd_report *report),
+			   void *arg, struct pd_err *err)
+{
+	const struct pd_report report = {{1}, "extents/3f/b-000000000000003f", "rot at 65536"};
+
+	(void) cell;
+	(void) drive;
+	fake.number = strlen(after);
+	each(arg, &report);
+	*bytes = budget;
+	snprintf(next, PK_EXTENT_FILE, "extents/40/b-0000000000000040");
+	return next_result(err);
+}
+
+/* --- store --- */
+
+const char *
+pd_drive_path(const struct pd_drive *drive)
+{
+	return drive->index == 0 ? "/srv/a\"b" : "/srv/c";
+}
+
+void
+pd_drive_info(struct pd_drive *drive, struct pd_drive_info *info)
+{
+	if (atomic_load(&fake.info_holding))
+		sem_wait(&fake.info_hold);
+	memset(info, 0, sizeof(*info));
+	snprintf(info->path, sizeof(info->path), "%s", pd_drive_path(drive));
+	info->uuid[15] = (uint8_t) (drive->index + 1);
+	memcpy(info->cell, fake.uuid, PK_UUID_SIZE);
+	info->state = fake.drive_state[drive->index];
+	info->used = 1000;
+	snprintf(info->why, sizeof(info->why), "%s", info->state == PD_DRIVE_OK ? "" : "no superblock");
+}
+
+/* --- requests --- */
+
+static void
+request_begin(struct pd_api *api, struct pd_request *request, const char *method, const char *path)
+{
+	const struct pd_http_handler *handler = pd_api_handler(api);
+
+	request->method = method;
+	request->path = path;
+	sem_init(&request->replied, 0, 0);
+	request->begun = handler->begin(handler->arg, request);
+	if (request->begun >= 0)
+	{
+		assert_int_equal(request->replies, 0);
+		handler->finish(handler->arg, request);
+	}
+}
+
+/* Waits for the reply, releases; text stays the caller's. */
+static int
+request_end(struct pd_api *api, struct pd_request *request)
+{
+	const struct pd_http_handler *handler = pd_api_handler(api);
+
+	while (sem_wait(&request->replied) != 0)
+		;
+	handler->release(handler->arg, request);
+	assert_int_equal(request->replies, 1);
+	sem_destroy(&request->replied);
+	return request->status;
+}
+
+#endif

@@ -1,0 +1,693 @@
+/*
+ * Who may put, get and order, what is handed to the volume, and what is answered.
+ */
+#include "fake.h"
+
+static struct pd_cell cell;
+static struct pd_drive drive_a = {0};
+static struct pd_drive drive_b = {1};
+static struct pd_drive *const drives[] = {&drive_a, &drive_b};
+static struct pd_api *api;
+static char token_text[PK_TOKEN_TEXT + 1];
+
+static const char denied[] = "{\"error\":{\"code\":\"denied\",\"message\":\"access denied\"}}";
+
+static int
+setup(void **state)
+{
+	const struct pd_api_options options = {&cell, drives, 2, &pd_vfs_real, "east"};
+	struct pd_err err;
+
+	(void) state;
+	memset(&fake, 0, sizeof(fake));
+	sem_init(&fake.hold, 0, 0);
+	sem_init(&fake.info_hold, 0, 0);
+	fake.keys.count = 1;
+	fake.keys.keys[0].id = 3;
+	memset(fake.keys.keys[0].secret, 7, PK_KEY_SIZE);
+	memset(fake.uuid, 0xc0, PK_UUID_SIZE);
+	fake.epoch = (pk_epoch){11, 2, 5};
+	for (size_t i = 0; i < sizeof(fake_plain); i++)
+		fake_plain[i] = (uint8_t) i;
+	api = pd_api_create(&options, &err);
+	return api == NULL;
+}
+
+static int
+teardown(void **state)
+{
+	(void) state;
+	pd_api_free(api);
+	sem_destroy(&fake.hold);
+	return 0;
+}
+
+/* A token that is good here and now, for a block of 60 bytes. */
+static pk_token
+good_token(pk_method method)
+{
+	pk_token token;
+
+	memset(&token, 0, sizeof(token));
+	token.method = (uint8_t) method;
+	memcpy(token.cell, fake.uuid, PK_UUID_SIZE);
+	token.ns_id = method == PK_METHOD_PUT ? 21 : 0;
+	token.bucket_id = method == PK_METHOD_ORDER ? 0 : 99;
+	token.offset = method == PK_METHOD_GET ? 4096 : 0;
+	token.stored_length = method == PK_METHOD_GET ? 192 : 0;
+	token.length = 60;
+	token.crc32c = pk_crc32c(0, fake_plain + 4, 60);
+	token.generation = method == PK_METHOD_PUT ? 6 : 0;
+	pk_sha256(token.hash, fake_plain + 4, 60);
+	token.epoch = fake.epoch;
+	token.expires = (uint64_t) pd_vfs_real.now_us(&pd_vfs_real) / 1000000 + 60;
+	return token;
+}
+
+/* A request for a block under a token; returns the status, *text is to be freed. */
+static int
+block(const char *method, pk_token token, size_t body_length, char **text)
+{
+	struct pd_request request = {0};
+	char path[400];
+	int status;
+
+	pk_token_sign(token_text, &token, &fake.keys);
+	snprintf(path, sizeof(path), "/block/%s", token_text);
+	if (method[0] == 'P')
+	{
+		request.body.data = fake_plain + 4;
+		request.body_length = body_length;
+	}
+	request_begin(api, &request, method, path);
+	status = request_end(api, &request);
+	*text = request.text;
+	return status;
+}
+
+static void
+expect_denied(const char *method, pk_token token)
+{
+	char *text;
+
+	assert_int_equal(block(method, token, 60, &text), 403);
+	assert_string_equal(text, denied);
+	free(text);
+}
+
+static void
+whatever_is_wrong_with_a_url_is_said_in_the_same_words(void **state)
+{
+	static const char *const methods[] = {"PUT", "GET"};
+	static const char *const paths[] = {"/block/", "/block/x", "/block/../etc", "/block/AAAA/AAAA"};
+	char *text;
+	pk_token token;
+
+	(void) state;
+	for (int i = 0; i < 2; i++)
+	{
+		pk_method method = i == 0 ? PK_METHOD_PUT : PK_METHOD_GET;
+
+		token = good_token(method);
+		token.cell[0] ^= 1;
+		expect_denied(methods[i], token);
+		token = good_token(method);
+		token.expires = 1;
+		expect_denied(methods[i], token);
+		token = good_token(method);
+		token.not_before = token.expires;
+		expect_denied(methods[i], token);
+		expect_denied(methods[1 - i], good_token(method));
+		expect_denied("DELETE", good_token(method));
+		expect_denied("POST", good_token(method));
+		expect_denied(methods[i], good_token(PK_METHOD_ORDER));
+		for (size_t p = 0; p < sizeof(paths) / sizeof(paths[0]); p++)
+		{
+			struct pd_request request = {0};
+
+			request_begin(api, &request, methods[i], paths[p]);
+			assert_int_equal(request_end(api, &request), 403);
+			assert_true(request.begun < 0);
+			assert_string_equal(request.text, denied);
+			free(request.text);
+		}
+	}
+	assert_int_equal(block("GET", good_token(PK_METHOD_GET), 0, &text), 200);
+	free(text);
+	memset(fake.uuid, 0, PK_UUID_SIZE);
+	expect_denied("PUT", good_token(PK_METHOD_PUT));
+	expect_denied("GET", good_token(PK_METHOD_GET));
+}
+
+static void
+a_superseded_epoch_writes_nothing_and_reads_still(void **state)
+{
+	pk_token token = good_token(PK_METHOD_PUT);
+	char *text;
+
+	(void) state;
+	token.epoch.starts--;
+	expect_denied("PUT", token);
+	token = good_token(PK_METHOD_PUT);
+	token.epoch.incarnation++;
+	expect_denied("PUT", token);
+	token = good_token(PK_METHOD_PUT);
+	token.epoch.timeline++;
+	assert_int_equal(block("PUT", token, 60, &text), 201);
+	free(text);
+
+	token = good_token(PK_METHOD_GET);
+	token.epoch = (pk_epoch){1, 1, 1};
+	assert_int_equal(block("GET", token, 0, &text), 200);
+	free(text);
+}
+
+static void
+a_put_is_answered_with_a_receipt_for_it(void **state)
+{
+	char *text;
+	const char *receipt_text;
+	json_t *json;
+	pk_receipt receipt;
+	pk_token token = good_token(PK_METHOD_PUT);
+	uint64_t now = (uint64_t) pd_vfs_real.now_us(&pd_vfs_real) / 1000000;
+
+	(void) state;
+	for (int crc_checked = 0; crc_checked < 2; crc_checked++)
+	{
+		token.flags = crc_checked ? PK_TOKEN_CRC_CHECKED : 0;
+		assert_int_equal(block("PUT", token, 60, &text), 201);
+		json = json_loads(text, 0, NULL);
+		assert_int_equal(json_unpack(json, "{ss}", "receipt", &receipt_text), 0);
+		assert_int_equal(pk_receipt_verify(&receipt, receipt_text, strlen(receipt_text), &fake.keys, now), PK_OK);
+		assert_memory_equal(receipt.cell, fake.uuid, PK_UUID_SIZE);
+		assert_memory_equal(receipt.hash, token.hash, PK_SHA256_SIZE);
+		assert_int_equal(receipt.ns_id, 21);
+		assert_int_equal(receipt.bucket_id, 99);
+		assert_int_equal(receipt.offset, 4096);
+		assert_int_equal(receipt.stored_length, 192);
+		assert_int_equal(receipt.length, 60);
+		assert_int_equal(receipt.crc32c, token.crc32c);
+		assert_in_range(receipt.expires, now + PK_RECEIPT_LIFE_S, now + PK_RECEIPT_LIFE_S + 5);
+		assert_int_equal(fake.number, 6);
+		json_decref(json);
+		free(text);
+	}
+}
+
+static void
+a_body_that_is_not_the_block_is_refused(void **state)
+{
+	pk_token token = good_token(PK_METHOD_PUT);
+	char *text;
+
+	(void) state;
+	assert_int_equal(block("PUT", token, 59, &text), 400);
+	free(text);
+	token.hash[0] ^= 1;
+	assert_int_equal(block("PUT", token, 60, &text), 400);
+	assert_non_null(strstr(text, "\"malformed\""));
+	free(text);
+	/* the signer vouches for the hash, and the CRC is held */
+	token.flags = PK_TOKEN_CRC_CHECKED;
+	assert_int_equal(block("PUT", token, 60, &text), 201);
+	free(text);
+	token.crc32c ^= 1;
+	assert_int_equal(block("PUT", token, 60, &text), 400);
+	free(text);
+	assert_int_equal(fake.id, 99);
+}
+
+static void
+failures_have_the_status_and_code_of_the_contract(void **state)
+{
+	char *text;
+
+	(void) state;
+	fake.next = PK_ERR_BUCKET_CLOSED;
+	assert_int_equal(block("PUT", good_token(PK_METHOD_PUT), 60, &text), 409);
+	assert_string_equal(text, "{\"error\":{\"code\":\"bucket_closed\",\"message\":\"as the test wants it\"}}");
+	free(text);
+	fake.next = PK_ERR_BLOCK_LOST;
+	assert_int_equal(block("GET", good_token(PK_METHOD_GET), 0, &text), 500);
+	assert_non_null(strstr(text, "\"block_lost\""));
+	free(text);
+}
+
+static void
+a_get_answers_the_plain_bytes(void **state)
+{
+	struct pd_request request = {0};
+	char path[400];
+	pk_token token = good_token(PK_METHOD_GET);
+
+	(void) state;
+	pk_token_sign(token_text, &token, &fake.keys);
+	snprintf(path, sizeof(path), "/block/%s", token_text);
+	request_begin(api, &request, "GET", path);
+	assert_int_equal(request_end(api, &request), 200);
+	assert_int_equal(request.begun, 0);
+	assert_int_equal(request.length, 60);
+	assert_memory_equal(request.text, fake_plain + 4, 60);
+	assert_int_equal(fake.number, 4096);
+	free(request.text);
+}
+
+static char order_authorization[PK_TOKEN_TEXT + 16];
+
+/* The body with the name of its order, unless it has one or is no object. */
+static const char *
+named(const char *verb, const char *body)
+{
+	static char texts[8][4096];
+	static unsigned turn;
+	char *text = texts[turn++ % 8];
+
+	if (body[0] != '{' || strstr(body, "\"order\"") != NULL)
+		return body;
+	snprintf(text, sizeof(texts[0]), "{\"order\":\"%s\"%s%s", verb, body[1] == '}' ? "" : ",", body + 1);
+	return text;
+}
+
+static void
+order_begin(struct pd_request *request, const char *verb, const char *body, pk_token token)
+{
+	static char path[64];
+
+	body = named(verb, body);
+	token.length = (uint32_t) strlen(body);
+	pk_sha256(token.hash, body, strlen(body));
+	pk_token_sign(token_text, &token, &fake.keys);
+	snprintf(order_authorization, sizeof(order_authorization), "Pocket %s", token_text);
+	snprintf(path, sizeof(path), "/order/%s", verb);
+	request->authorization = order_authorization;
+	request->body.data = (uint8_t *) (uintptr_t) body;
+	request->body_length = strlen(body);
+	request_begin(api, request, "POST", path);
+}
+
+/* Carries out an order and returns its answer, which is 200 and JSON whatever happened. */
+static json_t *
+order_with(const char *verb, const char *body, pk_token token)
+{
+	struct pd_request request = {0};
+	json_t *answer;
+
+	order_begin(&request, verb, body, token);
+	assert_int_equal(request_end(api, &request), 200);
+	assert_true(request.streamed);
+	answer = json_loads(request.text, 0, NULL);
+	assert_non_null(answer);
+	free(request.text);
+	return answer;
+}
+
+static json_t *
+order(const char *verb, const char *body)
+{
+	return order_with(verb, body, good_token(PK_METHOD_ORDER));
+}
+
+/* The code of an answer that is an error, "" otherwise. Takes the answer. */
+static const char *
+code_of(json_t *answer)
+{
+	static char code[32];
+	const char *text = "";
+
+	(void) json_unpack(answer, "{s{ss}}", "error", "code", &text);
+	snprintf(code, sizeof(code), "%s", text);
+	json_decref(answer);
+	return code;
+}
+
+static int64_t
+integer_of(json_t *answer, const char *name)
+{
+	int64_t value =
+		json_is_integer(json_object_get(answer, name)) ? json_integer_value(json_object_get(answer, name)) : -1;
+
+	json_decref(answer);
+	return value;
+}
+
+#define UUID1 "\"00000000-0000-0000-0000-000000000001\""
+#define UUID2 "\"00000000-0000-0000-0000-000000000002\""
+#define OPEN(rest) "{\"volume\":5,\"bucket\":6,\"generation\":1,\"capacity\":1048576,\"drives\":[" rest "]}"
+#define REPLICA1 "{\"drive\":" UUID1 ",\"bucket\":6,\"length\":640}"
+#define REPLICA2 "{\"drive\":" UUID2 ",\"bucket\":6,\"length\":640}"
+#define REPLICATED "\"volume\":5,\"generation\":2,\"code\":\"replicated\",\"members\":[" REPLICA1 "," REPLICA2 "]"
+#define DATA "{\"drive\":" UUID1 ",\"bucket\":9,\"length\":128}"
+#define VIRTUAL "{\"drive\":null,\"bucket\":0,\"length\":0}"
+#define PARITY "{\"drive\":" UUID2 ",\"bucket\":0,\"length\":0}"
+#define CODED                                                                                                   \
+	"\"volume\":5,\"generation\":2,\"code\":\"rs(6,3)\",\"members\":[" DATA "," DATA "," DATA "," DATA "," DATA \
+	"," VIRTUAL "," PARITY "," PARITY "," PARITY "]"
+
+static void
+orders_need_a_token_for_just_their_body(void **state)
+{
+	struct pd_request request = {0};
+	pk_token token = good_token(PK_METHOD_ORDER);
+
+	(void) state;
+	/* a token for another body */
+	token.length = 2;
+	pk_sha256(token.hash, "[]", 2);
+	pk_token_sign(token_text, &token, &fake.keys);
+	snprintf(order_authorization, sizeof(order_authorization), "Pocket %s", token_text);
+	request.authorization = order_authorization;
+	request.body.data = (uint8_t *) "{}";
+	request.body_length = 2;
+	request_begin(api, &request, "POST", "/order/status");
+	assert_int_equal(request_end(api, &request), 403);
+	assert_string_equal(request.text, denied);
+	free(request.text);
+
+	for (int i = 0; i < 3; i++)
+	{
+		memset(&request, 0, sizeof(request));
+		token = good_token(i == 0 ? PK_METHOD_PUT : PK_METHOD_ORDER);
+		pk_token_sign(token_text, &token, &fake.keys);
+		snprintf(order_authorization, sizeof(order_authorization), "%s%s", i == 1 ? "Bearer " : "Pocket ", token_text);
+		request.authorization = i == 2 ? NULL : order_authorization;
+		request_begin(api, &request, "POST", "/order/status");
+		assert_int_equal(request_end(api, &request), 403);
+		assert_true(request.begun < 0);
+		free(request.text);
+	}
+}
+
+static void
+orders_are_fenced_by_cell_and_epoch(void **state)
+{
+	static const char *const verbs[] = {"status", "open", "seal", "encode", "settle", "rebuild", "drop", "scrub"};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+	{
+		pk_token token = good_token(PK_METHOD_ORDER);
+
+		token.epoch.starts--;
+		assert_string_equal(code_of(order_with(verbs[i], "{}", token)), "stale_epoch");
+		token = good_token(PK_METHOD_ORDER);
+		token.epoch.incarnation--;
+		assert_string_equal(code_of(order_with(verbs[i], "{}", token)), "foreign");
+		token = good_token(PK_METHOD_ORDER);
+		token.cell[3] ^= 1;
+		assert_string_equal(code_of(order_with(verbs[i], "{}", token)), "foreign");
+	}
+	assert_int_equal(fake.id, 0);
+}
+
+static void
+orders_that_make_no_sense_are_refused(void **state)
+{
+	static const char *const bad[][2] = {
+		{"open", OPEN("")},
+		{"open", OPEN(UUID1 "," UUID1)},
+		{"open", OPEN("7")},
+		{"open", "{\"volume\":5,\"bucket\":6,\"generation\":1,\"capacity\":1,\"drives\":[" UUID1 "]}"},
+		{"seal", "{}"},
+		{"seal", "{\"bucket\":\"6\"}"},
+		{"seal", "[6]"},
+		{"seal", "{\"bucket\":6"},
+		{"encode", "{" REPLICATED "}"},
+		{"rebuild", "{" REPLICATED "}"},
+		{"rebuild", "{" REPLICATED ",\"rebuild\":[2]}"},
+		{"rebuild", "{" REPLICATED ",\"rebuild\":[-1]}"},
+		{"rebuild", "{" REPLICATED ",\"rebuild\":[1,1]}"},
+		{"rebuild", "{" REPLICATED ",\"rebuild\":[]}"},
+		{"rebuild", "{" CODED ",\"rebuild\":[5]}"},
+		{"drop", "{\"drive\":" UUID1 ",\"kind\":\"drive\",\"id\":6,\"position\":0}"},
+		{"drop", "{\"drive\":" UUID1 ",\"kind\":\"bucket\",\"id\":6,\"position\":32}"},
+		{"drop", "{\"drive\":null,\"kind\":\"bucket\",\"id\":6,\"position\":0}"},
+		{"scrub", "{\"drive\":" UUID1 ",\"after\":\"\",\"budget\":0}"},
+		{"scrub", "{\"drive\":" UUID1 ",\"after\":7,\"budget\":1}"},
+	};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_string_equal(code_of(order(bad[i][0], bad[i][1])), "malformed");
+	assert_int_equal(fake.id, 0);
+	assert_string_equal(code_of(order("format", "{}")), "unsupported");
+	assert_string_equal(code_of(order("", "{}")), "unsupported");
+	/* a body says which order it is for */
+	assert_string_equal(code_of(order("seal", "{\"bucket\":6,\"order\":\"drop\"}")), "denied");
+	assert_string_equal(code_of(order("seal", "{\"bucket\":6,\"order\":7}")), "malformed");
+	assert_int_equal(integer_of(order("seal", "{\"bucket\":6,\"order\":\"seal\"}"), "length"), 4288);
+}
+
+static void
+orders_reach_the_volume_as_they_were_given(void **state)
+{
+	(void) state;
+	assert_string_equal(code_of(order("open", OPEN(UUID1 "," UUID2))), "");
+	assert_int_equal(fake.members.volume_id, 5);
+	assert_int_equal(fake.members.generation, 1);
+	assert_int_equal(fake.members.count, 2);
+	assert_int_equal(fake.members.code.kind, PK_CODE_REPLICATED);
+	assert_int_equal(fake.members.member[1].drive[15], 2);
+	assert_int_equal(fake.members.member[1].bucket_id, 6);
+	assert_int_equal(fake.id, 6);
+	assert_int_equal(fake.number, 1048576);
+
+	assert_int_equal(integer_of(order("encode", "{" CODED "}"), "length"), 128);
+	assert_int_equal(fake.members.count, 9);
+	assert_int_equal(integer_of(order("settle", "{" REPLICATED "}"), "settled"), 2);
+	assert_int_equal(integer_of(order("rebuild", "{" REPLICATED ",\"rebuild\":[1]}"), "length"), 640);
+	assert_int_equal(fake.bits, 2);
+	assert_int_equal(integer_of(order("rebuild", "{" CODED ",\"rebuild\":[8,0]}"), "length"), 128);
+	assert_int_equal(fake.bits, 0x101);
+	assert_int_equal(
+		integer_of(order("drop", "{\"drive\":" UUID2 ",\"kind\":\"parity\",\"id\":6,\"position\":8}"), "bytes"), 77);
+	assert_int_equal(fake.number, 2082);
+
+	fake.next = PK_ERR_STATE;
+	assert_string_equal(code_of(order("seal", "{\"bucket\":6}")), "state");
+}
+
+static void
+scrub_and_status_tell_what_was_found(void **state)
+{
+	json_t *answer = order("scrub", "{\"drive\":" UUID1 ",\"after\":null,\"budget\":500}");
+	json_t *list;
+	const char *text;
+	const char *zone;
+
+	(void) state;
+	assert_int_equal(json_unpack(answer, "{ss so}", "next", &text, "problems", &list), 0);
+	assert_string_equal(text, "extents/40/b-0000000000000040");
+	assert_int_equal(json_array_size(list), 1);
+	assert_int_equal(integer_of(answer, "bytes"), 500);
+
+	fake.reports = 3;
+	fake.drive_state[1] = PD_DRIVE_FAILED;
+	answer = order("status", "{}");
+	assert_int_equal(json_array_size(json_object_get(answer, "reports")), 3);
+	assert_int_equal(json_array_size(json_object_get(answer, "drives")), 2);
+	list = json_array_get(json_object_get(answer, "drives"), 1);
+	assert_int_equal(json_unpack(list, "{ss}", "state", &text), 0);
+	assert_string_equal(text, "failed");
+	assert_string_equal(json_string_value(json_object_get(list, "error")), "no superblock");
+	assert_true(json_is_null(json_object_get(json_array_get(json_object_get(answer, "drives"), 0), "error")));
+	assert_int_equal(json_unpack(answer, "{ss ss ss}", "version", &text, "zone", &zone, "cell", &text), 0);
+	assert_string_equal(zone, "east");
+	assert_string_equal(text, "c0c0c0c0-c0c0-c0c0-c0c0-c0c0c0c0c0c0");
+	json_decref(answer);
+}
+
+static void
+an_unbound_node_shows_itself_and_can_be_bound(void **state)
+{
+	uint8_t uuid[PK_UUID_SIZE];
+	pk_token token = good_token(PK_METHOD_ORDER);
+	json_t *answer;
+
+	(void) state;
+	memcpy(uuid, fake.uuid, sizeof(uuid));
+	memset(fake.uuid, 0, PK_UUID_SIZE);
+	answer = order_with("status", "{}", token);
+	assert_true(json_is_null(json_object_get(answer, "cell")));
+	assert_int_equal(json_array_size(json_object_get(answer, "drives")), 2);
+	json_decref(answer);
+	assert_string_equal(code_of(order_with("seal", "{\"bucket\":6}", token)), "foreign");
+
+	answer = order_with("bind", "{}", token);
+	assert_true(json_is_string(json_object_get(answer, "cell")));
+	json_decref(answer);
+	assert_memory_equal(fake.uuid, uuid, sizeof(uuid));
+}
+
+static void
+a_heartbeat_does_not_wait_behind_encodes(void **state)
+{
+	struct pd_request encodes[3];
+
+	(void) state;
+	fake.holding = true;
+	memset(encodes, 0, sizeof(encodes));
+	for (int i = 0; i < 3; i++)
+		order_begin(&encodes[i], "encode", "{" CODED "}", good_token(PK_METHOD_ORDER));
+	assert_string_equal(code_of(order("status", "{}")), "");
+	assert_int_equal(integer_of(order("seal", "{\"bucket\":6}"), "length"), 4288);
+	for (int i = 0; i < 3; i++)
+	{
+		assert_int_equal(encodes[i].replies, 0);
+		sem_post(&fake.hold);
+	}
+	for (int i = 0; i < 3; i++)
+	{
+		request_end(api, &encodes[i]);
+		assert_string_equal(encodes[i].text, "{\"length\":128}");
+		free(encodes[i].text);
+	}
+}
+
+static void
+stopping_ends_long_orders(void **state)
+{
+	struct pd_request encode = {0};
+
+	(void) state;
+	fake.holding = true;
+	order_begin(&encode, "encode", "{" CODED "}", good_token(PK_METHOD_ORDER));
+	usleep(20000);
+	pd_api_stop(api);
+	request_end(api, &encode);
+	assert_non_null(strstr(encode.text, "\"unavailable\""));
+	free(encode.text);
+	assert_true(fake.stopped);
+	assert_string_equal(code_of(order("status", "{}")), "unavailable");
+}
+
+static int
+plain_get(const char *path, char **text)
+{
+	struct pd_request request = {0};
+	int status;
+
+	request_begin(api, &request, "GET", path);
+	status = request_end(api, &request);
+	*text = request.text;
+	return status;
+}
+
+static void
+a_drive_that_hangs_holds_up_no_order(void **state)
+{
+	struct pd_request asked[4] = {0};
+
+	(void) state;
+	atomic_store(&fake.info_holding, true);
+	for (int i = 0; i < 4; i++)
+		request_begin(api, &asked[i], "GET", "/healthz");
+	assert_int_equal(integer_of(order("seal", "{\"bucket\":6}"), "length"), 4288);
+	atomic_store(&fake.info_holding, false);
+	for (int i = 0; i < 8; i++)
+		sem_post(&fake.info_hold);
+	for (int i = 0; i < 4; i++)
+	{
+		assert_int_equal(request_end(api, &asked[i]), 200);
+		free(asked[i].text);
+	}
+}
+
+static void
+health_counts_the_drives_that_fail(void **state)
+{
+	char *text;
+
+	(void) state;
+	assert_int_equal(plain_get("/healthz", &text), 200);
+	assert_string_equal(text, "{\"status\": \"ok\", \"drives\": 2, \"failed\": 0}\n");
+	free(text);
+	fake.drive_state[0] = PD_DRIVE_QUARANTINED;
+	assert_int_equal(plain_get("/healthz", &text), 200);
+	assert_string_equal(text, "{\"status\": \"degraded\", \"drives\": 2, \"failed\": 1}\n");
+	free(text);
+	fake.drive_state[1] = PD_DRIVE_FAILED;
+	assert_int_equal(plain_get("/healthz", &text), 503);
+	free(text);
+	assert_int_equal(plain_get("/healthz/x", &text), 404);
+	assert_non_null(strstr(text, "\"not_found\""));
+	free(text);
+	assert_int_equal(plain_get("/", &text), 404);
+	free(text);
+}
+
+static void
+metrics_count_what_happened(void **state)
+{
+	static const char *const expected[] = {
+		"\npocketd_blocks_put_total 1\n",
+		"\npocketd_bytes_put_total 60\n",
+		"\npocketd_blocks_get_total 2\n",
+		"\npocketd_bytes_get_total 120\n",
+		"\npocketd_degraded_reads_total 1\n",
+		"\npocketd_orders_total 1\n",
+		"\npocketd_denied_total 1\n",
+		"\npocketd_errors_total{code=\"block_lost\"} 1\n",
+		"\npocketd_errors_total{code=\"malformed\"} 1\n",
+		"\npocketd_errors_total{code=\"internal\"} 0\n",
+		"\npocketd_drive_state{drive=\"/srv/a\\\"b\"} 0\n",
+		"\npocketd_drive_state{drive=\"/srv/c\"} 2\n",
+		"\npocketd_drive_used_bytes{drive=\"/srv/c\"} 1000\n",
+	};
+	char *text;
+	pk_token token = good_token(PK_METHOD_GET);
+
+	(void) state;
+	(void) block("PUT", good_token(PK_METHOD_PUT), 60, &text);
+	free(text);
+	(void) block("GET", token, 0, &text);
+	free(text);
+	fake.degraded = true;
+	(void) block("GET", token, 0, &text);
+	free(text);
+	fake.degraded = false;
+	fake.next = PK_ERR_BLOCK_LOST;
+	(void) block("GET", token, 0, &text);
+	free(text);
+	token.expires = 1;
+	expect_denied("GET", token);
+	assert_string_equal(code_of(order("seal", "{}")), "malformed");
+	fake.drive_state[1] = PD_DRIVE_FAILED;
+
+	assert_int_equal(plain_get("/metrics", &text), 200);
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+	{
+		if (strstr(text, expected[i]) == NULL)
+			fail_msg("no line %s in:\n%s", expected[i], text);
+	}
+	free(text);
+}
+
+#define EACH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		EACH(whatever_is_wrong_with_a_url_is_said_in_the_same_words),
+		EACH(a_superseded_epoch_writes_nothing_and_reads_still),
+		EACH(a_put_is_answered_with_a_receipt_for_it),
+		EACH(a_body_that_is_not_the_block_is_refused),
+		EACH(failures_have_the_status_and_code_of_the_contract),
+		EACH(a_get_answers_the_plain_bytes),
+		EACH(orders_need_a_token_for_just_their_body),
+		EACH(orders_are_fenced_by_cell_and_epoch),
+		EACH(orders_that_make_no_sense_are_refused),
+		EACH(orders_reach_the_volume_as_they_were_given),
+		EACH(scrub_and_status_tell_what_was_found),
+		EACH(an_unbound_node_shows_itself_and_can_be_bound),
+		EACH(a_heartbeat_does_not_wait_behind_encodes),
+		EACH(stopping_ends_long_orders),
+		EACH(health_counts_the_drives_that_fail),
+		EACH(a_drive_that_hangs_holds_up_no_order),
+		EACH(metrics_count_what_happened),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,177 @@
+/*
+ * regress/unit/volume/test_cell.c
+ *	  Whose the drives are, which epoch speaks, and what is reported.
+ */
+#include "harness.h"
+
+static const uint8_t other_cell[PK_UUID_SIZE] = {0xce, 0x11, 2};
+
+static pk_error
+admit(struct node *node, const uint8_t *cell, uint32_t incarnation, uint32_t timeline, uint32_t starts)
+{
+	pk_epoch epoch = {incarnation, timeline, starts};
+
+	return pd_cell_admit(node->cell, cell, &epoch, &ok_err);
+}
+
+static void
+a_superseded_epoch_is_refused(void **state)
+{
+	struct node node;
+	pk_epoch epoch;
+
+	(void) state;
+	make_node(&node, 3, &pd_vfs_real);
+	assert_ok(admit(&node, test_cell, 7, 1, 1));
+	assert_ok(admit(&node, test_cell, 7, 1, 5));
+	assert_int_equal(admit(&node, test_cell, 7, 1, 4), PK_ERR_STALE_EPOCH);
+	assert_ok(admit(&node, test_cell, 7, 2, 1));
+	assert_int_equal(admit(&node, test_cell, 7, 1, 9), PK_ERR_STALE_EPOCH);
+	assert_int_equal(admit(&node, test_cell, 8, 3, 1), PK_ERR_FOREIGN);
+	assert_int_equal(admit(&node, other_cell, 7, 3, 1), PK_ERR_FOREIGN);
+
+	/* the highest is on the drives, before anything was done in its name */
+	restart_node(&node);
+	pd_cell_identity(node.cell, NULL, &epoch);
+	assert_int_equal(epoch.timeline, 2);
+	assert_int_equal(admit(&node, test_cell, 7, 1, 9), PK_ERR_STALE_EPOCH);
+	assert_ok(admit(&node, test_cell, 7, 2, 1));
+	end_node(&node);
+}
+
+static void
+binding_is_for_one_cell(void **state)
+{
+	struct node node;
+	struct pd_members members;
+	pk_epoch epoch = {7, 1, 2};
+	uint8_t uuid[PK_UUID_SIZE];
+	char path[128];
+
+	(void) state;
+	make_node(&node, 3, &pd_vfs_real);
+	assert_int_equal(pd_cell_bind(node.cell, other_cell, &epoch, &ok_err), PK_ERR_FOREIGN);
+	assert_ok(pd_cell_bind(node.cell, test_cell, &epoch, &ok_err));
+	epoch.starts = 1;
+	assert_int_equal(pd_cell_bind(node.cell, test_cell, &epoch, &ok_err), PK_ERR_STALE_EPOCH);
+
+	/* a new drive is used once it is bound */
+	kill_node(&node);
+	node.count = 4;
+	drive_path(&node, 3, path, sizeof(path));
+	assert_ok(pd_drive_format(&pd_vfs_real, path, &ok_err));
+	start_node(&node);
+	memcpy(node.uuids[3], pd_drive_uuid(node.drives[3]), PK_UUID_SIZE);
+	replicated(&node, &members, 1, 2, 2);
+	assert_int_equal(pd_bucket_open(node.cell, &members, 1, MIB, &ok_err), PK_ERR_NOT_FOUND);
+	epoch.starts = 3;
+	assert_ok(pd_cell_bind(node.cell, test_cell, &epoch, &ok_err));
+	assert_ok(pd_bucket_open(node.cell, &members, 1, MIB, &ok_err));
+	kill_node(&node);
+
+	/* a drive of another cell is left alone, even when it comes first */
+	remove_tree(path);
+	drive_path(&node, 0, path, sizeof(path));
+	remove_tree(path);
+	node.count = 3;
+	assert_ok(pd_drive_format(&pd_vfs_real, path, &ok_err));
+	{
+		struct pd_drive *drive = pd_drive_open(&pd_vfs_real, path);
+
+		assert_ok(pd_drive_bind(drive, other_cell, &ok_err));
+		memcpy(node.uuids[0], pd_drive_uuid(drive), PK_UUID_SIZE);
+		pd_drive_close(drive);
+	}
+	start_node(&node);
+	pd_cell_identity(node.cell, uuid, NULL);
+	assert_memory_equal(uuid, test_cell, PK_UUID_SIZE);
+	replicated(&node, &members, 2, 0, 2);
+	assert_int_equal(pd_bucket_open(node.cell, &members, 2, MIB, &ok_err), PK_ERR_NOT_FOUND);
+	end_node(&node);
+}
+
+static void
+an_unbound_node_takes_no_orders(void **state)
+{
+	struct node node;
+	uint8_t uuid[PK_UUID_SIZE];
+	char path[128];
+
+	(void) state;
+	make_node(&node, 1, &pd_vfs_real);
+	kill_node(&node);
+	drive_path(&node, 0, path, sizeof(path));
+	remove_tree(path);
+	assert_ok(pd_drive_format(&pd_vfs_real, path, &ok_err));
+	start_node(&node);
+	pd_cell_identity(node.cell, uuid, NULL);
+	assert_int_equal(uuid[0], 0);
+	assert_int_equal(admit(&node, test_cell, 7, 1, 1), PK_ERR_FOREIGN);
+	end_node(&node);
+}
+
+static void
+an_epoch_that_cannot_be_kept_is_not_admitted(void **state)
+{
+	struct pd_faults faults = {.below = &pd_vfs_real, .op = PD_FAULT_SYNC, .error = EIO, .sticky = true};
+	struct pd_vfs *vfs = pd_vfs_faulty(&faults);
+	struct node node;
+
+	(void) state;
+	make_node(&node, 2, vfs);
+	faults.nth = faults.count + 1;
+	assert_true(admit(&node, test_cell, 7, 1, 2) != PK_OK);
+	assert_ok(admit(&node, test_cell, 7, 1, 1));
+	faults.nth = 0;
+	end_node(&node);
+	pd_vfs_faulty_free(vfs);
+}
+
+static void
+keep_last(void *arg, const struct pd_report *report)
+{
+	*(struct pd_report *) arg = *report;
+}
+
+static void
+reports_are_bounded_and_one_for_a_place(void **state)
+{
+	struct node node;
+	struct pd_report last;
+	int count = 0;
+
+	(void) state;
+	make_node(&node, 1, &pd_vfs_real);
+	for (int turn = 0; turn < 2; turn++)
+	{
+		for (int i = 0; i < 1000; i++)
+		{
+			char file[PK_EXTENT_FILE];
+
+			pk_extent_file(file, PK_EXTENT_BUCKET, (uint64_t) i + 1, 0);
+			pd_cell_report(node.cell, node.uuids[0], file, "is damaged");
+		}
+	}
+	pd_cell_report(node.cell, node.uuids[0], "one too many", "is damaged");
+	pd_cell_each_report(node.cell, count_report, &count);
+	assert_int_equal(count, 1000);
+	pd_cell_each_report(node.cell, keep_last, &last);
+	assert_string_equal(last.problem, "is damaged");
+	assert_int_equal(take_reports(&node), 1000);
+	assert_int_equal(take_reports(&node), 0);
+	end_node(&node);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_superseded_epoch_is_refused),
+		cmocka_unit_test(binding_is_for_one_cell),
+		cmocka_unit_test(an_unbound_node_takes_no_orders),
+		cmocka_unit_test(an_epoch_that_cannot_be_kept_is_not_admitted),
+		cmocka_unit_test(reports_are_bounded_and_one_for_a_place),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,172 @@
+/*
+ * api/block.c
+ *	  PUT and GET of one block.
+ *
+ * A token was signed by the extension for one block; what it says is not
+ * questioned further, but for the cell and, when it writes, the epoch.
+ */
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+#include "api/exchange.h"
+
+/* Container of a member that a callback was given. */
+#define EXCHANGE_OF(member, at) ((struct pd_exchange *) (void *) ((char *) (at) -offsetof(struct pd_exchange, member)))
+
+/* A token of this cell; one that writes, of this incarnation and no epoch that was superseded. */
+static bool
+token_is_ours(const struct pd_exchange *exchange)
+{
+	static const uint8_t unbound[PK_UUID_SIZE];
+	const pk_token *token = &exchange->token;
+	uint8_t cell[PK_UUID_SIZE];
+	pk_epoch epoch;
+
+	pd_cell_identity(exchange->api->cell, cell, &epoch);
+	if (memcmp(cell, unbound, sizeof(cell)) == 0 || memcmp(cell, token->cell, sizeof(cell)) != 0)
+		return false;
+	return token->method == PK_METHOD_GET ||
+		   (token->epoch.incarnation == epoch.incarnation && pk_epoch_compare(&token->epoch, &epoch) >= 0);
+}
+
+static int64_t
+begin_block(struct pd_exchange *exchange, const char *token, pk_method method, int64_t body_max)
+{
+	if (pd_api_verify_token(exchange, token, method) != PK_OK || !token_is_ours(exchange) ||
+		exchange->token.length < PK_BLOCK_SIZE_MIN || exchange->token.length > PK_BLOCK_SIZE_MAX)
+	{
+		pd_api_reply_denied(exchange);
+		return PK_ERR_DENIED;
+	}
+	return body_max < 0 ? (int64_t) exchange->token.length : body_max;
+}
+
+int64_t
+pd_block_put_begin(struct pd_exchange *exchange, const char *rest)
+{
+	return begin_block(exchange, rest, PK_METHOD_PUT, -1);
+}
+
+int64_t
+pd_block_get_begin(struct pd_exchange *exchange, const char *rest)
+{
+	return begin_block(exchange, rest, PK_METHOD_GET, 0);
+}
+
+/* Any thread, once: the block is durable, or it is not. */
+static void
+put_done(struct pd_put *put)
+{
+	static const char before[] = "{\"receipt\": \"";
+	static const char after[] = "\"}\n";
+	struct pd_exchange *exchange = EXCHANGE_OF(put, put);
+	struct pd_api *api = exchange->api;
+	pk_receipt receipt;
+	pk_keyring keys;
+	char text[sizeof(before) + PK_RECEIPT_TEXT + sizeof(after)];
+	size_t length = sizeof(before) - 1;
+
+	if (put->result != PK_OK)
+	{
+		pd_api_reply_error(exchange, put->result, put->err.text);
+		return;
+	}
+	memset(&receipt, 0, sizeof(receipt));
+	memcpy(receipt.cell, exchange->token.cell, sizeof(receipt.cell));
+	receipt.ns_id = exchange->token.ns_id;
+	receipt.bucket_id = put->bucket_id;
+	receipt.offset = put->offset;
+	receipt.stored_length = put->stored_length;
+	receipt.length = put->length;
+	receipt.crc32c = put->crc32c;
+	memcpy(receipt.hash, put->hash, sizeof(receipt.hash));
+	receipt.expires = pd_api_now_s(api) + PK_RECEIPT_LIFE_S;
+
+	memcpy(text, before, length);
+	pd_cell_keys(api->cell, &keys);
+	pk_receipt_sign(text + length, &receipt, &keys);
+	OPENSSL_cleanse(&keys, sizeof(keys));
+	length += PK_RECEIPT_TEXT;
+	memcpy(text + length, after, sizeof(after));
+	length += sizeof(after) - 1;
+
+	atomic_fetch_add(&api->metrics.blocks_put, 1);
+	atomic_fetch_add(&api->metrics.bytes_put, put->length);
+	pd_request_reply_text(exchange->request, 201, "application/json", text, length);
+}
+
+/* Whether the body is the block that the token is for; sets put->crc32c. */
+static bool
+body_is_the_block(const pk_token *token, const uint8_t *body, size_t length, struct pd_put *put)
+{
+	uint8_t hash[PK_SHA256_SIZE];
+
+	if (length != token->length)
+		return false;
+	put->crc32c = pk_crc32c(0, body, length);
+	if (token->flags & PK_TOKEN_CRC_CHECKED)
+		return put->crc32c == token->crc32c;
+	pk_sha256(hash, body, length);
+	return memcmp(hash, token->hash, sizeof(hash)) == 0;
+}
+
+void
+pd_block_put_finish(struct pd_exchange *exchange)
+{
+	const pk_token *token = &exchange->token;
+	struct pd_put *put = &exchange->put;
+	size_t length = 0;
+	struct pd_buffer *body = pd_request_body(exchange->request, &length);
+
+	if (!token_is_ours(exchange)) /* again: a body may take longer than an epoch */
+	{
+		pd_api_reply_denied(exchange);
+		return;
+	}
+	if (body == NULL || !body_is_the_block(token, body->data, length, put))
+	{
+		pd_api_reply_error(exchange, PK_ERR_MALFORMED, "the body is not the block that this URL is for");
+		return;
+	}
+	put->bucket_id = token->bucket_id;
+	put->generation = token->generation;
+	memcpy(put->hash, token->hash, sizeof(put->hash));
+	put->length = token->length;
+	put->body = body->data;
+	put->done = put_done;
+	pd_bucket_put(exchange->api->cell, put);
+}
+
+static void
+get_done(struct pd_get *get)
+{
+	struct pd_exchange *exchange = EXCHANGE_OF(get, get);
+	struct pd_metrics *metrics = &exchange->api->metrics;
+
+	if (get->degraded)
+		atomic_fetch_add(&metrics->degraded_reads, 1);
+	if (get->result != PK_OK)
+	{
+		pd_api_reply_error(exchange, get->result, get->err.text);
+		return;
+	}
+	atomic_fetch_add(&metrics->blocks_get, 1);
+	atomic_fetch_add(&metrics->bytes_get, get->length);
+	pd_request_reply_buffer(exchange->request, 200, get->plain, get->plain_offset, get->length);
+}
+
+void
+pd_block_get_finish(struct pd_exchange *exchange)
+{
+	const pk_token *token = &exchange->token;
+	struct pd_get *get = &exchange->get;
+
+	get->bucket_id = token->bucket_id;
+	get->offset = token->offset;
+	get->stored_length = token->stored_length;
+	get->length = token->length;
+	memcpy(get->hash, token->hash, sizeof(get->hash));
+	get->done = get_done;
+	pd_block_get(exchange->api->cell, get);
+}

@@ -1,0 +1,105 @@
+/*
+ * api/exchange.h
+ *	  One request on its way through the handlers; private to this room.
+ *
+ * An exchange is attached to its request and freed by release, which may happen
+ * the moment a reply is made: nobody touches an exchange after replying.
+ */
+#ifndef PD_API_EXCHANGE_H
+#define PD_API_EXCHANGE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <jansson.h>
+
+#include "api/api.h"
+
+#define PD_API_ERRORS 64 /* by -code */
+
+struct pd_metrics
+{
+	atomic_ullong blocks_put;
+	atomic_ullong blocks_get;
+	atomic_ullong bytes_put;
+	atomic_ullong bytes_get;
+	atomic_ullong degraded_reads;
+	atomic_ullong orders;
+	atomic_ullong denied;
+	atomic_ullong errors[PD_API_ERRORS];
+};
+
+struct pd_api
+{
+	struct pd_cell *cell;
+	struct pd_drive *const *drives;
+	int drive_count;
+	const struct pd_vfs *vfs;
+	char *zone;
+	struct pd_http_handler handler;
+	struct pd_queue *quick;	  /* what ends soon: a heartbeat never waits behind an encode */
+	struct pd_queue *slow;	  /* encode, rebuild, scrub */
+	struct pd_queue *health;  /* anybody may ask, and a drive that hangs answers nobody: not before orders */
+	atomic_int quick_waiting; /* jobs queued or running, bounded */
+	atomic_int slow_waiting;
+	atomic_int health_waiting;
+	atomic_bool stopping;
+	/*
+	 * Held for every admission of an epoch, and from that of a destructive order
+	 * to its end: an epoch that was superseded deletes nothing.
+	 */
+	pthread_mutex_t epoch_mutex;
+	struct pd_metrics metrics;
+};
+
+struct pd_exchange
+{
+	struct pd_api *api;
+	struct pd_request *request;
+	const struct pd_route *route;
+	pk_token token;
+	const struct pd_verb *verb; /* of an order */
+	struct pd_job job;
+	union
+	{
+		struct pd_put put;
+		struct pd_get get;
+	};
+};
+
+/* begin sees the headers, finish the whole body; as in net/http.h. */
+struct pd_route
+{
+	const char *method;
+	const char *path;
+	bool prefix; /* path is followed by something */
+	int64_t (*begin)(struct pd_exchange *exchange, const char *rest);
+	void (*finish)(struct pd_exchange *exchange);
+};
+
+/* routes.c: replies; each is the end of the exchange for its caller. */
+extern void pd_api_reply_error(struct pd_exchange *exchange, pk_error code, const char *text);
+extern void pd_api_reply_denied(struct pd_exchange *exchange);
+extern void pd_api_count_error(struct pd_api *api, pk_error code);
+extern uint64_t pd_api_now_s(const struct pd_api *api);
+/* Verifies text into exchange->token: PK_ERR_DENIED unless it is a valid one for the method. */
+extern pk_error pd_api_verify_token(struct pd_exchange *exchange, const char *text, pk_method method) PK_MUST_CHECK;
+
+/* block.c */
+extern int64_t pd_block_put_begin(struct pd_exchange *exchange, const char *rest);
+extern void pd_block_put_finish(struct pd_exchange *exchange);
+extern int64_t pd_block_get_begin(struct pd_exchange *exchange, const char *rest);
+extern void pd_block_get_finish(struct pd_exchange *exchange);
+
+/* order.c */
+extern int64_t pd_order_begin(struct pd_exchange *exchange, const char *rest);
+extern void pd_order_finish(struct pd_exchange *exchange);
+
+/* health.c */
+extern int64_t pd_health_begin(struct pd_exchange *exchange, const char *rest);
+extern void pd_healthz_finish(struct pd_exchange *exchange);
+extern void pd_metrics_finish(struct pd_exchange *exchange);
+/* "ok", "quarantined", "failed" or "foreign", and its number in that order. */
+extern const char *pd_drive_state_name(const struct pd_drive_info *info, const uint8_t cell[PK_UUID_SIZE], int *number);
+
+#endif

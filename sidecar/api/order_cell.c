@@ -1,0 +1,120 @@
+/*
+ * api/order_cell.c
+ *	  bind and status: the node as a whole.
+ */
+#include <string.h>
+
+#include "api/json.h"
+#include "api/order.h"
+
+/* NULL-safe: an array that lacks an element for want of memory is no answer. */
+static bool
+append(json_t *array, json_t *value)
+{
+	return value != NULL && json_array_append_new(array, value) == 0;
+}
+
+static json_t *
+drive_object(struct pd_drive *drive, const uint8_t cell[PK_UUID_SIZE])
+{
+	struct pd_drive_info info;
+	int number;
+	const char *state;
+	static const uint8_t unbound[PK_UUID_SIZE];
+
+	pd_drive_info(drive, &info);
+	state = pd_drive_state_name(&info, cell, &number);
+	return json_pack(
+		"{so so ss so sb sI sI sI sI}", "path", pd_json_text(info.path), "uuid", pd_json_uuid_text(info.uuid), "state",
+		state, "error", info.why[0] != '\0' ? pd_json_text(info.why) : json_null(), "bound",
+		memcmp(info.cell, unbound, sizeof(unbound)) != 0, "capacity", (json_int_t) info.capacity, "available",
+		(json_int_t) info.available, "used", (json_int_t) info.used, "extents", (json_int_t) info.extents);
+}
+
+struct report_list
+{
+	json_t *array;
+	bool complete;
+};
+
+static void
+add_report(void *arg, const struct pd_report *report)
+{
+	struct report_list *list = arg;
+
+	if (!append(list->array, json_pack("{so so so}", "drive", pd_json_uuid_text(report->drive), "file",
+									   pd_json_text(report->file), "problem", pd_json_text(report->problem))))
+		list->complete = false;
+}
+
+/* {"version", "zone", "cell", "drives", "reports"}; NULL when out of memory. */
+static json_t *
+status_object(struct pd_api *api)
+{
+	struct report_list reports = {json_array(), true};
+	json_t *drives = json_array();
+	uint8_t cell[PK_UUID_SIZE];
+	pk_epoch epoch;
+
+	pd_cell_identity(api->cell, cell, &epoch);
+	for (int i = 0; drives != NULL && i < api->drive_count; i++)
+	{
+		if (!append(drives, drive_object(api->drives[i], cell)))
+		{
+			json_decref(drives);
+			drives = NULL;
+		}
+	}
+	if (reports.array != NULL && drives != NULL)
+		pd_cell_each_report(api->cell, add_report, &reports);
+	if (reports.array == NULL || drives == NULL || !reports.complete)
+	{
+		json_decref(reports.array);
+		json_decref(drives);
+		return NULL;
+	}
+	return json_pack("{ss so so so so}", "version", PD_VERSION, "zone",
+					 api->zone != NULL ? pd_json_text(api->zone) : json_null(), "cell", pd_json_uuid_text(cell),
+					 "drives", drives, "reports", reports.array);
+}
+
+static pk_error
+answer(json_t *object, json_t **result, struct pd_err *err)
+{
+	*result = object;
+	return object != NULL ? PK_OK : pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for the answer");
+}
+
+pk_error
+pd_order_bind(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err)
+{
+	pk_error code;
+
+	(void) body;
+	pthread_mutex_lock(&exchange->api->epoch_mutex);
+	code = pd_cell_bind(exchange->api->cell, exchange->token.cell, &exchange->token.epoch, err);
+	pthread_mutex_unlock(&exchange->api->epoch_mutex);
+	return code == PK_OK ? answer(status_object(exchange->api), result, err) : code;
+}
+
+/* The one order that an unbound node obeys beside bind: it shows what could be bound. */
+pk_error
+pd_order_status(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err)
+{
+	static const uint8_t unbound[PK_UUID_SIZE];
+	uint8_t cell[PK_UUID_SIZE];
+	pk_epoch epoch;
+	pk_error code;
+
+	(void) body;
+	pd_cell_identity(exchange->api->cell, cell, &epoch);
+	if (memcmp(cell, unbound, sizeof(cell)) != 0)
+	{
+		pthread_mutex_lock(&exchange->api->epoch_mutex);
+		code = pd_order_admit(exchange, err);
+		pthread_mutex_unlock(&exchange->api->epoch_mutex);
+		if (code != PK_OK)
+			return code;
+	}
+	return answer(status_object(exchange->api), result, err);
+}

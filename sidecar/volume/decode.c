@@ -1,0 +1,205 @@
+/*
+ * volume/decode.c
+ *	  A range of some members of a coded volume, from any k others.
+ *
+ * Every source is held against its checksums, and against the length that the
+ * volume says it has: an extent of another length (a replica that was away when
+ * the bucket was sealed) would decode to nonsense without any checksum noticing.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "volume/internal.h"
+
+/* One attempt after another at one range. */
+struct decoding
+{
+	struct pd_cell *cell;
+	const struct pd_members *volume;
+	struct pd_matrix matrix;
+	uint32_t avoid; /* positions that are not to be used */
+	uint64_t offset;
+	size_t n;
+	enum pd_job_class class;
+	int bad_count;
+	struct pd_extent *bad[PK_MEMBERS_MAX * 2]; /* counted; failed this range */
+	struct pd_extent *sources[PK_MEMBERS_MAX]; /* counted, by position */
+	uint32_t present;
+};
+
+static bool
+is_bad(const struct decoding *decoding, const struct pd_extent *extent)
+{
+	for (int i = 0; i < decoding->bad_count; i++)
+	{
+		if (decoding->bad[i] == extent)
+			return true;
+	}
+	return false;
+}
+
+/* A sealed extent of member p with the right length that has not failed, or NULL. */
+static struct pd_extent *
+find_source(struct decoding *decoding, int p)
+{
+	const struct pd_members *volume = decoding->volume;
+	const struct pd_member *member = &volume->member[p];
+	bool parity = p >= volume->code.k;
+	uint64_t length = parity ? pd_members_parity_length(volume) : member->length;
+	struct pd_extent *found[PK_MEMBERS_MAX];
+	struct pd_extent *source = NULL;
+	int count = pd_cell_extents(decoding->cell, parity ? PK_EXTENT_PARITY : PK_EXTENT_BUCKET,
+								parity ? volume->volume_id : member->bucket_id, parity ? p : 0, found, PK_MEMBERS_MAX);
+
+	for (int i = 0; i < count; i++)
+	{
+		struct pd_extent_info info;
+
+		pd_extent_info(found[i], &info);
+		if (source == NULL && info.sealed && info.length == length && !is_bad(decoding, found[i]))
+			source = found[i];
+		else
+			pd_extent_unref(found[i]);
+	}
+	return source;
+}
+
+static void
+drop_sources(struct decoding *decoding)
+{
+	for (int p = 0; p < decoding->volume->count; p++)
+	{
+		pd_extent_unref(decoding->sources[p]);
+		decoding->sources[p] = NULL;
+	}
+	decoding->present = 0;
+}
+
+static void
+find_sources(struct decoding *decoding)
+{
+	drop_sources(decoding);
+	for (int p = 0; p < decoding->volume->count; p++)
+	{
+		if ((decoding->avoid & (UINT32_C(1) << p)) != 0)
+			continue;
+		if (!pd_member_virtual(decoding->volume, p))
+			decoding->sources[p] = find_source(decoding, p);
+		if (decoding->sources[p] != NULL || pd_member_virtual(decoding->volume, p))
+			decoding->present |= UINT32_C(1) << p;
+	}
+}
+
+static void
+note_bad(struct decoding *decoding, struct pd_extent *extent, const char *problem)
+{
+	pd_cell_report_extent(decoding->cell, extent, problem);
+	if (decoding->bad_count < (int) (sizeof(decoding->bad) / sizeof(decoding->bad[0])))
+		decoding->bad[decoding->bad_count++] = pd_extent_ref(extent);
+}
+
+/* Reads the plan's sources at once. *damaged: one of them failed, and another set may do. */
+static pk_error
+read_sources(struct decoding *decoding, const struct pd_decode_plan *plan, uint8_t **data, bool *damaged,
+			 struct pd_err *err)
+{
+	struct pd_task tasks[PK_MEMBERS_MAX] = {0};
+	pk_error rc;
+
+	for (int i = 0; i < plan->k; i++)
+	{
+		tasks[i].work = pd_work_read_checked;
+		tasks[i].extent = decoding->sources[plan->sources[i]];
+		tasks[i].drive = tasks[i].extent != NULL ? pd_extent_drive(tasks[i].extent) : NULL;
+		tasks[i].buf = data[i];
+		tasks[i].n = decoding->n;
+		tasks[i].offset = decoding->offset;
+	}
+	rc = pd_tasks_run(tasks, plan->k, decoding->class, err);
+	*damaged = rc != PK_OK;
+	for (int i = 0; i < plan->k; i++)
+	{
+		if (tasks[i].result != PK_OK && decoding->bad_count == (int) (sizeof(decoding->bad) / sizeof(decoding->bad[0])))
+			*damaged = false;
+		if (tasks[i].result != PK_OK)
+			note_bad(decoding, tasks[i].extent, tasks[i].err.text);
+	}
+	return rc;
+}
+
+/* One set of sources. *again: it failed by damage that is now known. */
+static pk_error
+attempt(struct decoding *decoding, const int *wanted, int wanted_count, uint8_t *const *out, bool *again,
+		struct pd_err *err)
+{
+	struct pd_decode_plan plan;
+	struct pd_buffer *buffer;
+	uint8_t *data[PK_MEMBERS_MAX];
+	pk_error rc;
+
+	*again = false;
+	find_sources(decoding);
+	rc = pd_decode_plan_init(&plan, &decoding->matrix, decoding->present, wanted, wanted_count);
+	if (rc != PK_OK)
+		return pd_fail(err, rc, "volume %" PRIu64 ": too few members can be read at offset %" PRIu64,
+					   decoding->volume->volume_id, decoding->offset);
+	buffer = pd_buffer_get(decoding->cell->buffers, decoding->n * (size_t) plan.k);
+	if (buffer == NULL)
+		return pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for decoding");
+	for (int i = 0; i < plan.k; i++)
+		data[i] = buffer->data + decoding->n * (size_t) i;
+	rc = read_sources(decoding, &plan, data, again, err);
+	if (rc == PK_OK)
+		pd_decode(&plan, decoding->n, data, out);
+	pd_buffer_put(decoding->cell->buffers, buffer);
+	return rc;
+}
+
+static pk_error
+decode_whole(struct pd_cell *cell, const struct pd_members *volume, uint32_t avoid, const int *wanted, int wanted_count,
+			 uint64_t offset, size_t n, uint8_t *const *out, enum pd_job_class class, struct pd_err *err)
+{
+	struct decoding decoding = {.cell = cell, .volume = volume, .avoid = avoid, .offset = offset, .n = n};
+	bool again = true;
+	pk_error rc;
+
+	decoding.class = class;
+	rc = pd_matrix_init(&decoding.matrix, &volume->code);
+	if (rc != PK_OK)
+		return pd_fail(err, rc, "volume %" PRIu64 " has a code that is not built", volume->volume_id);
+	while (again)
+		rc = attempt(&decoding, wanted, wanted_count, out, &again, err);
+	drop_sources(&decoding);
+	for (int i = 0; i < decoding.bad_count; i++)
+		pd_extent_unref(decoding.bad[i]);
+	return rc;
+}
+
+pk_error
+pd_decode_range(struct pd_cell *cell, const struct pd_members *volume, uint32_t avoid, const int *wanted,
+				int wanted_count, uint64_t offset, size_t n, uint8_t *const *out, enum pd_job_class class,
+				struct pd_err *err)
+{
+	uint32_t wanted_mask = 0;
+	pk_error rc;
+
+	for (int i = 0; i < wanted_count; i++)
+		wanted_mask |= UINT32_C(1) << wanted[i];
+	rc = decode_whole(cell, volume, avoid | wanted_mask, wanted, wanted_count, offset, n, out, class, err);
+	if (rc == PK_OK || rc == PK_ERR_NO_MEMORY || rc == PK_ERR_UNSUPPORTED)
+		return rc;
+
+	/* damage in different places of many members: each chunk has its own sources, a wanted member's own good chunks among them */
+	for (size_t done = 0; done < n; done += PD_EXTENT_CHUNK)
+	{
+		uint8_t *part[PK_MEMBERS_MAX];
+		size_t part_n = n - done < PD_EXTENT_CHUNK ? n - done : PD_EXTENT_CHUNK;
+
+		for (int i = 0; i < wanted_count; i++)
+			part[i] = out[i] + done;
+		rc = decode_whole(cell, volume, avoid, wanted, wanted_count, offset + done, part_n, part, class, err);
+		if (rc != PK_OK)
+			return rc;
+	}
+	return PK_OK;
+}

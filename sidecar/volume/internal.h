@@ -1,0 +1,272 @@
+/*
+ * volume/internal.h
+ *	  What the files of this room share: the cell, its map of volumes, open
+ *	  buckets, and work done on several drives at once.
+ *
+ * Locks, outermost first: seal (one bucket is closed at a time), a bucket's lock,
+ * the map's lock, the reports' lock.  No callback of a caller runs under any
+ * of them, and no job on a drive's queue waits for another job.
+ */
+#ifndef PD_VOLUME_INTERNAL_H
+#define PD_VOLUME_INTERNAL_H
+
+#include <stdatomic.h>
+
+#include "crypt/crypt.h"
+#include "erasure/erasure.h"
+#include "volume/volume.h"
+
+#define PD_VOLUME_RANGE (1024 * 1024)		   /* encode and rebuild stream by this */
+#define PD_GROUP_BYTES_MAX (16u * 1024 * 1024) /* of one group commit */
+#define PD_GROUP_RECORDS_MAX 512			   /* half of IOV_MAX */
+#define PD_REPORTS_MAX 1000
+#define PD_MAP_HEADS 16384
+#define PD_BUCKET_VOLUMES_MAX 8 /* volumes that name one bucket and are remembered */
+#define PD_BUCKET_OTHER_KEYS 3	/* wrapped keys that contradict the first, and are remembered */
+#define PD_READ_REPLICAS_MAX 8	/* replicas that a reader tries before it decodes */
+
+/* --- map.c: what the slots say --- */
+
+struct pd_volume_entry
+{
+	struct pd_volume_entry *next;
+	struct pd_members members; /* of the highest generation seen */
+};
+
+struct pd_bucket_entry
+{
+	struct pd_bucket_entry *next;
+	uint64_t bucket_id;
+	uint64_t volumes[PD_BUCKET_VOLUMES_MAX]; /* the current one first */
+	int volume_count;
+	uint64_t length; /* the longest that a slot tells */
+	bool has_wrapped;
+	bool has_key;
+	uint8_t wrapped[PD_WRAPPED_KEY]; /* the first that a slot told, or the one that opened */
+	uint8_t key[PD_BUCKET_KEY];		 /* unwrapped, wiped at the end */
+	int other_count;
+	uint8_t (*others)[PD_WRAPPED_KEY]; /* of slots that tell another one: a drive may lie; until one opened */
+};
+
+struct pd_map
+{
+	pthread_rwlock_t lock;
+	struct pd_volume_entry *volumes[PD_MAP_HEADS];
+	struct pd_bucket_entry *buckets[PD_MAP_HEADS];
+};
+
+extern void pd_map_init(struct pd_map *map);
+extern void pd_map_clear(struct pd_map *map);
+
+/* Learns a slot. An older generation adds at most keys; false when out of memory. */
+extern bool pd_map_note(struct pd_cell *cell, const struct pd_members *members);
+
+/* The volume of highest generation with this id. */
+extern bool pd_map_volume(struct pd_cell *cell, uint64_t volume_id, struct pd_members *members);
+
+/* The nth volume that names the bucket, the current one (nth = 0) first. */
+extern bool pd_map_of_bucket(struct pd_cell *cell, uint64_t bucket_id, int nth, struct pd_members *members);
+
+/* The bucket's key, unwrapped. PK_ERR_NO_KEY when no slot here has it, or the key file does not open it. */
+extern pk_error pd_map_key(struct pd_cell *cell, uint64_t bucket_id, uint8_t key[PD_BUCKET_KEY],
+						   struct pd_err *err) PK_MUST_CHECK;
+
+/* Fills the members' wrapped keys, and lengths where a slot tells a greater one. */
+extern void pd_map_fill(struct pd_cell *cell, struct pd_members *members);
+
+/* PK_ERR_STATE when a higher generation of this volume was seen: a late message changes nothing. */
+extern pk_error pd_map_fence(struct pd_cell *cell, const struct pd_members *members, struct pd_err *err) PK_MUST_CHECK;
+
+/* Each volume, as a copy. */
+extern void pd_map_each(struct pd_cell *cell, void (*each)(void *arg, const struct pd_members *members), void *arg);
+
+/* The position of a bucket in a volume, or -1. */
+extern int pd_members_position(const struct pd_members *members, uint64_t bucket_id);
+
+/* The length of a coded volume's parities: its longest member, in whole records. */
+extern uint64_t pd_members_parity_length(const struct pd_members *members);
+
+/* PK_ERR_MALFORMED unless counts, code and members agree; with distinct also when a drive has two of them. */
+extern pk_error pd_volume_check(const struct pd_members *members, bool distinct, struct pd_err *err) PK_MUST_CHECK;
+extern bool pd_member_virtual(const struct pd_members *members, int position);
+
+/* --- cell.c --- */
+
+struct pd_cell_drive
+{
+	struct pd_drive *drive;
+	atomic_bool ours;	/* bound to this cell */
+	atomic_int reading; /* reads queued or under way */
+};
+
+struct pd_reports;
+struct pd_bucket;
+
+struct pd_cell
+{
+	struct pd_cell_drive *drives;
+	int drive_count;
+	struct pd_buffer_pool *buffers;
+	struct pd_queue *slow; /* degraded reads: they wait for several drives */
+
+	pthread_mutex_t identity_lock; /* serializes bind and admit */
+	pthread_rwlock_t state_lock;   /* guards uuid, epoch and keys */
+	uint8_t uuid[PK_UUID_SIZE];
+	pk_epoch epoch;
+	pk_keyring keys;
+
+	struct pd_map map;
+	struct pd_reports *reports;
+
+	pthread_mutex_t seal_lock; /* one bucket is closed at a time */
+
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t quiet;
+	int active; /* puts and gets whose done was not called yet */
+	struct pd_bucket *open;
+
+	atomic_uint turn; /* spreads reads */
+};
+
+extern void pd_cell_enter(struct pd_cell *cell);
+extern void pd_cell_leave(struct pd_cell *cell);
+
+/* A drive of this cell, or NULL. */
+extern struct pd_drive *pd_cell_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE]);
+
+/* The same; fails with PK_ERR_NOT_FOUND, or PK_ERR_UNAVAILABLE when it cannot be written. */
+extern pk_error pd_cell_target(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], struct pd_drive **drive,
+							   struct pd_err *err) PK_MUST_CHECK;
+
+/* Counted extents of one identity on readable drives; at most max. Returns how many. */
+extern int pd_cell_extents(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
+						   struct pd_extent **extents, int max);
+
+/* Notes damage of an extent. */
+extern void pd_cell_report_extent(struct pd_cell *cell, struct pd_extent *extent, const char *problem);
+
+extern const uint8_t pd_uuid_zero[PK_UUID_SIZE];
+extern bool pd_uuid_equal(const uint8_t *a, const uint8_t *b);
+
+/* --- report.c --- */
+
+extern struct pd_reports *pd_reports_create(void);
+extern void pd_reports_free(struct pd_reports *reports);
+
+/* --- task.c: the same work on several drives at once --- */
+
+struct pd_task
+{
+	struct pd_job job;
+	struct pd_latch *latch;
+	pk_error (*work)(struct pd_task *task);
+	struct pd_drive *drive; /* on whose queue; NULL = at once, on the caller's thread */
+	struct pd_extent *extent;
+	struct pd_extent_build *build;
+	const void *arg;
+	uint8_t *buf;
+	size_t n;
+	uint64_t offset;
+	pk_error result;
+	struct pd_err err;
+};
+
+/* Starts them; pd_tasks_wait returns the first failure in order, or PK_OK. count may be 0. */
+extern void pd_tasks_start(struct pd_task *tasks, int count, struct pd_latch *latch, enum pd_job_class class);
+extern pk_error pd_tasks_wait(struct pd_task *tasks, int count, struct pd_latch *latch, struct pd_err *err);
+extern pk_error pd_tasks_run(struct pd_task *tasks, int count, enum pd_job_class class, struct pd_err *err);
+
+/* work for tasks: extent, offset, buf, n; an extent that is NULL reads as zeros. */
+extern pk_error pd_work_read(struct pd_task *task);
+extern pk_error pd_work_read_checked(struct pd_task *task);
+/* extent, offset = length */
+extern pk_error pd_work_seal(struct pd_task *task);
+/* extent, arg = members */
+extern pk_error pd_work_set_members(struct pd_task *task);
+/* build, buf, n */
+extern pk_error pd_work_build_write(struct pd_task *task);
+/* build (NULL afterwards) becomes extent */
+extern pk_error pd_work_build_finish(struct pd_task *task);
+
+/* --- decode.c --- */
+
+/*
+ * Computes n bytes at offset (a multiple of PD_EXTENT_CHUNK) of the wanted members from others, each source held
+ * against its checksums.  A damaged source is reported and another taken; when the whole range cannot be had
+ * from one set of sources, each chunk is tried on its own.  avoid: positions not to use.
+ */
+extern pk_error pd_decode_range(struct pd_cell *cell, const struct pd_members *volume, uint32_t avoid,
+								const int *wanted, int wanted_count, uint64_t offset, size_t n, uint8_t *const *out,
+								enum pd_job_class class, struct pd_err *err) PK_MUST_CHECK;
+
+/* --- write.c --- */
+
+struct pd_replica_write
+{
+	struct pd_job job;
+	struct pd_bucket *bucket;
+	struct pd_extent *extent;
+	struct iovec *iov; /* PD_GROUP_RECORDS_MAX of them */
+	int iov_count;
+	pk_error result;
+	struct pd_err err;
+};
+
+enum pd_bucket_state
+{
+	PD_BUCKET_OPEN,
+	PD_BUCKET_CLOSING, /* takes no new puts; those that have an offset are still written */
+	PD_BUCKET_FAILED   /* nothing is written any more */
+};
+
+/*
+ * An open bucket.  Records wait in `first`..`last` in the order of their offsets, without gaps from `durable` (or the end of the
+ * group in flight) to `reserved`; a group is the longest ready run at the front.  In a failed bucket only records
+ * whose threads still encrypt remain in the list.
+ */
+struct pd_bucket
+{
+	struct pd_bucket *next; /* under the cell's lock, as refs */
+	int refs;
+
+	struct pd_cell *cell;
+	uint64_t bucket_id;
+	uint64_t capacity;
+	struct pd_members members;
+	uint8_t cell_uuid[PK_UUID_SIZE];
+	uint8_t key[PD_BUCKET_KEY];
+	struct pd_replica_write *replicas;
+	struct iovec *iov;
+
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t idle;
+	enum pd_bucket_state state;
+	char why[PD_ERR_TEXT];
+	uint64_t reserved;
+	uint64_t durable;
+	struct pd_put *first;
+	struct pd_put *last;
+	struct pd_put *group;
+	uint64_t group_end;
+	int group_left; /* replicas that still write it */
+};
+
+extern struct pd_bucket *pd_bucket_find(struct pd_cell *cell, uint64_t bucket_id); /* counted */
+extern void pd_bucket_unref(struct pd_bucket *bucket);
+extern void pd_bucket_forget(struct pd_bucket *bucket); /* takes it out of the open ones */
+
+/* --- recover.c --- */
+
+/*
+ * Makes all replicas here alike and sealed: the furthest valid record that any of them holds ends the bucket, what one lacks or has rotted
+ * is taken from another.  A bucket that is coded already keeps its length.  Caller holds seal_lock.
+ */
+extern pk_error pd_bucket_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length,
+								   struct pd_err *err) PK_MUST_CHECK;
+
+/* --- seal.c --- */
+
+/* Tells the slots of all sealed replicas here how long the bucket became. */
+extern void pd_bucket_tell_length(struct pd_cell *cell, uint64_t bucket_id, uint64_t length);
+
+#endif

@@ -1,0 +1,157 @@
+/*
+ * volume/volume.h
+ *	  What needs several drives: writing a bucket to all its replicas, reading a
+ *	  block from whichever member yields it, encoding, rebuilding, scrubbing.
+ *
+ * The struct pd_cell is what this process knows: its drives and, by their extents'
+ * slots, the volumes that these belong to.  Nothing here is remembered elsewhere.
+ */
+#ifndef PD_VOLUME_H
+#define PD_VOLUME_H
+
+#include "base/buffer.h"
+#include "contract/pk_token.h"
+#include "store/extent.h"
+
+struct pd_cell;
+
+/* drives stay the caller's; keys are copied. */
+extern struct pd_cell *pd_cell_create(struct pd_drive *const *drives, int count, const pk_keyring *keys,
+									  struct pd_buffer_pool *buffers, struct pd_err *err);
+/* Waits for writes under way, seals nothing. */
+extern void pd_cell_free(struct pd_cell *cell);
+/* HUP: the key file was read again. */
+extern void pd_cell_set_keys(struct pd_cell *cell, const pk_keyring *keys);
+extern void pd_cell_keys(struct pd_cell *cell, pk_keyring *keys);
+
+/*
+ * After a start: for each bucket that was open, the furthest valid record that any drive here holds is
+ * found, shorter or damaged replicas are rebuilt from it, and all are sealed. Called once, before serving.
+ */
+extern void pd_cell_recover(struct pd_cell *cell);
+
+/* The cell's uuid (zero while no drive is bound) and the highest epoch. */
+extern void pd_cell_identity(struct pd_cell *cell, uint8_t uuid[PK_UUID_SIZE], pk_epoch *epoch);
+/* Binds all unbound drives. PK_ERR_FOREIGN when this node is another cell's. */
+extern pk_error pd_cell_bind(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch,
+							 struct pd_err *err) PK_MUST_CHECK;
+/* PK_ERR_FOREIGN, PK_ERR_STALE_EPOCH, or PK_OK after a higher epoch is durable on every writable drive. */
+extern pk_error pd_cell_admit(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch,
+							  struct pd_err *err) PK_MUST_CHECK;
+
+/* --- write.c: open buckets --- */
+
+extern pk_error pd_bucket_open(struct pd_cell *cell, const struct pd_members *members, uint64_t bucket_id,
+							   uint64_t capacity, struct pd_err *err) PK_MUST_CHECK;
+
+/*
+ * One block on its way to every replica. The submitter owns it until done is called, exactly once, from any
+ * thread; result is then set, and offset and stored_length when it is PK_OK. body is read until then.
+ */
+struct pd_put
+{
+	uint64_t bucket_id;
+	uint32_t generation;
+	uint8_t hash[PK_SHA256_SIZE];
+	uint32_t length;
+	uint32_t crc32c;
+	const uint8_t *body;
+	void (*done)(struct pd_put *put);
+
+	pk_error result; /* PK_ERR_BUCKET_CLOSED: try another bucket */
+	struct pd_err err;
+	uint64_t offset;
+	uint32_t stored_length;
+	/* the writer's */
+	struct pd_buffer *record;
+	struct pd_put *next;
+	bool ready;
+};
+
+/* Compresses and encrypts on the calling thread, then joins the bucket's group commit. */
+extern void pd_bucket_put(struct pd_cell *cell, struct pd_put *put);
+
+/*
+ * Ends writing and seals every replica at the same length; again, or after a restart, gives the same length. One replica that
+ * could be sealed is enough: the others are reported, and made level at the next start.
+ */
+extern pk_error pd_bucket_seal(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length,
+							   struct pd_err *err) PK_MUST_CHECK;
+
+/* --- read.c --- */
+
+struct pd_get
+{
+	uint64_t bucket_id;
+	uint64_t offset;
+	uint32_t stored_length;
+	uint32_t length;
+	uint8_t hash[PK_SHA256_SIZE];
+	void (*done)(struct pd_get *get); /* exactly once, from any thread */
+
+	pk_error result;
+	struct pd_err err;
+	struct pd_buffer *plain; /* the caller's from done on; length bytes from plain_offset */
+	size_t plain_offset;
+	bool degraded; /* more than the first replica was needed */
+};
+
+/* One drive first, then every other replica, then decoding of the range. Damage met on the way is noted for pd_cell_each_report. */
+extern void pd_block_get(struct pd_cell *cell, struct pd_get *get);
+
+/* --- encode.c, rebuild.c, scrub.c: long, blocking, called from a worker thread --- */
+
+/* Says how far; returns false to stop (PK_ERR_UNAVAILABLE). */
+struct pd_progress
+{
+	bool (*tick)(void *arg, uint64_t done, uint64_t total);
+	void *arg;
+};
+
+/*
+ * members->member[k..]: the parities with the drives that they go to; [0..k): sealed buckets on drives of this node, or
+ * virtual ones. Computes the parities, then verifies them by decoding what the drives hold against the data. Changes no existing extent.
+ */
+extern pk_error pd_volume_encode(struct pd_cell *cell, const struct pd_members *members,
+								 const struct pd_progress *progress, uint64_t *parity_length,
+								 struct pd_err *err) PK_MUST_CHECK;
+
+/* Writes the members (with the wrapped keys found on the drives) into the slots of every member that is here. */
+extern pk_error pd_volume_settle(struct pd_cell *cell, const struct pd_members *members, int *settled,
+								 struct pd_err *err) PK_MUST_CHECK;
+
+/*
+ * members: as they shall be, with the new generation; rebuild: bit p = make member p anew on members->member[p].drive, by copying a
+ * sealed replica or by decoding. The new extents are read back and compared before this returns.
+ */
+extern pk_error pd_volume_rebuild(struct pd_cell *cell, const struct pd_members *members, uint32_t rebuild,
+								  const struct pd_progress *progress, struct pd_err *err) PK_MUST_CHECK;
+
+/* Removes an extent that no newer slot names as a member on this drive; PK_ERR_STATE otherwise, PK_OK when it is not there. */
+extern pk_error pd_extent_drop(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], pk_extent_kind kind,
+							   uint64_t id, int position, uint64_t *bytes, struct pd_err *err) PK_MUST_CHECK;
+
+/* What readers, recovery and scrubbing found wrong since it was last taken; at most 1,000 are kept, the same place once. */
+struct pd_report
+{
+	uint8_t drive[PK_UUID_SIZE];
+	char file[PK_EXTENT_FILE];
+	char problem[256];
+};
+/* The extent is made anew, dropped, or was read without fault. */
+extern void pd_cell_forget_report(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], const char *file);
+extern void pd_cell_report(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], const char *file,
+						   const char *problem);
+extern void pd_cell_each_report(struct pd_cell *cell, void (*each)(void *arg, const struct pd_report *report),
+								void *arg);
+
+/*
+ * Scrubs the drive's extents after `after` until budget bytes were read; next gets the last file's name, or "" at the end.
+ * Problems become reports, and are given to each as well.
+ */
+extern pk_error pd_drive_scrub(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], const char *after,
+							   uint64_t budget, char next[PK_EXTENT_FILE], uint64_t *bytes,
+							   void (*each)(void *arg, const struct pd_report *report), void *arg,
+							   struct pd_err *err) PK_MUST_CHECK;
+
+#endif

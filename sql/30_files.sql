@@ -1,0 +1,69 @@
+-- Functions on files.  All of them check in C what the calling role may; none is SECURITY DEFINER.  They are PARALLEL
+-- UNSAFE because they work with snapshots of their own.
+
+CREATE FUNCTION pocket.create_namespace(name text, quota bigint DEFAULT NULL, retention interval DEFAULT '30 days',
+	case_sensitive boolean DEFAULT false) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'pocket_create_namespace' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
+COMMENT ON FUNCTION pocket.create_namespace(text, bigint, interval, boolean) IS
+	'makes a file tree of the calling role, and returns its id';
+
+CREATE FUNCTION pocket.put(path text, content bytea, base pocket.version_vector DEFAULT NULL, mode text DEFAULT 'overwrite',
+	mtime timestamptz DEFAULT NULL, attributes jsonb DEFAULT NULL) RETURNS pocket.revision
+	AS 'MODULE_PATHNAME', 'pocket_put' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.put(text, bytea, pocket.version_vector, text, timestamptz, jsonb) IS
+	'makes a file have this content; missing folders are made';
+
+CREATE FUNCTION pocket.put_many(paths text[], contents bytea[], mtimes timestamptz[] DEFAULT NULL,
+	attributes jsonb[] DEFAULT NULL) RETURNS SETOF pocket.revision
+	AS 'MODULE_PATHNAME', 'pocket_put_many' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE COST 1000 ROWS 100;
+COMMENT ON FUNCTION pocket.put_many(text[], bytea[], timestamptz[], jsonb[]) IS
+	'put for many files at once, in the order given';
+
+CREATE FUNCTION pocket.append(path text, content bytea, mtime timestamptz DEFAULT NULL) RETURNS pocket.revision
+	AS 'MODULE_PATHNAME', 'pocket_append' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.append(text, bytea, timestamptz) IS 'adds bytes at the end of a file, which is made when missing';
+
+CREATE FUNCTION pocket.get(path text, start bigint DEFAULT 0, length bigint DEFAULT NULL, rev bigint DEFAULT NULL)
+	RETURNS bytea
+	AS 'MODULE_PATHNAME', 'pocket_get' LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.get(text, bigint, bigint, bigint) IS
+	'bytes of a file, or a range of them, of now or of a revision';
+
+CREATE FUNCTION pocket.mkdir(path text) RETURNS pocket.revision
+	AS 'MODULE_PATHNAME', 'pocket_mkdir' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.mkdir(text) IS 'makes a folder, and those above it that are missing';
+
+CREATE FUNCTION pocket.symlink(path text, target text) RETURNS pocket.revision
+	AS 'MODULE_PATHNAME', 'pocket_symlink' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.symlink(text, text) IS 'makes a symbolic link, which is kept and never followed';
+
+CREATE FUNCTION pocket.stat(path text, at timestamptz DEFAULT NULL) RETURNS pocket.file
+	AS 'MODULE_PATHNAME', 'pocket_stat' LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 100;
+COMMENT ON FUNCTION pocket.stat(text, timestamptz) IS 'what is at a path';
+
+CREATE FUNCTION pocket.ls(path text, recursive boolean DEFAULT false, after text DEFAULT NULL, max integer DEFAULT NULL,
+	at timestamptz DEFAULT NULL) RETURNS SETOF pocket.file
+	AS 'MODULE_PATHNAME', 'pocket_ls' LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 1000 ROWS 1000;
+COMMENT ON FUNCTION pocket.ls(text, boolean, text, integer, timestamptz) IS
+	'what is in a folder, by name; recursive: each folder before what is below it; after: the last path of the page before';
+
+CREATE FUNCTION pocket.mv(source text, target text) RETURNS pocket.revision
+	AS 'MODULE_PATHNAME', 'pocket_mv' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.mv(text, text) IS 'gives a file or folder a new path';
+
+CREATE FUNCTION pocket.rm(path text, recursive boolean DEFAULT false) RETURNS pocket.revision
+	AS 'MODULE_PATHNAME', 'pocket_rm' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.rm(text, boolean) IS 'removes a file or folder; its revisions stay';
+
+CREATE FUNCTION pocket.history(path text) RETURNS SETOF pocket.revision
+	AS 'MODULE_PATHNAME', 'pocket_history' LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 1000 ROWS 10;
+COMMENT ON FUNCTION pocket.history(text) IS 'revisions of a file, newest first; also of one that was removed';
+
+-- What the views (data.sql) are made of.
+CREATE FUNCTION pocket.owns(owner text) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'pocket_owns' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 10;
+COMMENT ON FUNCTION pocket.owns(text) IS 'whether the current role has all rights of an owner of namespaces';
+CREATE FUNCTION pocket.path_of(ns_id bigint, file_id bigint) RETURNS text
+	AS 'MODULE_PATHNAME', 'pocket_path_of_entry' LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.path_of(bigint, bigint) IS
+	'path of a live file or folder; null when there is none that the current role may see';

@@ -1,0 +1,207 @@
+-- The data schema, version 1: what pocket.install() makes.  Ordinary tables, not members of the extension, so that
+-- pg_dump takes them with their rows and DROP EXTENSION cannot take anybody's files.
+CREATE SCHEMA pocket_data;
+
+-- The cell: one row.  incarnation is in every bucket and volume id; starts counts the coordinator's starts.
+CREATE TABLE pocket_data.cell (
+	one boolean PRIMARY KEY DEFAULT true CHECK (one),
+	schema_version integer NOT NULL,
+	uuid uuid NOT NULL,
+	name text NOT NULL,
+	incarnation bigint NOT NULL CHECK (incarnation BETWEEN 1 AND 2147483647),
+	starts bigint NOT NULL DEFAULT 0
+);
+
+CREATE SEQUENCE pocket_data.namespace_id;
+CREATE SEQUENCE pocket_data.placement_id;	-- the low 32 bits of bucket and volume ids
+
+-- The tree, its journal and its blocks.  Every key leads with ns_id, so that the tables can be distributed by it.
+CREATE TABLE pocket_data.namespace (
+	ns_id bigint PRIMARY KEY,
+	name text NOT NULL UNIQUE,
+	owner text NOT NULL,
+	quota bigint CHECK (quota >= 0),
+	retention interval NOT NULL,
+	case_sensitive boolean NOT NULL,
+	created_at timestamptz NOT NULL
+);
+
+CREATE TABLE pocket_data.namespace_head (
+	ns_id bigint PRIMARY KEY,
+	jid bigint NOT NULL,			-- of the last journal row
+	file_id bigint NOT NULL,		-- the last one given
+	used bigint NOT NULL,			-- logical bytes of live files
+	at timestamptz NOT NULL			-- of the last journal row
+) WITH (fillfactor = 50);
+
+CREATE TABLE pocket_data.entry (
+	ns_id bigint NOT NULL,
+	file_id bigint NOT NULL,
+	parent_id bigint NOT NULL,		-- 0: this is the root
+	name text NOT NULL,
+	name_key text COLLATE "C" NOT NULL,
+	kind text NOT NULL CHECK (kind IN ('file', 'folder', 'symlink')),
+	rev bigint NOT NULL,			-- the journal row that made this state
+	size bigint NOT NULL,
+	blocks pocket.blocklist,		-- of a file that is not inline
+	inline bytea,					-- of a file of at most pocket.inline_limit bytes
+	content_hash pocket.sha256,		-- of a file
+	version pocket.version_vector NOT NULL,
+	mtime timestamptz,
+	attributes jsonb NOT NULL,
+	author text NOT NULL,
+	at timestamptz NOT NULL,
+	PRIMARY KEY (ns_id, file_id),
+	UNIQUE (ns_id, parent_id, name_key)
+);
+
+CREATE TABLE pocket_data.journal (
+	ns_id bigint NOT NULL,
+	jid bigint NOT NULL,
+	file_id bigint NOT NULL,
+	op text NOT NULL CHECK (op IN ('created', 'updated', 'deleted', 'moved', 'copied', 'restored')),
+	parent_id bigint NOT NULL,
+	name text NOT NULL,
+	kind text NOT NULL,
+	size bigint NOT NULL,
+	blocks pocket.blocklist,
+	inline bytea,
+	content_hash pocket.sha256,
+	version pocket.version_vector NOT NULL,
+	mtime timestamptz,
+	attributes jsonb NOT NULL,
+	author text NOT NULL,
+	at timestamptz NOT NULL,
+	PRIMARY KEY (ns_id, jid)
+);
+CREATE INDEX journal_file ON pocket_data.journal (ns_id, file_id, jid);
+CREATE INDEX journal_deleted ON pocket_data.journal (ns_id, parent_id, name, jid) WHERE op = 'deleted';
+
+-- In how many files of a namespace a block is, live or retained: ownership, and what keeps the block.
+CREATE TABLE pocket_data.holder (
+	ns_id bigint NOT NULL,
+	hash pocket.sha256 NOT NULL,
+	files bigint NOT NULL CHECK (files >= 0),
+	PRIMARY KEY (ns_id, hash)
+);
+
+-- The block index.  Two rows with one hash are two copies that were brought at the same time; either serves.
+CREATE TABLE pocket_data.block (
+	hash pocket.sha256 NOT NULL,
+	bucket_id bigint NOT NULL,
+	"offset" bigint NOT NULL,
+	stored_length integer NOT NULL,
+	length integer NOT NULL,
+	crc32c bigint NOT NULL CHECK (crc32c BETWEEN 0 AND 4294967295),
+	state text NOT NULL DEFAULT 'live' CHECK (state IN ('live')),
+	created_at timestamptz NOT NULL,
+	PRIMARY KEY (hash, bucket_id, "offset")
+);
+CREATE INDEX block_bucket ON pocket_data.block (bucket_id, "offset");
+
+-- Placement.  Every row but intents can be told again by the drives.
+CREATE TABLE pocket_data.zone (
+	zone_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	name text NOT NULL UNIQUE
+);
+
+CREATE TABLE pocket_data.node (
+	node_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	url text NOT NULL UNIQUE,
+	zone_id bigint NOT NULL REFERENCES pocket_data.zone,
+	state text NOT NULL CHECK (state IN ('up', 'down')),
+	problem text,
+	added_at timestamptz NOT NULL,
+	seen_at timestamptz NOT NULL
+);
+
+CREATE TABLE pocket_data.drive (
+	drive_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	uuid uuid NOT NULL UNIQUE,
+	node_id bigint NOT NULL REFERENCES pocket_data.node,
+	path text NOT NULL,
+	state text NOT NULL CHECK (state IN ('ok', 'quarantined', 'silent', 'failed')),
+	problem text,
+	capacity bigint NOT NULL,
+	available bigint NOT NULL,
+	used bigint NOT NULL,
+	seen_at timestamptz NOT NULL
+);
+
+CREATE TABLE pocket_data.volume (
+	volume_id bigint PRIMARY KEY,
+	node_id bigint NOT NULL REFERENCES pocket_data.node,
+	code text NOT NULL,
+	state text NOT NULL CHECK (state IN ('open', 'sealed', 'coded')),
+	generation integer NOT NULL,
+	changed_at timestamptz NOT NULL
+);
+
+CREATE TABLE pocket_data.bucket (
+	bucket_id bigint PRIMARY KEY,
+	volume_id bigint NOT NULL REFERENCES pocket_data.volume,
+	state text NOT NULL CHECK (state IN ('open', 'sealed')),
+	capacity bigint NOT NULL,
+	length bigint NOT NULL,			-- 0 until sealed
+	opened_at timestamptz NOT NULL,
+	sealed_at timestamptz
+);
+CREATE INDEX bucket_volume ON pocket_data.bucket (volume_id);
+CREATE INDEX bucket_open ON pocket_data.bucket (bucket_id) WHERE state = 'open';
+
+-- The members of a volume.  drive_id is null for a virtual (empty) data member.
+CREATE TABLE pocket_data.extent (
+	volume_id bigint NOT NULL REFERENCES pocket_data.volume,
+	position integer NOT NULL,
+	role text NOT NULL CHECK (role IN ('replica', 'data', 'parity')),
+	bucket_id bigint REFERENCES pocket_data.bucket,
+	drive_id bigint REFERENCES pocket_data.drive,
+	state text NOT NULL CHECK (state IN ('ok', 'damaged', 'lost')),
+	problem text,
+	length bigint NOT NULL,
+	scrubbed_at timestamptz,
+	PRIMARY KEY (volume_id, position)
+);
+CREATE INDEX extent_drive ON pocket_data.extent (drive_id);
+CREATE INDEX extent_bucket ON pocket_data.extent (bucket_id);
+
+-- What shall be done to drives, and may be done only by a later transaction than the one that wrote it.
+CREATE TABLE pocket_data.intent (
+	intent_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	duty text NOT NULL CHECK (duty IN ('settle', 'drop')),
+	xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+	volume_id bigint,				-- settle; drop of a parity
+	bucket_id bigint,				-- drop of a bucket's extent
+	position integer,				-- drop of a parity
+	drive_id bigint,				-- drop
+	problem text,					-- why the last attempt failed
+	at timestamptz NOT NULL
+);
+
+-- Views for users.  They are made with the tables, not by the extension's script, which runs before there are any;
+-- a role sees the rows of the namespaces that it owns.
+CREATE VIEW pocket.files WITH (security_barrier) AS
+	SELECT e.ns_id, e.file_id, e.rev, pocket.path_of(e.ns_id, e.file_id) AS path, e.kind, e.size, e.content_hash,
+		e.version, e.mtime, e.author, e.at, e.attributes, e.parent_id, e.name
+	FROM pocket_data.entry e JOIN pocket_data.namespace n ON n.ns_id = e.ns_id
+	WHERE pocket.owns(n.owner);
+COMMENT ON VIEW pocket.files IS 'live files, folders and symbolic links';
+
+CREATE VIEW pocket.namespaces WITH (security_barrier) AS
+	SELECT n.ns_id, n.name, n.owner, n.quota, n.retention, n.case_sensitive, h.used, h.jid, n.created_at,
+		h.at AS changed_at
+	FROM pocket_data.namespace n JOIN pocket_data.namespace_head h ON h.ns_id = n.ns_id
+	WHERE pocket.owns(n.owner);
+COMMENT ON VIEW pocket.namespaces IS 'file trees, with their last change';
+
+CREATE VIEW pocket.usage WITH (security_barrier) AS
+	SELECT n.ns_id, n.name, n.owner, n.quota, h.used,
+		(SELECT count(*) FROM pocket_data.entry e WHERE e.ns_id = n.ns_id AND e.kind = 'file') AS files,
+		(SELECT count(*) FROM pocket_data.entry e WHERE e.ns_id = n.ns_id AND e.kind = 'folder') AS folders,
+		(SELECT count(*) FROM pocket_data.entry e WHERE e.ns_id = n.ns_id AND e.kind = 'symlink') AS symlinks,
+		(SELECT count(*) FROM pocket_data.holder b WHERE b.ns_id = n.ns_id AND b.files > 0) AS blocks
+	FROM pocket_data.namespace n JOIN pocket_data.namespace_head h ON h.ns_id = n.ns_id
+	WHERE pocket.owns(n.owner);
+COMMENT ON VIEW pocket.usage IS 'what file trees take: bytes of live files, entries, distinct blocks';
+
+GRANT SELECT ON pocket.files, pocket.namespaces, pocket.usage TO PUBLIC;
