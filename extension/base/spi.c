@@ -331,11 +331,35 @@ pocket_free_rows(void)
 	SPI_tuptable = NULL;
 }
 
-void
-pocket_lock_exclusive(uint64 key)
+static LOCKTAG
+lock_tag(uint64 key)
 {
 	LOCKTAG tag;
 
 	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (key >> 32), (uint32) key, 3);
+	return tag;
+}
+
+void
+pocket_lock_exclusive(uint64 key)
+{
+	LOCKTAG tag = lock_tag(key);
+
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+bool
+pocket_lock_if_free(uint64 key)
+{
+	LOCKTAG tag = lock_tag(key);
+
+	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void
+pocket_unlock(uint64 key)
+{
+	LOCKTAG tag = lock_tag(key);
+
+	(void) LockRelease(&tag, ExclusiveLock, false);
 }

@@ -112,9 +112,12 @@ extern struct varlena *pocket_column_varlena(uint64 row, int column);
 extern void pocket_free_rows(void);
 
 /*
- * Exclusive to the end of the transaction.  An advisory lock of a class that the
- * SQL functions do not have (theirs are 1 and 2), so that no role can take it.
+ * Exclusive to the end of the transaction, or until it is given back.  An
+ * advisory lock of a class that the SQL functions do not have (theirs are 1 and
+ * 2), so that no role can take it.
  */
 extern void pocket_lock_exclusive(uint64 key);
+extern bool pocket_lock_if_free(uint64 key);
+extern void pocket_unlock(uint64 key);
 
 #endif

@@ -67,10 +67,17 @@ extern void pocket_blocks_held(int64 ns_id, const uint8 *const *hashes, int coun
 extern Datum pocket_hash_array(const uint8 *const *hashes, int count);
 
 /*
- * Asks for open buckets: a one-shot worker seals those that are known to be
- * closed and opens others.  With wait, returns when it has ended.
+ * A one-shot worker seals the buckets that are known to be closed and opens
+ * others.  Returns when it has ended; false when none could be started.  One at
+ * a time is enough for all: whoever calls holds the lock, and has looked again
+ * since he got it.
  */
-extern void pocket_buckets_wanted(const int64 *closed, int count, bool wait);
+extern void pocket_opener_lock(void);
+extern void pocket_opener_unlock(void);
+extern bool pocket_opener_run(const int64 *closed, int count);
+
+/* The same for one bucket, without waiting, when nobody else has seen to it. */
+extern void pocket_opener_hint(int64 closed);
 
 /* What the worker is told: bgw_main_arg is the database, bgw_extra this. */
 #define POCKET_CLOSED_MAX 15

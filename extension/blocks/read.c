@@ -257,7 +257,7 @@ fetch_done(Read *read, Fetch *fetch)
 {
 	PocketTransfer *transfer = &fetch->transfer;
 
-	if (transfer->error == PK_OK && pk_crc32c(0, fetch->buffer, fetch->length) != fetch->copies->crc32c)
+	if (transfer->error == PK_OK && transfer->crc32c != fetch->copies->crc32c)
 	{
 		transfer->error = PK_ERR_CORRUPT;
 		strlcpy(transfer->problem, "the bytes do not have the block's checksum", sizeof(transfer->problem));

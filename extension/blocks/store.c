@@ -29,7 +29,7 @@
 #define PLACE_BYTES (INT64CONST(4) << 20) /* sent to one bucket before another is chosen */
 #define LOADS_MAX 64
 #define TRIES_MAX 5
-#define PLACE_TRIES_MAX 3
+#define OPENER_RUNS_MAX 3
 #define TOKEN_LIFE_S 3600
 #define BUSY_PAUSE_US 20000
 
@@ -98,7 +98,7 @@ remember_closed(int64 bucket_id)
 			return;
 	}
 	closed.bucket_ids[closed.count++ % POCKET_CLOSED_MAX] = bucket_id;
-	pocket_buckets_wanted(&bucket_id, 1, false);
+	pocket_opener_hint(bucket_id);
 }
 
 static void
@@ -393,17 +393,41 @@ give_up(const Store *store)
 					errhint("See pocket.health, and the server's log.")));
 }
 
-/* Another open bucket, opened for us if need be; gives up when there is none a few times in a row. */
+/* A backend may have to wait for a worker's slot as long as a node may take to answer. */
+static bool
+out_of_patience(TimestampTz began)
+{
+	return TimestampDifferenceExceeds(began, GetCurrentTimestamp(), Max(pocket_client_timeout_ms, 1000));
+}
+
+/* Another open bucket, opened for us if need be; gives up when openers have run a few times and there is none. */
 static void
 find_other_place(Store *store)
 {
-	for (int tries = 0; !find_place(store); tries++)
+	TimestampTz began = GetCurrentTimestamp();
+	int runs = 0;
+
+	while (!find_place(store))
 	{
-		if (tries == PLACE_TRIES_MAX)
+		bool found;
+
+		pocket_opener_lock();
+		found = find_place(store);
+		if (!found && pocket_opener_run(closed.bucket_ids, (int) Min(closed.count, POCKET_CLOSED_MAX)))
+			runs++;
+		pocket_opener_unlock();
+		if (found || find_place(store))
+			return;
+		if (runs >= OPENER_RUNS_MAX)
 			give_up(store);
-		if (tries > 0)
-			pg_usleep(BUSY_PAUSE_US);
-		pocket_buckets_wanted(closed.bucket_ids, (int) Min(closed.count, POCKET_CLOSED_MAX), true);
+		if (out_of_patience(began))
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
+				 errmsg("no open bucket takes blocks, and no worker that opens one can be started"),
+				 errhint("Raise max_worker_processes, or run the coordinator: shared_preload_libraries = 'pocket'.")));
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(BUSY_PAUSE_US);
 	}
 }
 
@@ -421,8 +445,7 @@ send_rest(Store *store)
 	{
 		Piece *pieces = store->again;
 
-		if (tries >= TRIES_MAX &&
-			TimestampDifferenceExceeds(began, GetCurrentTimestamp(), Max(pocket_client_timeout_ms, 1000)))
+		if (tries >= TRIES_MAX && out_of_patience(began))
 			give_up(store);
 		find_other_place(store);
 		store->again = NULL;

@@ -20,11 +20,12 @@
 
 #include "base/error.h"
 #include "base/guc.h"
+#include "contract/pk_hash.h"
 #include "contract/pk_limits.h"
 
 #define POLL_SLICE_MS 100
 #define CONNECT_TIMEOUT_MAX_MS 10000
-#define RECEIVE_BUFFER_SIZE (512 * 1024)
+#define RECEIVE_BUFFER_SIZE (64 * 1024)
 #define SEND_BUFFER_SIZE (256 * 1024) /* bytes pass through it: it should stay in a core's cache */
 #define UNIX_SEND_BUFFER (1024 * 1024)
 #define HEAP_KEPT (32 * 1024 * 1024)
@@ -140,6 +141,7 @@ on_bytes(char *data, size_t size, size_t count, void *arg)
 			return 0;
 		}
 		memcpy(transfer->into + transfer->received, data, n);
+		transfer->crc32c = pk_crc32c(transfer->crc32c, data, n);
 		transfer->received += n;
 		return n;
 	}
@@ -414,6 +416,7 @@ pocket_batch_add(PocketBatch *batch, PocketTransfer *transfer)
 	transfer->problem[0] = '\0';
 	transfer->answer = NULL;
 	transfer->answer_length = transfer->answer_room = transfer->received = 0;
+	transfer->crc32c = 0;
 	transfer->easy = transfer->headers = NULL;
 	if (batch->running_count < POCKET_FLIGHT_MAX)
 		transfer_start(batch, transfer);

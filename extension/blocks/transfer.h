@@ -43,6 +43,7 @@ typedef struct PocketTransfer
 	char problem[POCKET_PROBLEM_SIZE]; /* when error is not PK_OK */
 	char *answer;					   /* with a NUL behind it; palloc'd in the batch's context */
 	Size answer_length;
+	uint32 crc32c; /* of what came into `into` */
 
 	/* transfer.c's */
 	PocketBatch *batch;

@@ -8,6 +8,7 @@
 #include "cell/cell.h"
 
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 
 #include "base/guc.h"
 #include "base/spi.h"
@@ -123,6 +124,24 @@ absorb_reports(const char *status)
 	SPI_freetuptable(rows);
 }
 
+/*
+ * A node that was started again, or met a drive that does not write, takes no more blocks for buckets that rows call open;
+ * what was opened after it was asked it could not name.
+ */
+static void
+close_buckets(int64 node_id, const char *status, TimestampTz asked)
+{
+	static PocketPlan close = {
+		"UPDATE pocket_data.bucket b SET state = 'closed' FROM pocket_data.volume v"
+		" WHERE v.volume_id = b.volume_id AND v.node_id = $1 AND b.state = 'open' AND b.opened_at < $3"
+		" AND pg_catalog.jsonb_typeof($2::jsonb -> 'open') = 'array'"
+		" AND NOT ($2::jsonb -> 'open') @> pg_catalog.to_jsonb(b.bucket_id)",
+		"int8 text timestamptz", NULL, NULL};
+	Datum values[3] = {Int64GetDatum(node_id), CStringGetTextDatum(status), TimestampTzGetDatum(asked)};
+
+	(void) pocket_write(&close, values, NULL);
+}
+
 static void
 node_up(int64 node_id)
 {
@@ -202,6 +221,7 @@ pocket_duty_check(PocketPass *pass)
 {
 	int count;
 	int64 *ids;
+	TimestampTz asked = GetCurrentTimestamp();
 	PocketOrder *orders = pocket_nodes_status(&ids, &count);
 
 	for (int i = 0; i < count; i++)
@@ -209,6 +229,7 @@ pocket_duty_check(PocketPass *pass)
 		if (orders[i].error == PK_OK)
 		{
 			pocket_node_absorb(ids[i], orders[i].answer, false);
+			close_buckets(ids[i], orders[i].answer, asked);
 			pass->done++;
 		}
 		else

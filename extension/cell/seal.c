@@ -31,8 +31,8 @@ find_due(bool by_hand, const int64 *closed, int closed_count, int *count)
 		" JOIN pocket_data.volume v ON v.volume_id = b.volume_id JOIN pocket_data.node n ON n.node_id = v.node_id"
 		" LEFT JOIN LATERAL (SELECT k.\"offset\" + k.stored_length AS ends, k.created_at FROM pocket_data.block k"
 		" WHERE k.bucket_id = b.bucket_id ORDER BY k.\"offset\" DESC LIMIT 1) last ON true"
-		" WHERE b.state = 'open' AND n.state = 'up' AND (b.bucket_id = ANY ($1) OR ($2 AND last.ends > 0)"
-		" OR last.ends >= b.capacity / 8 * 7"
+		" WHERE b.state <> 'sealed' AND n.state = 'up' AND (b.state = 'closed' OR b.bucket_id = ANY ($1)"
+		" OR ($2 AND last.ends > 0) OR last.ends >= b.capacity / 8 * 7"
 		" OR last.created_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $3)"
 		" OR EXISTS (SELECT FROM pocket_data.extent e JOIN pocket_data.drive d ON d.drive_id = e.drive_id"
 		" WHERE e.volume_id = b.volume_id AND (d.state <> 'ok' OR e.state <> 'ok'))) ORDER BY b.bucket_id",
@@ -67,7 +67,7 @@ static void
 book_sealed(const Sealing *sealing, int64 length, bool lost)
 {
 	static PocketPlan bucket = {"UPDATE pocket_data.bucket SET state = 'sealed', length = $2,"
-								" sealed_at = pg_catalog.clock_timestamp() WHERE bucket_id = $1 AND state = 'open'",
+								" sealed_at = pg_catalog.clock_timestamp() WHERE bucket_id = $1 AND state <> 'sealed'",
 								"int8 int8", NULL, NULL};
 	static PocketPlan volume = {
 		"UPDATE pocket_data.volume SET state = 'sealed', changed_at = pg_catalog.clock_timestamp()"

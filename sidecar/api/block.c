@@ -96,15 +96,20 @@ put_done(struct pd_put *put)
 	pd_request_reply_text(exchange->request, 201, "application/json", text, length);
 }
 
-/* Whether the body is the block that the token is for; sets put->crc32c. */
+void
+pd_block_put_arrived(struct pd_exchange *exchange, const uint8_t *data, size_t n)
+{
+	exchange->put.crc32c = pk_crc32c(exchange->put.crc32c, data, n);
+}
+
+/* Whether the body, whose checksum put has, is the block that the token is for. */
 static bool
-body_is_the_block(const pk_token *token, const uint8_t *body, size_t length, struct pd_put *put)
+body_is_the_block(const pk_token *token, const uint8_t *body, size_t length, const struct pd_put *put)
 {
 	uint8_t hash[PK_SHA256_SIZE];
 
 	if (length != token->length)
 		return false;
-	put->crc32c = pk_crc32c(0, body, length);
 	if (token->flags & PK_TOKEN_CRC_CHECKED)
 		return put->crc32c == token->crc32c;
 	pk_sha256(hash, body, length);

@@ -74,6 +74,7 @@ struct pd_route
 	const char *path;
 	bool prefix; /* path is followed by something */
 	int64_t (*begin)(struct pd_exchange *exchange, const char *rest);
+	void (*arrived)(struct pd_exchange *exchange, const uint8_t *data, size_t n); /* or NULL */
 	void (*finish)(struct pd_exchange *exchange);
 };
 
@@ -87,6 +88,7 @@ extern pk_error pd_api_verify_token(struct pd_exchange *exchange, const char *te
 
 /* block.c */
 extern int64_t pd_block_put_begin(struct pd_exchange *exchange, const char *rest);
+extern void pd_block_put_arrived(struct pd_exchange *exchange, const uint8_t *data, size_t n);
 extern void pd_block_put_finish(struct pd_exchange *exchange);
 extern int64_t pd_block_get_begin(struct pd_exchange *exchange, const char *rest);
 extern void pd_block_get_finish(struct pd_exchange *exchange);

@@ -7,11 +7,11 @@
 #include "api/json.h"
 #include "api/order.h"
 
-/* NULL-safe: an array that lacks an element for want of memory is no answer. */
+/* NULL-safe: an array that is not there, or lacks an element, for want of memory is no answer. */
 static bool
 append(json_t *array, json_t *value)
 {
-	return value != NULL && json_array_append_new(array, value) == 0;
+	return json_array_append_new(array, value) == 0;
 }
 
 static json_t *
@@ -31,7 +31,8 @@ drive_object(struct pd_drive *drive, const uint8_t cell[PK_UUID_SIZE])
 		(json_int_t) info.available, "used", (json_int_t) info.used, "extents", (json_int_t) info.extents);
 }
 
-struct report_list
+/* An array that callbacks add to. */
+struct list
 {
 	json_t *array;
 	bool complete;
@@ -40,42 +41,47 @@ struct report_list
 static void
 add_report(void *arg, const struct pd_report *report)
 {
-	struct report_list *list = arg;
+	struct list *list = arg;
 
 	if (!append(list->array, json_pack("{so so so}", "drive", pd_json_uuid_text(report->drive), "file",
 									   pd_json_text(report->file), "problem", pd_json_text(report->problem))))
 		list->complete = false;
 }
 
-/* {"version", "zone", "cell", "drives", "reports"}; NULL when out of memory. */
+static void
+add_open(void *arg, uint64_t bucket_id)
+{
+	struct list *list = arg;
+
+	if (!append(list->array, json_integer((json_int_t) bucket_id)))
+		list->complete = false;
+}
+
+/* {"version", "zone", "cell", "drives", "open", "reports"}; NULL when out of memory. */
 static json_t *
 status_object(struct pd_api *api)
 {
-	struct report_list reports = {json_array(), true};
-	json_t *drives = json_array();
+	struct list drives = {json_array(), true};
+	struct list open = {json_array(), true};
+	struct list reports = {json_array(), true};
 	uint8_t cell[PK_UUID_SIZE];
 	pk_epoch epoch;
 
 	pd_cell_identity(api->cell, cell, &epoch);
-	for (int i = 0; drives != NULL && i < api->drive_count; i++)
+	for (int i = 0; i < api->drive_count; i++)
+		drives.complete = drives.complete && append(drives.array, drive_object(api->drives[i], cell));
+	open.complete = pd_bucket_each_open(api->cell, add_open, &open) == PK_OK && open.complete;
+	pd_cell_each_report(api->cell, add_report, &reports);
+	if (!drives.complete || !open.complete || !reports.complete)
 	{
-		if (!append(drives, drive_object(api->drives[i], cell)))
-		{
-			json_decref(drives);
-			drives = NULL;
-		}
-	}
-	if (reports.array != NULL && drives != NULL)
-		pd_cell_each_report(api->cell, add_report, &reports);
-	if (reports.array == NULL || drives == NULL || !reports.complete)
-	{
+		json_decref(drives.array);
+		json_decref(open.array);
 		json_decref(reports.array);
-		json_decref(drives);
 		return NULL;
 	}
-	return json_pack("{ss so so so so}", "version", PD_VERSION, "zone",
+	return json_pack("{ss so so so so so}", "version", PD_VERSION, "zone",
 					 api->zone != NULL ? pd_json_text(api->zone) : json_null(), "cell", pd_json_uuid_text(cell),
-					 "drives", drives, "reports", reports.array);
+					 "drives", drives.array, "open", open.array, "reports", reports.array);
 }
 
 static pk_error

@@ -17,11 +17,11 @@
 static const char denied_text[] = "{\"error\":{\"code\":\"denied\",\"message\":\"access denied\"}}";
 
 static const struct pd_route routes[] = {
-	{"PUT", "/block/", true, pd_block_put_begin, pd_block_put_finish},
-	{"GET", "/block/", true, pd_block_get_begin, pd_block_get_finish},
-	{"POST", "/order/", true, pd_order_begin, pd_order_finish},
-	{"GET", "/healthz", false, pd_health_begin, pd_healthz_finish},
-	{"GET", "/metrics", false, pd_health_begin, pd_metrics_finish},
+	{"PUT", "/block/", true, pd_block_put_begin, pd_block_put_arrived, pd_block_put_finish},
+	{"GET", "/block/", true, pd_block_get_begin, NULL, pd_block_get_finish},
+	{"POST", "/order/", true, pd_order_begin, NULL, pd_order_finish},
+	{"GET", "/healthz", false, pd_health_begin, NULL, pd_healthz_finish},
+	{"GET", "/metrics", false, pd_health_begin, NULL, pd_metrics_finish},
 };
 
 void
@@ -124,6 +124,16 @@ api_begin(void *arg, struct pd_request *request)
 }
 
 static void
+api_arrived(void *arg, struct pd_request *request, const uint8_t *data, size_t n)
+{
+	struct pd_exchange *exchange = pd_request_attached(request);
+
+	(void) arg;
+	if (exchange->route->arrived != NULL)
+		exchange->route->arrived(exchange, data, n);
+}
+
+static void
 api_finish(void *arg, struct pd_request *request)
 {
 	struct pd_exchange *exchange = pd_request_attached(request);
@@ -157,7 +167,7 @@ pd_api_create(const struct pd_api_options *options, struct pd_err *err)
 	api->drives = options->drives;
 	api->drive_count = options->drive_count;
 	api->vfs = options->vfs;
-	api->handler = (struct pd_http_handler){api_begin, api_finish, api_release, api};
+	api->handler = (struct pd_http_handler){api_begin, api_arrived, api_finish, api_release, api};
 	api->zone = options->zone != NULL ? strdup(options->zone) : NULL;
 	api->quick = pd_queue_start("pd-quick", QUICK_THREADS);
 	api->slow = pd_queue_start("pd-slow", SLOW_THREADS);

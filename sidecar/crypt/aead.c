@@ -17,7 +17,7 @@
 
 pk_error
 pd_seal_record(pk_record *record, uint8_t *out, const uint8_t *in, const uint8_t cell[PK_UUID_SIZE],
-			   const uint8_t key[PD_BUCKET_KEY], struct pd_err *err)
+			   const uint8_t key[PD_BUCKET_KEY], const struct pd_seal_progress *progress, struct pd_err *err)
 {
 	struct pd_crypt_thread *thread = pd_crypt_thread();
 	uint8_t aad[PK_RECORD_AAD];
@@ -48,6 +48,8 @@ pd_seal_record(pk_record *record, uint8_t *out, const uint8_t *in, const uint8_t
 			written <= 0)
 			return pd_fail(err, PK_ERR_INTERNAL, "AES-256-GCM does not encrypt");
 		crc = pk_crc32c(crc, out + done, (size_t) written);
+		if (progress != NULL && (done + (uint32_t) written) % PD_SEAL_STEP == 0)
+			progress->tell(progress->arg, done + (uint32_t) written);
 	}
 	if (EVP_EncryptFinal_ex(thread->aead, end, &rest) != 1 ||
 		EVP_CIPHER_CTX_ctrl(thread->aead, EVP_CTRL_AEAD_GET_TAG, PK_RECORD_TAG, record->tag) != 1)

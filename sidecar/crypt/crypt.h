@@ -38,12 +38,21 @@ extern size_t pd_compress(uint8_t *out, size_t capacity, const uint8_t *in, size
 extern pk_error pd_decompress(uint8_t *out, const pk_record *record, const uint8_t *payload,
 							  struct pd_err *err) PK_MUST_CHECK;
 
+/* Who wants to know, while a payload is encrypted, how many bytes of it are final: told at each PD_SEAL_STEP or so. */
+#define PD_SEAL_STEP (512 * 1024)
+struct pd_seal_progress
+{
+	void (*tell)(void *arg, uint32_t bytes);
+	void *arg;
+};
+
 /*
  * Encrypts payload_length bytes from in to out (which may be the same), sets record->cipher and record->tag, and
- * record->payload_crc32c over out. Everything else in record is set before.
+ * record->payload_crc32c over out. Everything else in record is set before. progress may be NULL.
  */
 extern pk_error pd_seal_record(pk_record *record, uint8_t *out, const uint8_t *in, const uint8_t cell[PK_UUID_SIZE],
-							   const uint8_t key[PD_BUCKET_KEY], struct pd_err *err) PK_MUST_CHECK;
+							   const uint8_t key[PD_BUCKET_KEY], const struct pd_seal_progress *progress,
+							   struct pd_err *err) PK_MUST_CHECK;
 
 /* The inverse; PK_ERR_CORRUPT when the tag does not match. in and out may be the same. */
 extern pk_error pd_open_record(const pk_record *record, uint8_t *out, const uint8_t *in,

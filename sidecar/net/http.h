@@ -28,6 +28,8 @@ struct pd_http_handler
 	 * expected), or a negative pk_error after having called pd_request_reply_*: the body is then refused unread.
 	 */
 	int64_t (*begin)(void *arg, struct pd_request *request);
+	/* Bytes of the body have come, each once, in order: what is computed over them is computed while more come. May be NULL. */
+	void (*arrived)(void *arg, struct pd_request *request, const uint8_t *data, size_t n);
 	/* The whole body is there (pd_request_body). Must reply now or arrange for a later reply. */
 	void (*finish)(void *arg, struct pd_request *request);
 	/*

@@ -329,9 +329,13 @@ headers_complete(struct pd_request *request, const char *url, const char *method
 static enum MHD_Result
 take_body(struct pd_request *request, const char *data, size_t *size)
 {
+	const struct pd_http_handler *handler = &request->http->handler;
+
 	if (*size > request->body_expected - request->body_length)
 		return MHD_NO;
 	memcpy(request->body->data + request->body_length, data, *size);
+	if (handler->arrived != NULL)
+		handler->arrived(handler->arg, request, request->body->data + request->body_length, *size);
 	request->body_length += *size;
 	*size = 0;
 	return MHD_YES;

@@ -65,42 +65,53 @@ add_to_table(struct pd_extent *extent, const struct iovec *iov, int count)
 		pd_table_add(&extent->table, iov[i].iov_base, iov[i].iov_len);
 }
 
+/* The next piece, of at most limit bytes: several whole ones of iov, or (*whole is 0 then) a part of the first. */
+static uint64_t
+cut_piece(const struct iovec *iov, int count, uint64_t limit, int *whole)
+{
+	uint64_t n = 0;
+
+	*whole = 0;
+	while (*whole < count && n + iov[*whole].iov_len <= limit)
+		n += iov[(*whole)++].iov_len;
+	return *whole > 0 ? n : limit;
+}
+
 /*
  * Large pieces are cut, and the drive has the beginning while the rest is still being copied; so the sync at the end
- * finds little left to do.
+ * finds little left to do.  What was written ahead is passed by.
  */
 static int
-write_all(struct pd_extent *extent, struct iovec *iov, int count, uint64_t at)
+write_all(struct pd_extent *extent, struct iovec *iov, int count, uint64_t offset)
 {
 	const struct pd_vfs *vfs = extent->drive->vfs;
 	int rc = 0;
 
 	while (count > 0 && rc == 0)
 	{
-		struct iovec piece = *iov;
-		uint64_t n = 0;
-		int run = 0;
+		uint64_t ahead = pd_table_ahead(&extent->table, offset);
+		uint64_t begin = extent->table.ahead_begin;
+		uint64_t limit = ahead > 0											? ahead
+						 : (begin > offset && begin - offset < WRITE_PIECE) ? begin - offset
+																			: WRITE_PIECE;
+		int whole;
+		uint64_t n = cut_piece(iov, count, limit, &whole);
+		struct iovec part = {iov->iov_base, n};
 
-		while (run < count && n + iov[run].iov_len <= WRITE_PIECE)
-			n += iov[run++].iov_len;
-		if (run > 0)
+		add_to_table(extent, whole > 0 ? iov : &part, whole > 0 ? whole : 1);
+		if (ahead == 0)
+			rc = pd_vfs_write_full(vfs, extent->fd, whole > 0 ? iov : &part, whole > 0 ? whole : 1,
+								   PD_EXTENT_DATA + offset);
+		if (whole == 0)
 		{
-			add_to_table(extent, iov, run);
-			rc = pd_vfs_write_full(vfs, extent->fd, iov, run, at);
-		}
-		else
-		{
-			n = piece.iov_len = WRITE_PIECE;
-			add_to_table(extent, &piece, 1);
-			rc = pd_vfs_write_full(vfs, extent->fd, &piece, 1, at);
 			iov->iov_base = (uint8_t *) iov->iov_base + n;
 			iov->iov_len -= n;
 		}
-		iov += run;
-		count -= run;
-		if (rc == 0 && count > 0)
-			vfs->hint(vfs, extent->fd, PD_HINT_WRITE, at, n);
-		at += n;
+		iov += whole;
+		count -= whole;
+		if (ahead == 0 && rc == 0 && count > 0)
+			vfs->hint(vfs, extent->fd, PD_HINT_WRITE, PD_EXTENT_DATA + offset, n);
+		offset += n;
 	}
 	return rc;
 }
@@ -115,7 +126,7 @@ write_and_sync(struct pd_extent *extent, struct iovec *iov, int count, uint64_t 
 
 	if (result != PK_OK)
 		return result;
-	rc = write_all(extent, iov, count, PD_EXTENT_DATA + offset);
+	rc = write_all(extent, iov, count, offset);
 	if (rc < 0)
 		return pd_drive_write_failed(drive, rc, err, "append to", extent->file);
 	rc = vfs->fdatasync(vfs, extent->fd);
@@ -125,6 +136,46 @@ write_and_sync(struct pd_extent *extent, struct iovec *iov, int count, uint64_t 
 	if (rc < 0)
 		return pd_drive_write_failed(drive, rc, err, "find", extent->file);
 	return PK_OK;
+}
+
+static pk_error
+ahead_check(struct pd_extent *extent, size_t n, uint64_t offset, struct pd_err *err)
+{
+	const struct pd_table *table = &extent->table;
+	bool first = table->ahead_begin == table->ahead_end;
+	pk_error result;
+
+	if (offset < extent->length || offset % PD_EXTENT_CHUNK != 0 || n % PD_EXTENT_CHUNK != 0 ||
+		(!first && offset != table->ahead_end))
+		return pd_fail(err, PK_ERR_STATE, "extent %s: nothing can be written ahead at %llu", extent->path,
+					   (unsigned long long) offset);
+	result = append_check(extent, offset - extent->length + n, extent->length, err);
+	return result == PK_OK ? pd_drive_check_writable(extent->drive, err) : result;
+}
+
+pk_error
+pd_extent_write_ahead(struct pd_extent *extent, const void *data, size_t n, uint64_t offset, struct pd_err *err)
+{
+	const struct pd_vfs *vfs = extent->drive->vfs;
+	struct iovec iov = {(void *) (uintptr_t) data, n};
+	pk_error result;
+
+	pthread_mutex_lock(&extent->io);
+	result = ahead_check(extent, n, offset, err);
+	if (result == PK_OK)
+	{
+		int rc = pd_vfs_write_full(vfs, extent->fd, &iov, 1, PD_EXTENT_DATA + offset);
+
+		if (rc < 0)
+			result = pd_drive_write_failed(extent->drive, rc, err, "write to", extent->file);
+	}
+	if (result == PK_OK)
+	{
+		vfs->hint(vfs, extent->fd, PD_HINT_WRITE, PD_EXTENT_DATA + offset, n);
+		pd_table_add_ahead(&extent->table, data, n, offset);
+	}
+	pthread_mutex_unlock(&extent->io);
+	return result;
 }
 
 pk_error
@@ -143,6 +194,7 @@ pd_extent_append(struct pd_extent *extent, struct iovec *iov, int count, uint64_
 		uncache(extent, UNCACHE_LATE);
 		pd_table_remember(&extent->table, &mark);
 		result = write_and_sync(extent, iov, count, offset, err);
+		extent->table.ahead_begin = extent->table.ahead_end = 0;
 		if (result != PK_OK)
 		{
 			pd_table_return(&extent->table, &mark);

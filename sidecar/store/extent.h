@@ -76,6 +76,14 @@ extern pk_error pd_extent_append(struct pd_extent *extent, struct iovec *iov, in
 								 struct pd_err *err) PK_MUST_CHECK;
 
 /*
+ * Writes a part of the bytes that the next append will bring, while the rest of them is still being made: whole chunks
+ * behind the length, one call where the last one ended. Proves nothing and syncs nothing; the append must bring the same bytes, and spares
+ * itself to write them again. A failure leaves it all to the append.
+ */
+extern pk_error pd_extent_write_ahead(struct pd_extent *extent, const void *data, size_t n, uint64_t offset,
+									  struct pd_err *err) PK_MUST_CHECK;
+
+/*
  * For after an append, when nobody waits: lets all but the last bytes out of the page cache. Never waits itself; appends see to it
  * when this does not come to it.
  */

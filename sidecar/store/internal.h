@@ -97,6 +97,9 @@ struct pd_table
 	uint32_t *crc; /* of pd_table_count(length) chunks; the last may be partial */
 	size_t size;   /* entries allocated */
 	uint64_t length;
+	uint64_t
+		ahead_begin; /* chunks behind the length whose entries are there already: whole ones, ahead_begin to ahead_end */
+	uint64_t ahead_end;
 };
 
 struct pd_table_mark
@@ -107,6 +110,10 @@ struct pd_table_mark
 
 extern pk_error pd_table_reserve(struct pd_table *table, uint64_t length, struct pd_err *err) PK_MUST_CHECK;
 extern void pd_table_add(struct pd_table *table, const void *data, size_t n); /* reserved before */
+/* Whole chunks at offset, behind the length and where the last call ended; pd_table_add does not look at them again. */
+extern void pd_table_add_ahead(struct pd_table *table, const void *data, size_t n, uint64_t offset);
+/* How many of the bytes at offset, which is no byte before the length, were added ahead. */
+extern uint64_t pd_table_ahead(const struct pd_table *table, uint64_t offset);
 extern void pd_table_remember(const struct pd_table *table, struct pd_table_mark *mark);
 extern void pd_table_return(struct pd_table *table, const struct pd_table_mark *mark);
 extern void pd_table_release(struct pd_table *table);

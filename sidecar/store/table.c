@@ -39,11 +39,30 @@ pd_table_add(struct pd_table *table, const void *data, size_t n)
 		size_t within = table->length % PD_EXTENT_CHUNK;
 		size_t take = PD_EXTENT_CHUNK - within < n ? PD_EXTENT_CHUNK - within : n;
 
-		table->crc[i] = pk_crc32c(within == 0 ? 0 : table->crc[i], p, take);
+		if (pd_table_ahead(table, table->length) == 0)
+			table->crc[i] = pk_crc32c(within == 0 ? 0 : table->crc[i], p, take);
 		table->length += take;
 		p += take;
 		n -= take;
 	}
+}
+
+void
+pd_table_add_ahead(struct pd_table *table, const void *data, size_t n, uint64_t offset)
+{
+	const uint8_t *p = data;
+
+	if (table->ahead_begin == table->ahead_end)
+		table->ahead_begin = offset;
+	table->ahead_end = offset + n;
+	for (uint64_t i = offset / PD_EXTENT_CHUNK; i < table->ahead_end / PD_EXTENT_CHUNK; i++, p += PD_EXTENT_CHUNK)
+		table->crc[i] = pk_crc32c(0, p, PD_EXTENT_CHUNK);
+}
+
+uint64_t
+pd_table_ahead(const struct pd_table *table, uint64_t offset)
+{
+	return offset >= table->ahead_begin && offset < table->ahead_end ? table->ahead_end - offset : 0;
 }
 
 void

@@ -3,9 +3,9 @@
  *	  What the files of this room share: the cell, its map of volumes, open
  *	  buckets, and work done on several drives at once.
  *
- * Locks, outermost first: seal (one bucket is closed at a time), a bucket's lock,
- * the map's lock, the reports' lock.  No callback of a caller runs under any
- * of them, and no job on a drive's queue waits for another job.
+ * Locks, outermost first: seal (one bucket is closed at a time), the cell's lock,
+ * a bucket's lock, the map's lock, the reports' lock.  No callback of a caller
+ * runs under any of them, and no job on a drive's queue waits for another job.
  */
 #ifndef PD_VOLUME_INTERNAL_H
 #define PD_VOLUME_INTERNAL_H
@@ -19,6 +19,7 @@
 #define PD_VOLUME_RANGE (1024 * 1024)		   /* encode and rebuild stream by this */
 #define PD_GROUP_BYTES_MAX (16u * 1024 * 1024) /* of one group commit */
 #define PD_GROUP_RECORDS_MAX 512			   /* half of IOV_MAX */
+#define PD_GROWING_MIN (1024 * 1024)		   /* a record of this size need not be whole before it is written */
 #define PD_REPORTS_MAX 1000
 #define PD_MAP_HEADS 16384
 #define PD_BUCKET_VOLUMES_MAX 8 /* volumes that name one bucket and are remembered */
@@ -223,6 +224,9 @@ enum pd_bucket_state
  * An open bucket.  Records wait in `first`..`last` in the order of their offsets, without gaps from `durable` (or the end of the
  * group in flight) to `reserved`; a group is the longest ready run at the front.  In a failed bucket only records
  * whose threads still encrypt remain in the list.
+ *
+ * A large record that finds nobody before it is a group at once, and grows: the drives have its beginning while
+ * its end is still being encrypted.
  */
 struct pd_bucket
 {
@@ -248,7 +252,10 @@ struct pd_bucket
 	struct pd_put *last;
 	struct pd_put *group;
 	uint64_t group_end;
-	int group_left; /* replicas that still write it */
+	int group_left;			 /* replicas that still write it */
+	bool growing;			 /* the group is one record that is not whole yet */
+	uint64_t grown;			 /* up to here it is */
+	pthread_cond_t progress; /* of these two */
 };
 
 extern struct pd_bucket *pd_bucket_find(struct pd_cell *cell, uint64_t bucket_id); /* counted */

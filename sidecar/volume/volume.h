@@ -71,6 +71,10 @@ struct pd_put
 /* Compresses and encrypts on the calling thread, then joins the bucket's group commit. */
 extern void pd_bucket_put(struct pd_cell *cell, struct pd_put *put);
 
+/* Those that take blocks. No lock is held during the call; a bucket that is closed meanwhile may be told. */
+extern pk_error pd_bucket_each_open(struct pd_cell *cell, void (*each)(void *arg, uint64_t bucket_id),
+									void *arg) PK_MUST_CHECK;
+
 /*
  * Ends writing and seals every replica at the same length; again, or after a restart, gives the same length. One replica that
  * could be sealed is enough: the others are reported, and made level at the next start.

@@ -37,6 +37,14 @@ pd_bucket_find(struct pd_cell *cell, uint64_t bucket_id)
 }
 
 static void
+ref_bucket(struct pd_bucket *bucket)
+{
+	pthread_mutex_lock(&bucket->cell->lock);
+	bucket->refs++;
+	pthread_mutex_unlock(&bucket->cell->lock);
+}
+
+static void
 free_bucket(struct pd_bucket *bucket)
 {
 	for (int i = 0; bucket->replicas != NULL && i < bucket->members.count; i++)
@@ -45,6 +53,7 @@ free_bucket(struct pd_bucket *bucket)
 	free(bucket->iov);
 	pthread_mutex_destroy(&bucket->lock);
 	pthread_cond_destroy(&bucket->idle);
+	pthread_cond_destroy(&bucket->progress);
 	explicit_bzero(bucket->key, sizeof(bucket->key));
 	free(bucket);
 }
@@ -81,6 +90,33 @@ pd_bucket_forget(struct pd_bucket *bucket)
 	pthread_mutex_unlock(&cell->lock);
 	if (listed)
 		pd_bucket_unref(bucket);
+}
+
+pk_error
+pd_bucket_each_open(struct pd_cell *cell, void (*each)(void *arg, uint64_t bucket_id), void *arg)
+{
+	uint64_t *ids;
+	size_t count = 0;
+
+	pthread_mutex_lock(&cell->lock);
+	for (const struct pd_bucket *bucket = cell->open; bucket != NULL; bucket = bucket->next)
+		count++;
+	ids = malloc((count + 1) * sizeof(*ids));
+	count = 0;
+	for (struct pd_bucket *bucket = cell->open; ids != NULL && bucket != NULL; bucket = bucket->next)
+	{
+		pthread_mutex_lock(&bucket->lock);
+		if (bucket->state == PD_BUCKET_OPEN)
+			ids[count++] = bucket->bucket_id;
+		pthread_mutex_unlock(&bucket->lock);
+	}
+	pthread_mutex_unlock(&cell->lock);
+	if (ids == NULL)
+		return PK_ERR_NO_MEMORY;
+	for (size_t i = 0; i < count; i++)
+		each(arg, ids[i]);
+	free(ids);
+	return PK_OK;
 }
 
 /* --- opening --- */
@@ -172,6 +208,7 @@ new_bucket(struct pd_cell *cell, const struct pd_members *members, uint64_t buck
 		return NULL;
 	pthread_mutex_init(&bucket->lock, NULL);
 	pthread_cond_init(&bucket->idle, NULL);
+	pthread_cond_init(&bucket->progress, NULL);
 	bucket->refs = 1;
 	bucket->cell = cell;
 	bucket->bucket_id = bucket_id;
@@ -314,9 +351,12 @@ fail_bucket(struct pd_bucket *bucket, const char *why)
 	return out;
 }
 
-/* Lock held. Makes the longest ready run the group in flight; false when there is none to start. */
+/*
+ * Lock held. Makes the longest ready run the group in flight; false when there is none to start. A put that grows counts
+ * as ready.
+ */
 static bool
-take_group(struct pd_bucket *bucket)
+take_group(struct pd_bucket *bucket, const struct pd_put *growing)
 {
 	struct pd_put *last = NULL;
 	uint64_t bytes = 0;
@@ -324,8 +364,8 @@ take_group(struct pd_bucket *bucket)
 
 	if (bucket->group != NULL || bucket->state == PD_BUCKET_FAILED)
 		return false;
-	for (struct pd_put *put = bucket->first; put != NULL && put->ready && records < PD_GROUP_RECORDS_MAX;
-		 put = put->next)
+	for (struct pd_put *put = bucket->first;
+		 put != NULL && (put->ready || put == growing) && records < PD_GROUP_RECORDS_MAX; put = put->next)
 	{
 		if (last != NULL && bytes + put->stored_length > PD_GROUP_BYTES_MAX)
 			break;
@@ -399,7 +439,7 @@ complete_group(struct pd_bucket *bucket)
 		bucket->durable = bucket->group_end;
 	else
 		failed = fail_bucket(bucket, why);
-	more = take_group(bucket);
+	more = take_group(bucket, NULL);
 	if (bucket->first == NULL && bucket->group == NULL)
 		pthread_cond_broadcast(&bucket->idle);
 	pthread_mutex_unlock(&bucket->lock);
@@ -413,6 +453,38 @@ complete_group(struct pd_bucket *bucket)
 	finish_puts(cell, failed, why);
 }
 
+/*
+ * Writes what there is of a record that grows, until it is whole or failed; the drive's failures are the append's to tell. It
+ * waits for a thread that computes, never for a job or a drive.
+ */
+static bool
+follow_record(struct pd_bucket *bucket, struct pd_extent *extent)
+{
+	const struct pd_put *put = bucket->group;
+	uint64_t done = (put->offset + PK_RECORD_HEADER + PD_EXTENT_CHUNK - 1) / PD_EXTENT_CHUNK * PD_EXTENT_CHUNK;
+	bool well = true;
+
+	for (;;)
+	{
+		struct pd_err err;
+		uint64_t end;
+		bool growing, whole;
+
+		pthread_mutex_lock(&bucket->lock);
+		while (bucket->growing && (!well || bucket->grown < done + PD_SEAL_STEP))
+			pthread_cond_wait(&bucket->progress, &bucket->lock);
+		growing = bucket->growing;
+		whole = put->ready;
+		end = bucket->grown / PD_EXTENT_CHUNK * PD_EXTENT_CHUNK;
+		pthread_mutex_unlock(&bucket->lock);
+		if (!growing)
+			return whole;
+		well = pd_extent_write_ahead(extent, put->record->data + (done - put->offset), (size_t) (end - done), done,
+									 &err) == PK_OK;
+		done = end;
+	}
+}
+
 static void
 run_replica(struct pd_job *job)
 {
@@ -423,7 +495,10 @@ run_replica(struct pd_job *job)
 	bool last;
 
 	replica->err.text[0] = '\0';
-	replica->result = pd_extent_append(extent, replica->iov, replica->iov_count, bucket->durable, &replica->err);
+	if (follow_record(bucket, extent))
+		replica->result = pd_extent_append(extent, replica->iov, replica->iov_count, bucket->durable, &replica->err);
+	else
+		replica->result = pd_fail(&replica->err, PK_ERR_INTERNAL, "its last record could not be encrypted");
 	pthread_mutex_lock(&bucket->lock);
 	last = --bucket->group_left == 0;
 	pthread_mutex_unlock(&bucket->lock);
@@ -460,12 +535,13 @@ why_closed(const struct pd_bucket *bucket, const struct pd_put *put)
 	return NULL;
 }
 
-/* Takes the next offset; false with the put refused when there is none. */
+/* Takes the next offset, and with a large record perhaps the drives; false with the put refused when there is none. */
 static bool
 reserve(struct pd_bucket *bucket, struct pd_put *put, pk_record *record)
 {
 	char text[PD_ERR_TEXT];
 	const char *why;
+	bool start = false;
 
 	put->stored_length = (uint32_t) pk_record_size(record->payload_length);
 	put->ready = false;
@@ -485,6 +561,12 @@ reserve(struct pd_bucket *bucket, struct pd_put *put, pk_record *record)
 		else
 			bucket->first = put;
 		bucket->last = put;
+		start = put == bucket->first && put->stored_length >= PD_GROWING_MIN && take_group(bucket, put);
+		if (start)
+		{
+			bucket->growing = true;
+			bucket->grown = put->offset;
+		}
 	}
 	else
 	{
@@ -492,6 +574,11 @@ reserve(struct pd_bucket *bucket, struct pd_put *put, pk_record *record)
 		memcpy(text, why, strnlen(why, sizeof(text) - 1));
 	}
 	pthread_mutex_unlock(&bucket->lock);
+	if (start)
+	{
+		ref_bucket(bucket); /* the group's */
+		submit_group(bucket);
+	}
 	if (why != NULL)
 		refuse(bucket->cell, put, PK_ERR_BUCKET_CLOSED, text);
 	return why == NULL;
@@ -526,7 +613,13 @@ make_ready(struct pd_bucket *bucket, struct pd_put *put, const char *broken)
 	pthread_mutex_lock(&bucket->lock);
 	if (broken != NULL)
 		failed = fail_bucket(bucket, broken); /* a hole would stay before all later records */
-	if (bucket->state == PD_BUCKET_FAILED)
+	if (bucket->growing && put == bucket->group)
+	{
+		put->ready = broken == NULL;
+		bucket->growing = false;
+		pthread_cond_broadcast(&bucket->progress);
+	}
+	else if (bucket->state == PD_BUCKET_FAILED)
 	{
 		unlink_put(bucket, put);
 		put->next = failed;
@@ -537,7 +630,7 @@ make_ready(struct pd_bucket *bucket, struct pd_put *put, const char *broken)
 	else
 	{
 		put->ready = true;
-		start = take_group(bucket);
+		start = take_group(bucket, NULL);
 	}
 	memcpy(why, bucket->why, sizeof(why));
 	pthread_mutex_unlock(&bucket->lock);
@@ -571,6 +664,46 @@ prepare(struct pd_cell *cell, struct pd_put *put, pk_record *record, const uint8
 	return PK_OK;
 }
 
+struct encrypting
+{
+	struct pd_bucket *bucket;
+	const struct pd_put *put;
+};
+
+/* The thread that encrypts has come further. */
+static void
+tell_progress(void *arg, uint32_t bytes)
+{
+	struct encrypting *encrypting = arg;
+	struct pd_bucket *bucket = encrypting->bucket;
+
+	pthread_mutex_lock(&bucket->lock);
+	if (bucket->growing && bucket->group == encrypting->put)
+	{
+		bucket->grown = encrypting->put->offset + PK_RECORD_HEADER + bytes;
+		pthread_cond_broadcast(&bucket->progress);
+	}
+	pthread_mutex_unlock(&bucket->lock);
+}
+
+/* Makes the record in its buffer whole. */
+static pk_error
+encrypt(struct pd_bucket *bucket, struct pd_put *put, pk_record *record, const uint8_t *payload, struct pd_err *err)
+{
+	struct encrypting encrypting = {bucket, put};
+	struct pd_seal_progress progress = {tell_progress, &encrypting};
+	size_t filled = (size_t) PK_RECORD_HEADER + record->payload_length;
+	pk_error rc = pd_seal_record(record, put->record->data + PK_RECORD_HEADER, payload, bucket->cell_uuid, bucket->key,
+								 put->stored_length >= PD_GROWING_MIN ? &progress : NULL, err);
+
+	if (rc == PK_OK)
+	{
+		pk_record_encode(put->record->data, record);
+		memset(put->record->data + filled, 0, put->stored_length - filled);
+	}
+	return rc;
+}
+
 static void
 put_block(struct pd_cell *cell, struct pd_put *put)
 {
@@ -578,7 +711,6 @@ put_block(struct pd_cell *cell, struct pd_put *put)
 	const uint8_t *payload;
 	pk_record record;
 	struct pd_err err;
-	size_t filled;
 	pk_error rc;
 
 	put->record = NULL;
@@ -601,13 +733,7 @@ put_block(struct pd_cell *cell, struct pd_put *put)
 		pd_bucket_unref(bucket);
 		return;
 	}
-	rc = pd_seal_record(&record, put->record->data + PK_RECORD_HEADER, payload, bucket->cell_uuid, bucket->key, &err);
-	if (rc == PK_OK)
-	{
-		pk_record_encode(put->record->data, &record);
-		filled = (size_t) PK_RECORD_HEADER + record.payload_length;
-		memset(put->record->data + filled, 0, put->stored_length - filled);
-	}
+	rc = encrypt(bucket, put, &record, payload, &err);
 	make_ready(bucket, put, rc == PK_OK ? NULL : err.text);
 }
 

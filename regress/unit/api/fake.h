@@ -224,6 +224,15 @@ pd_cell_each_report(struct pd_cell *cell, void (*each)(void *arg, const struct p
 }
 
 pk_error
+pd_bucket_each_open(struct pd_cell *cell, void (*each)(void *arg, uint64_t bucket_id), void *arg)
+{
+	(void) cell;
+	each(arg, 6);
+	each(arg, 7);
+	return PK_OK;
+}
+
+pk_error
 pd_bucket_open(struct pd_cell *cell, const struct pd_members *members, uint64_t bucket_id, uint64_t capacity,
 			   struct pd_err *err)
 {
@@ -374,6 +383,10 @@ request_begin(struct pd_api *api, struct pd_request *request, const char *method
 	if (request->begun >= 0)
 	{
 		assert_int_equal(request->replies, 0);
+		/* in two pieces, as the network may cut it */
+		for (size_t at = 0, n = (request->body_length + 1) / 2; at < request->body_length; at += n)
+			handler->arrived(handler->arg, request, request->body.data + at,
+							 n < request->body_length - at ? n : request->body_length - at);
 		handler->finish(handler->arg, request);
 	}
 }

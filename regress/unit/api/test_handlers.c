@@ -486,6 +486,9 @@ scrub_and_status_tell_what_was_found(void **state)
 	answer = order("status", "{}");
 	assert_int_equal(json_array_size(json_object_get(answer, "reports")), 3);
 	assert_int_equal(json_array_size(json_object_get(answer, "drives")), 2);
+	list = json_object_get(answer, "open");
+	assert_int_equal(json_array_size(list), 2);
+	assert_int_equal(json_integer_value(json_array_get(list, 1)), 7);
 	list = json_array_get(json_object_get(answer, "drives"), 1);
 	assert_int_equal(json_unpack(list, "{ss}", "state", &text), 0);
 	assert_string_equal(text, "failed");

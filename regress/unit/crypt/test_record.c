@@ -41,7 +41,7 @@ seal(struct sealed *sealed)
 	sealed->record.crc32c = pk_crc32c(0, sealed->plain, LENGTH);
 	sealed->record.codec = PK_CODEC_RAW;
 	pk_sha256(sealed->record.hash, sealed->plain, LENGTH);
-	assert_int_equal(pd_seal_record(&sealed->record, sealed->payload, sealed->plain, cell, key, &err), PK_OK);
+	assert_int_equal(pd_seal_record(&sealed->record, sealed->payload, sealed->plain, cell, key, NULL, &err), PK_OK);
 }
 
 static pk_error
@@ -80,7 +80,7 @@ sealing_and_opening_in_place(void **state)
 	seal(&sealed);
 	again = sealed;
 	memcpy(again.payload, sealed.plain, LENGTH);
-	assert_int_equal(pd_seal_record(&again.record, again.payload, again.payload, cell, key, &err), PK_OK);
+	assert_int_equal(pd_seal_record(&again.record, again.payload, again.payload, cell, key, NULL, &err), PK_OK);
 	assert_memory_equal(again.payload, sealed.payload, LENGTH);
 	assert_memory_equal(again.record.tag, sealed.record.tag, PK_RECORD_TAG);
 	assert_int_equal(pd_open_record(&again.record, again.payload, again.payload, cell, key, &err), PK_OK);

@@ -26,6 +26,22 @@ write_all(void *arg)
 }
 
 static void
+add_open(void *arg, uint64_t bucket_id)
+{
+	*(uint64_t *) arg += bucket_id;
+}
+
+/* The sum of their ids. */
+static uint64_t
+open_buckets(struct node *node)
+{
+	uint64_t sum = 0;
+
+	assert_ok(pd_bucket_each_open(node->cell, add_open, &sum));
+	return sum;
+}
+
+static void
 concurrent_puts_are_all_read_back(void **state)
 {
 	static struct writer writers[THREADS];
@@ -59,12 +75,15 @@ concurrent_puts_are_all_read_back(void **state)
 			assert_int_equal(writers[t].blocks[i].put.result, PK_OK);
 		expect_blocks(&node, writers[t].blocks, PUTS);
 	}
+	assert_int_equal(open_buckets(&node), 11 + 12);
 	assert_ok(pd_bucket_seal(node.cell, 11, &length, &ok_err));
+	assert_int_equal(open_buckets(&node), 12);
 	assert_ok(pd_bucket_seal(node.cell, 11, &sealed, &ok_err));
 	assert_int_equal(length, sealed);
 	assert_int_equal(expect_replicas_alike(&node, 11, &sealed), 3);
 	assert_int_equal(length, sealed);
 	restart_node(&node);
+	assert_int_equal(open_buckets(&node), 0);
 	assert_ok(pd_bucket_seal(node.cell, 11, &sealed, &ok_err));
 	assert_int_equal(length, sealed);
 	for (int t = 0; t < THREADS; t++)
