@@ -166,6 +166,81 @@ sealing_shorter_cuts_what_lies_behind(void **state)
 	free(got);
 }
 
+/* What was written ahead is not written again, and the extent is the same as if all of it had come at once. */
+static void
+what_is_written_ahead_is_part_of_the_append(void **state)
+{
+	struct pd_faults faults = {.below = &pd_vfs_real, .op = PD_FAULT_WRITE};
+	struct pd_vfs *vfs = pd_vfs_faulty(&faults);
+	struct pd_drive *drive = new_drive(vfs);
+	struct pd_extent *extent = new_bucket(drive, 9);
+	size_t n = 40 * CHUNK + 777;
+	uint8_t *bytes = malloc(n), *got = malloc(n);
+	struct iovec iov = {bytes, 1000};
+	struct found found;
+	struct pd_err err;
+	long writes;
+
+	(void) state;
+	fill_bytes(bytes, n, 9);
+	assert_ok(pd_extent_append(extent, &iov, 1, 0, &ok_err));
+	assert_int_equal(pd_extent_write_ahead(extent, bytes, CHUNK, 0, &err), PK_ERR_STATE);
+	assert_int_equal(pd_extent_write_ahead(extent, bytes + 2000, CHUNK, 2000, &err), PK_ERR_STATE);
+	assert_int_equal(pd_extent_write_ahead(extent, bytes + CHUNK, CHUNK - 1, CHUNK, &err), PK_ERR_STATE);
+	assert_ok(pd_extent_write_ahead(extent, bytes + CHUNK, 20 * CHUNK, CHUNK, &ok_err));
+	assert_int_equal(pd_extent_write_ahead(extent, bytes + 30 * CHUNK, CHUNK, 30 * CHUNK, &err), PK_ERR_STATE);
+	assert_ok(pd_extent_write_ahead(extent, bytes + 21 * CHUNK, 12 * CHUNK, 21 * CHUNK, &ok_err));
+	assert_int_equal(info_of(extent)->length, 1000);
+
+	writes = faults.count;
+	iov = (struct iovec){bytes + 1000, n - 1000};
+	assert_ok(pd_extent_append(extent, &iov, 1, 1000, &ok_err));
+	assert_int_equal(faults.count - writes, 2); /* before it and behind it: each is less than a piece */
+	assert_int_equal(info_of(extent)->length, n);
+	assert_ok(pd_extent_read(extent, 0, got, n, &ok_err));
+	assert_memory_equal(got, bytes, n);
+	assert_ok(pd_extent_seal(extent, n, &ok_err));
+	assert_int_equal(scrub(extent, &found), 0);
+	memset(got, 0, n);
+	assert_ok(pd_extent_read_checked(extent, 0, got, n, &ok_err));
+	assert_memory_equal(got, bytes, n);
+	assert_int_equal(pd_extent_write_ahead(extent, bytes, CHUNK, 41 * CHUNK, &err), PK_ERR_BUCKET_CLOSED);
+	pd_extent_unref(extent);
+	pd_drive_close(drive);
+	pd_vfs_faulty_free(vfs);
+	free(bytes);
+	free(got);
+}
+
+/* Whatever was written ahead of an append that never came is no part of the extent. */
+static void
+what_was_only_written_ahead_is_cut_off(void **state)
+{
+	struct pd_drive *drive = new_drive(&pd_vfs_real);
+	struct pd_extent *extent = new_bucket(drive, 9);
+	uint8_t *bytes = malloc(8 * CHUNK);
+	uint64_t offset = 0;
+	struct found found;
+
+	(void) state;
+	fill_bytes(bytes, 8 * CHUNK, 9);
+	assert_ok(append_record(extent, 9, &offset, 5000, &ok_err));
+	assert_ok(pd_extent_write_ahead(extent, bytes, 8 * CHUNK, CHUNK, &ok_err));
+	pd_extent_unref(extent);
+	pd_drive_close(drive);
+
+	drive = open_good_drive(&pd_vfs_real);
+	extent = pd_extent_find(drive, PK_EXTENT_BUCKET, 9, 0);
+	assert_non_null(extent);
+	assert_int_equal(info_of(extent)->length, offset);
+	assert_ok(pd_extent_seal(extent, offset, &ok_err));
+	assert_int_equal(scrub(extent, &found), 0);
+	check_record(extent, 9, 0, 0, 5000);
+	pd_extent_unref(extent);
+	pd_drive_close(drive);
+	free(bytes);
+}
+
 static void
 rot_since_the_append_is_not_sealed_over(void **state)
 {
@@ -605,6 +680,8 @@ main(void)
 		TEST(checked_reads_cross_chunks_and_ends),
 		TEST(a_checked_read_of_a_part_sees_its_whole_chunk),
 		TEST(sealing_shorter_cuts_what_lies_behind),
+		TEST(what_is_written_ahead_is_part_of_the_append),
+		TEST(what_was_only_written_ahead_is_cut_off),
 		TEST(rot_since_the_append_is_not_sealed_over),
 		TEST(slots_alternate_and_older_generations_are_refused),
 		TEST(a_build_replaces_and_holders_read_on),

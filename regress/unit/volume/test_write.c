@@ -123,9 +123,12 @@ waiting_puts_share_one_sync(void **state)
 	pd_vfs_faulty_free(vfs);
 }
 
-/* A failing call of one replica: no acknowledgement, the bucket is closed, what was acknowledged before stays. */
-static void
-fail_one_replica(enum pd_fault_op op, int error)
+/*
+ * From the nth call on those of one replica fail: no acknowledgement, the bucket is closed, what was acknowledged before stays. Returns
+ * whether there was an nth call.
+ */
+static bool
+fail_one_replica(enum pd_fault_op op, int error, uint32_t block_length, long nth)
 {
 	struct pd_faults faults = {.below = &pd_vfs_real, .op = op, .path_part = "d01/", .error = error};
 	struct pd_vfs *vfs = pd_vfs_faulty(&faults);
@@ -138,12 +141,21 @@ fail_one_replica(enum pd_fault_op op, int error)
 	make_node(&node, 3, vfs);
 	open_bucket(&node, 31, 0, 3, 64 * MIB);
 	for (int i = 0; i < 10; i++)
-		make_block(&blocks[i], 31, 100000, (uint64_t) i + 1);
+		make_block(&blocks[i], 31, block_length, (uint64_t) i + 1);
 	put_blocks(&node, blocks, 5);
 	faults.sticky = true;
-	faults.nth = faults.count + 1;
-	put_blocks(&node, blocks + 5, 5);
+	faults.nth = faults.count + nth;
+	put_blocks(&node, blocks + 5, 1);
 	faults.nth = 0;
+	if (faults.failed == 0)
+	{
+		assert_int_equal(blocks[5].put.result, PK_OK);
+		free_blocks(blocks, 10);
+		end_node(&node);
+		pd_vfs_faulty_free(vfs);
+		return false;
+	}
+	put_blocks(&node, blocks + 6, 4);
 	for (int i = 0; i < 5; i++)
 	{
 		assert_int_equal(blocks[i].put.result, PK_OK);
@@ -164,27 +176,40 @@ fail_one_replica(enum pd_fault_op op, int error)
 	free_blocks(blocks, 10);
 	end_node(&node);
 	pd_vfs_faulty_free(vfs);
+	return true;
+}
+
+/* A small block is written in one piece, a large one in several, the first of them before all of it is encrypted. */
+static void
+fail_each_call(enum pd_fault_op op, int error)
+{
+	long nth = 1;
+
+	assert_true(fail_one_replica(op, error, 100000, 1));
+	while (fail_one_replica(op, error, 3 * MIB, nth))
+		nth++;
+	assert_true(nth > 1);
 }
 
 static void
 a_failed_sync_acknowledges_nothing(void **state)
 {
 	(void) state;
-	fail_one_replica(PD_FAULT_SYNC, EIO);
+	fail_each_call(PD_FAULT_SYNC, EIO);
 }
 
 static void
 a_failed_write_acknowledges_nothing(void **state)
 {
 	(void) state;
-	fail_one_replica(PD_FAULT_WRITE, EIO);
+	fail_each_call(PD_FAULT_WRITE, EIO);
 }
 
 static void
 a_full_drive_acknowledges_nothing(void **state)
 {
 	(void) state;
-	fail_one_replica(PD_FAULT_WRITE, ENOSPC);
+	fail_each_call(PD_FAULT_WRITE, ENOSPC);
 }
 
 static void
