@@ -140,14 +140,14 @@ CREATE TABLE pocket_data.volume (
 CREATE TABLE pocket_data.bucket (
 	bucket_id bigint PRIMARY KEY,
 	volume_id bigint NOT NULL REFERENCES pocket_data.volume,
-	state text NOT NULL CHECK (state IN ('open', 'closed', 'sealed')),	-- closed: its node takes no more for it
+	state text NOT NULL CHECK (state IN ('open', 'sealed')),
 	capacity bigint NOT NULL,
 	length bigint NOT NULL,			-- 0 until sealed
 	opened_at timestamptz NOT NULL,
 	sealed_at timestamptz
 );
 CREATE INDEX bucket_volume ON pocket_data.bucket (volume_id);
-CREATE INDEX bucket_unsealed ON pocket_data.bucket (bucket_id) WHERE state <> 'sealed';
+CREATE INDEX bucket_open ON pocket_data.bucket (bucket_id) WHERE state = 'open';
 
 -- The members of a volume.  drive_id is null for a virtual (empty) data member.
 CREATE TABLE pocket_data.extent (

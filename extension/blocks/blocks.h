@@ -68,16 +68,20 @@ extern Datum pocket_hash_array(const uint8 *const *hashes, int count);
 
 /*
  * A one-shot worker seals the buckets that are known to be closed and opens
- * others.  Returns when it has ended; false when none could be started.  One at
- * a time is enough for all: whoever calls holds the lock, and has looked again
- * since he got it.
+ * others.  One at a time is enough for all.
  */
-extern void pocket_opener_lock(void);
-extern void pocket_opener_unlock(void);
-extern bool pocket_opener_run(const int64 *closed, int count);
+typedef enum PocketOpener
+{
+	POCKET_OPENER_BUSY, /* another backend waits for one, or a pass opens buckets now: look again in a moment */
+	POCKET_OPENER_NONE, /* no worker can be started now */
+	POCKET_OPENER_RAN
+} PocketOpener;
 
-/* The same for one bucket, without waiting, when nobody else has seen to it. */
-extern void pocket_opener_hint(int64 closed);
+/* Returns when the worker has ended. */
+extern PocketOpener pocket_opener_run(const int64 *closed, int count);
+
+/* Without waiting, when nobody else sees to it: so that the next put finds a bucket. */
+extern void pocket_opener_hint(const int64 *closed, int count);
 
 /* What the worker is told: bgw_main_arg is the database, bgw_extra this. */
 #define POCKET_CLOSED_MAX 15

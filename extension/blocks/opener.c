@@ -7,7 +7,7 @@
  * in a transaction of its own, so that what it opens outlives ours.
  *
  * Small buckets fill under the hands of many backends at once, and all of them
- * find out: they ask one after the other, and most find what the first was given.
+ * find out: one of them asks, and the others find what he was given.
  */
 #include "blocks/blocks.h"
 
@@ -15,8 +15,6 @@
 #include "postmaster/bgworker.h"
 
 #include "base/spi.h"
-
-#define LOCK_OPENER INT64CONST(0x506f636b65740003) /* beside those of cell/coordinate.c */
 
 StaticAssertDecl(sizeof(PocketClosedBuckets) <= BGW_EXTRALEN, "what the worker is told must fit");
 
@@ -40,42 +38,37 @@ start(const int64 *closed, int count, BackgroundWorkerHandle **handle)
 	return RegisterDynamicBackgroundWorker(&worker, handle);
 }
 
-void
-pocket_opener_lock(void)
-{
-	pocket_lock_exclusive(LOCK_OPENER);
-}
-
-void
-pocket_opener_unlock(void)
-{
-	pocket_unlock(LOCK_OPENER);
-}
-
-bool
+PocketOpener
 pocket_opener_run(const int64 *closed, int count)
 {
 	BackgroundWorkerHandle *handle;
+	bool started;
 
-	if (!start(closed, count, &handle))
-		return false;
-	(void) WaitForBackgroundWorkerShutdown(handle);
-	return true;
+	if (!pocket_lock_if_free(POCKET_LOCK_OPENER))
+		return POCKET_OPENER_BUSY;
+	started = start(closed, count, &handle);
+	if (started)
+		(void) WaitForBackgroundWorkerShutdown(handle);
+	pocket_unlock(POCKET_LOCK_OPENER);
+	return started ? POCKET_OPENER_RAN : POCKET_OPENER_NONE;
+}
+
+/* Whoever opens buckets at this moment opens for all. */
+static bool
+somebody_opens(void)
+{
+	if (!pocket_lock_if_free(POCKET_LOCK_OPENER))
+		return true;
+	pocket_unlock(POCKET_LOCK_OPENER);
+	if (!pocket_lock_if_free(POCKET_LOCK_OPEN))
+		return true;
+	pocket_unlock(POCKET_LOCK_OPEN);
+	return false;
 }
 
 void
-pocket_opener_hint(int64 closed)
+pocket_opener_hint(const int64 *closed, int count)
 {
-	static PocketPlan open = {"SELECT FROM pocket_data.bucket WHERE bucket_id = $1 AND state = 'open'", "int8", NULL,
-							  NULL};
-	Datum values[1] = {Int64GetDatum(closed)};
-	bool unseen;
-
-	if (!pocket_lock_if_free(LOCK_OPENER))
-		return;
-	unseen = pocket_latest(&open, values, NULL) > 0;
-	pocket_free_rows();
-	if (unseen)
-		(void) start(&closed, 1, NULL);
-	pocket_unlock(LOCK_OPENER);
+	if (!somebody_opens())
+		(void) start(closed, count, NULL);
 }

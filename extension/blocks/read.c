@@ -189,6 +189,7 @@ get_path(const Read *read, const Fetch *fetch)
 	char text[PK_TOKEN_TEXT + 1];
 
 	token.method = PK_METHOD_GET;
+	token.flags = PK_TOKEN_CRC_CHECKED;
 	memcpy(token.cell, read->cell.uuid, PK_UUID_SIZE);
 	token.bucket_id = (uint64) fetch->copies->bucket_id;
 	token.offset = (uint64) fetch->copies->offset;

@@ -98,7 +98,6 @@ remember_closed(int64 bucket_id)
 			return;
 	}
 	closed.bucket_ids[closed.count++ % POCKET_CLOSED_MAX] = bucket_id;
-	pocket_opener_hint(bucket_id);
 }
 
 static void
@@ -340,6 +339,7 @@ static void
 drain(Store *store)
 {
 	PocketTransfer *transfer;
+	int64 known = closed.count;
 
 	while ((transfer = pocket_batch_next(store->batch)) != NULL)
 	{
@@ -360,6 +360,8 @@ drain(Store *store)
 			pocket_node_raise(transfer->node, transfer->error, transfer->problem);
 		send_again_later(store, piece);
 	}
+	if (closed.count > known)
+		pocket_opener_hint(closed.bucket_ids, (int) Min(closed.count, POCKET_CLOSED_MAX));
 }
 
 static void
@@ -393,14 +395,16 @@ give_up(const Store *store)
 					errhint("See pocket.health, and the server's log.")));
 }
 
-/* A backend may have to wait for a worker's slot as long as a node may take to answer. */
 static bool
 out_of_patience(TimestampTz began)
 {
 	return TimestampDifferenceExceeds(began, GetCurrentTimestamp(), Max(pocket_client_timeout_ms, 1000));
 }
 
-/* Another open bucket, opened for us if need be; gives up when openers have run a few times and there is none. */
+/*
+ * Another open bucket, opened for us if need be.  Gives up when openers have run a few times and there is none, or as long as
+ * a node may take to answer none could run.
+ */
 static void
 find_other_place(Store *store)
 {
@@ -409,16 +413,12 @@ find_other_place(Store *store)
 
 	while (!find_place(store))
 	{
-		bool found;
+		PocketOpener opener = pocket_opener_run(closed.bucket_ids, (int) Min(closed.count, POCKET_CLOSED_MAX));
 
-		pocket_opener_lock();
-		found = find_place(store);
-		if (!found && pocket_opener_run(closed.bucket_ids, (int) Min(closed.count, POCKET_CLOSED_MAX)))
-			runs++;
-		pocket_opener_unlock();
-		if (found || find_place(store))
+		if (find_place(store))
 			return;
-		if (runs >= OPENER_RUNS_MAX)
+		runs += opener == POCKET_OPENER_RAN;
+		if (runs >= OPENER_RUNS_MAX || (opener != POCKET_OPENER_NONE && out_of_patience(began)))
 			give_up(store);
 		if (out_of_patience(began))
 			ereport(

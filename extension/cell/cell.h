@@ -15,15 +15,29 @@
 
 #include "base/compat.h"
 #include "blocks/blocks.h"
+#include "utils/timestamp.h"
 
 #include "contract/pk_code.h"
+
+/* What the nodes say of themselves: orders that were answered or failed, and the nodes' ids. */
+typedef struct PocketNodesStatus
+{
+	TimestampTz asked;
+	int count;
+	int64 *ids;
+	PocketOrder *orders;
+} PocketNodesStatus;
 
 typedef struct PocketPass
 {
 	bool by_hand; /* called by name: do what is possible now, not what is due */
 	int64 done;
 	int64 remaining;
+	PocketNodesStatus *status; /* NULL until pocket_pass_status() */
 } PocketPass;
+
+/* All nodes are asked at once, once in a pass: a node that is silent is waited for. */
+extern const PocketNodesStatus *pocket_pass_status(PocketPass *pass);
 
 /* One pass of one duty, as coordinate() would do it, in a session of its own. */
 extern void pocket_duty_run(const char *name);
@@ -46,9 +60,6 @@ extern void pocket_lock_open(void);
 
 /* Seals what is known to be closed, beside what is due. */
 extern void pocket_seal_closed(PocketPass *pass, const int64 *closed, int count);
-
-/* Asks every node for its status, all at once: *count answered or failed orders and the nodes' ids. */
-extern PocketOrder *pocket_nodes_status(int64 **ids, int *count);
 
 /* The status of a node (JSON) into its rows. */
 extern void pocket_node_absorb(int64 node_id, const char *status, bool insert);

@@ -8,7 +8,6 @@
 #include "cell/cell.h"
 
 #include "utils/builtins.h"
-#include "utils/timestamp.h"
 
 #include "base/guc.h"
 #include "base/spi.h"
@@ -124,24 +123,6 @@ absorb_reports(const char *status)
 	SPI_freetuptable(rows);
 }
 
-/*
- * A node that was started again, or met a drive that does not write, takes no more blocks for buckets that rows call open;
- * what was opened after it was asked it could not name.
- */
-static void
-close_buckets(int64 node_id, const char *status, TimestampTz asked)
-{
-	static PocketPlan close = {
-		"UPDATE pocket_data.bucket b SET state = 'closed' FROM pocket_data.volume v"
-		" WHERE v.volume_id = b.volume_id AND v.node_id = $1 AND b.state = 'open' AND b.opened_at < $3"
-		" AND pg_catalog.jsonb_typeof($2::jsonb -> 'open') = 'array'"
-		" AND NOT ($2::jsonb -> 'open') @> pg_catalog.to_jsonb(b.bucket_id)",
-		"int8 text timestamptz", NULL, NULL};
-	Datum values[3] = {Int64GetDatum(node_id), CStringGetTextDatum(status), TimestampTzGetDatum(asked)};
-
-	(void) pocket_write(&close, values, NULL);
-}
-
 static void
 node_up(int64 node_id)
 {
@@ -195,46 +176,48 @@ pocket_node_absorb(int64 node_id, const char *status, bool insert)
 	absorb_reports(status);
 }
 
-PocketOrder *
-pocket_nodes_status(int64 **ids, int *count)
+const PocketNodesStatus *
+pocket_pass_status(PocketPass *pass)
 {
 	static PocketPlan nodes = {"SELECT node_id, url FROM pocket_data.node ORDER BY node_id", "", NULL, NULL};
-	PocketOrder *orders;
+	PocketNodesStatus *status;
 
-	*count = (int) pocket_write(&nodes, NULL, NULL);
-	*ids = palloc(sizeof(int64) * Max(*count, 1));
-	orders = palloc0(sizeof(PocketOrder) * Max(*count, 1));
-	for (int i = 0; i < *count; i++)
+	if (pass->status != NULL)
+		return pass->status;
+	status = pass->status = palloc0(sizeof(PocketNodesStatus));
+	status->asked = GetCurrentTimestamp();
+	status->count = (int) pocket_write(&nodes, NULL, NULL);
+	status->ids = palloc(sizeof(int64) * Max(status->count, 1));
+	status->orders = palloc0(sizeof(PocketOrder) * Max(status->count, 1));
+	for (int i = 0; i < status->count; i++)
 	{
-		(*ids)[i] = pocket_column_int64(i, 1);
-		orders[i].node = pocket_column_text(i, 2);
-		orders[i].verb = "status";
-		orders[i].body = "{}";
+		status->ids[i] = pocket_column_int64(i, 1);
+		status->orders[i].node = pocket_column_text(i, 2);
+		status->orders[i].verb = "status";
+		status->orders[i].body = "{}";
 	}
 	pocket_free_rows();
-	pocket_orders(orders, *count);
-	return orders;
+	pocket_orders(status->orders, status->count);
+	return status;
 }
 
 void
 pocket_duty_check(PocketPass *pass)
 {
-	int count;
-	int64 *ids;
-	TimestampTz asked = GetCurrentTimestamp();
-	PocketOrder *orders = pocket_nodes_status(&ids, &count);
+	const PocketNodesStatus *status = pocket_pass_status(pass);
 
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < status->count; i++)
 	{
-		if (orders[i].error == PK_OK)
+		const PocketOrder *order = &status->orders[i];
+
+		if (order->error == PK_OK)
 		{
-			pocket_node_absorb(ids[i], orders[i].answer, false);
-			close_buckets(ids[i], orders[i].answer, asked);
+			pocket_node_absorb(status->ids[i], order->answer, false);
 			pass->done++;
 		}
 		else
 		{
-			node_down(ids[i], orders[i].problem);
+			node_down(status->ids[i], order->problem);
 			pass->remaining++;
 		}
 	}

@@ -12,10 +12,6 @@
 
 #include "base/spi.h"
 
-/* "Pocket", and what it is for */
-#define LOCK_PASS INT64CONST(0x506f636b65740001)
-#define LOCK_OPEN INT64CONST(0x506f636b65740002)
-
 typedef struct Duty
 {
 	const char *name;
@@ -50,13 +46,13 @@ lock(uint64 key)
 void
 pocket_lock_pass(void)
 {
-	lock(LOCK_PASS);
+	lock(POCKET_LOCK_PASS);
 }
 
 void
 pocket_lock_open(void)
 {
-	lock(LOCK_OPEN);
+	lock(POCKET_LOCK_OPEN);
 }
 
 static PocketPass

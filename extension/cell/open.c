@@ -61,25 +61,22 @@ count_open(void)
  * may be older, and a bucket on a drive that has just gone could not be opened.
  */
 static Datum
-drives_well_now(void)
+drives_well_now(const PocketNodesStatus *status)
 {
 	static PocketPlan parse = {"SELECT coalesce(pg_catalog.array_agg(s.uuid), '{}') FROM pg_catalog.unnest($1) t,"
 							   " pg_catalog.jsonb_to_recordset(t::jsonb -> 'drives') AS s (uuid uuid, state text)"
 							   " WHERE s.uuid IS NOT NULL AND s.state = 'ok'",
 							   "text[]", NULL, NULL};
-	int count;
-	int64 *ids;
-	PocketOrder *orders = pocket_nodes_status(&ids, &count);
-	Datum *answers = palloc(sizeof(Datum) * Max(count, 1));
+	Datum *answers = palloc(sizeof(Datum) * Max(status->count, 1));
 	Datum values[2];
 	Datum well;
 	int answered = 0;
 	bool is_null;
 
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < status->count; i++)
 	{
-		if (orders[i].error == PK_OK)
-			answers[answered++] = CStringGetTextDatum(orders[i].answer);
+		if (status->orders[i].error == PK_OK)
+			answers[answered++] = CStringGetTextDatum(status->orders[i].answer);
 	}
 	values[0] = PointerGetDatum(construct_array(answers, answered, TEXTOID, -1, false, TYPALIGN_INT));
 	values[1] = Int64GetDatum(ROOM_MIN);
@@ -208,7 +205,7 @@ pocket_duty_open(PocketPass *pass)
 
 	if (missing <= 0)
 		return;
-	well = drives_well_now();
+	well = drives_well_now(pocket_pass_status(pass));
 	pocket_cell_code(&code);
 	while (missing > 0 && failures < TRIES_MAX)
 	{

@@ -3,7 +3,9 @@
  *	  Duty seal: open buckets that are full, idle, hurt or known to be closed.
  *
  * How full a bucket is, its block rows tell; receipts that were never used do
- * not count.  A sealed bucket without a byte is forgotten.
+ * not count.  Which buckets it still takes blocks for, the node tells: one that
+ * was started again, or met a drive that does not write, has closed some.  A
+ * sealed bucket without a byte is forgotten.
  */
 #include "cell/cell.h"
 
@@ -23,30 +25,56 @@ typedef struct Sealing
 	PocketOrder *order;
 } Sealing;
 
+/* The nodes that answer, and what they say, as arrays. */
+static void
+nodes_say(const PocketNodesStatus *status, Datum *ids, Datum *answers)
+{
+	Datum *id = palloc(sizeof(Datum) * Max(status->count, 1));
+	Datum *answer = palloc(sizeof(Datum) * Max(status->count, 1));
+	int answered = 0;
+
+	for (int i = 0; i < status->count; i++)
+	{
+		if (status->orders[i].error != PK_OK)
+			continue;
+		id[answered] = Int64GetDatum(status->ids[i]);
+		answer[answered++] = CStringGetTextDatum(status->orders[i].answer);
+	}
+	*ids = PointerGetDatum(construct_array(id, answered, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	*answers = PointerGetDatum(construct_array(answer, answered, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
 static Sealing *
-find_due(bool by_hand, const int64 *closed, int closed_count, int *count)
+find_due(PocketPass *pass, const int64 *closed, int closed_count, int *count)
 {
 	static PocketPlan due = {
 		"SELECT b.bucket_id, b.volume_id, coalesce(last.ends, 0), n.url FROM pocket_data.bucket b"
 		" JOIN pocket_data.volume v ON v.volume_id = b.volume_id JOIN pocket_data.node n ON n.node_id = v.node_id"
 		" LEFT JOIN LATERAL (SELECT k.\"offset\" + k.stored_length AS ends, k.created_at FROM pocket_data.block k"
 		" WHERE k.bucket_id = b.bucket_id ORDER BY k.\"offset\" DESC LIMIT 1) last ON true"
-		" WHERE b.state <> 'sealed' AND n.state = 'up' AND (b.state = 'closed' OR b.bucket_id = ANY ($1)"
-		" OR ($2 AND last.ends > 0) OR last.ends >= b.capacity / 8 * 7"
+		" WHERE b.state = 'open' AND n.state = 'up' AND (b.bucket_id = ANY ($1) OR ($2 AND last.ends > 0)"
+		" OR last.ends >= b.capacity / 8 * 7"
 		" OR last.created_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $3)"
 		" OR EXISTS (SELECT FROM pocket_data.extent e JOIN pocket_data.drive d ON d.drive_id = e.drive_id"
-		" WHERE e.volume_id = b.volume_id AND (d.state <> 'ok' OR e.state <> 'ok'))) ORDER BY b.bucket_id",
-		"int8[] bool float8", NULL, NULL};
+		" WHERE e.volume_id = b.volume_id AND (d.state <> 'ok' OR e.state <> 'ok'))"
+		" OR EXISTS (SELECT FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5)) AS s (node_id, status)"
+		" WHERE s.node_id = v.node_id AND b.opened_at < $6"
+		" AND pg_catalog.jsonb_typeof(s.status::jsonb -> 'open') = 'array'"
+		" AND NOT (s.status::jsonb -> 'open') @> pg_catalog.to_jsonb(b.bucket_id))) ORDER BY b.bucket_id",
+		"int8[] bool float8 int8[] text[] timestamptz", NULL, NULL};
 	Datum *ids = palloc(sizeof(Datum) * Max(closed_count, 1));
-	Datum values[3];
+	Datum values[6];
 	Sealing *sealings;
 
 	for (int i = 0; i < closed_count; i++)
 		ids[i] = Int64GetDatum(closed[i]);
 	values[0] =
 		PointerGetDatum(construct_array(ids, closed_count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	values[1] = BoolGetDatum(by_hand);
+	values[1] = BoolGetDatum(pass->by_hand);
 	values[2] = Float8GetDatum(pocket_bucket_idle_ms / 1000.0);
+	/* what was opened after a node was asked it could not name */
+	values[5] = TimestampTzGetDatum(pocket_pass_status(pass)->asked);
+	nodes_say(pass->status, &values[3], &values[4]);
 	*count = (int) pocket_write(&due, values, NULL);
 	sealings = palloc0(sizeof(Sealing) * Max(*count, 1));
 	for (int i = 0; i < *count; i++)
@@ -67,7 +95,7 @@ static void
 book_sealed(const Sealing *sealing, int64 length, bool lost)
 {
 	static PocketPlan bucket = {"UPDATE pocket_data.bucket SET state = 'sealed', length = $2,"
-								" sealed_at = pg_catalog.clock_timestamp() WHERE bucket_id = $1 AND state <> 'sealed'",
+								" sealed_at = pg_catalog.clock_timestamp() WHERE bucket_id = $1 AND state = 'open'",
 								"int8 int8", NULL, NULL};
 	static PocketPlan volume = {
 		"UPDATE pocket_data.volume SET state = 'sealed', changed_at = pg_catalog.clock_timestamp()"
@@ -154,7 +182,7 @@ void
 pocket_seal_closed(PocketPass *pass, const int64 *closed, int closed_count)
 {
 	int count;
-	Sealing *sealings = find_due(pass->by_hand, closed, closed_count, &count);
+	Sealing *sealings = find_due(pass, closed, closed_count, &count);
 	PocketOrder *orders = palloc(sizeof(PocketOrder) * Max(count, 1));
 
 	for (int i = 0; i < count; i++)

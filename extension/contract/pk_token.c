@@ -180,7 +180,6 @@ token_is_known(const pk_token *token)
 	switch (token->method)
 	{
 		case PK_METHOD_GET:
-			return token->flags == 0 && token->length >= PK_BLOCK_SIZE_MIN && token->length <= PK_BLOCK_SIZE_MAX;
 		case PK_METHOD_PUT:
 			return (token->flags & ~PK_TOKEN_CRC_CHECKED) == 0 && token->length >= PK_BLOCK_SIZE_MIN &&
 				   token->length <= PK_BLOCK_SIZE_MAX;

@@ -25,7 +25,8 @@ typedef enum pk_method
 } pk_method;
 
 /* flags */
-#define PK_TOKEN_CRC_CHECKED 1 /* PUT: the body is proved by crc32c, its hash is the signer's word */
+/* PUT: the body is proved by crc32c, its hash is the signer's word. GET: whoever asks holds the bytes against crc32c himself. */
+#define PK_TOKEN_CRC_CHECKED 1
 
 /*
  * Which life of which database speaks.  Compared in this order; a pocketd

@@ -24,8 +24,8 @@ $cell->{server}->restart;
 $cell->kill_sidecar('TERM');
 $cell->start_sidecar;    # closes what is open
 $cell->fails("SET pocket.client_timeout = '1s'; SELECT pocket.put('app:/none', $random)", '53400', qr/no worker.*max_worker_processes/s, 'no slot at all is a clear error');
-$cell->sql("SELECT * FROM pocket.coordinate('check')");
-is($cell->sql("SELECT string_agg(DISTINCT state, ' ' ORDER BY state) FROM pocket.buckets"), 'closed sealed', 'a look at the node finds out what it takes no more for');
+$cell->sql("SELECT * FROM pocket.coordinate('seal')");
+is($cell->sql("SELECT string_agg(DISTINCT state, ' ' ORDER BY state) FROM pocket.buckets"), 'sealed', 'sealing asks the node what it takes no more for');
 $cell->sql('SELECT * FROM pocket.coordinate()');
 is($cell->sql("SELECT (pocket.put('app:/none', $random)).outcome"), 'created', 'and a pass by hand helps');
 done_testing();

@@ -172,6 +172,7 @@ pd_block_get_finish(struct pd_exchange *exchange)
 	get->stored_length = token->stored_length;
 	get->length = token->length;
 	memcpy(get->hash, token->hash, sizeof(get->hash));
+	get->crc_checked = (token->flags & PK_TOKEN_CRC_CHECKED) != 0;
 	get->done = get_done;
 	pd_block_get(exchange->api->cell, get);
 }

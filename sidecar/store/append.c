@@ -194,7 +194,6 @@ pd_extent_append(struct pd_extent *extent, struct iovec *iov, int count, uint64_
 		uncache(extent, UNCACHE_LATE);
 		pd_table_remember(&extent->table, &mark);
 		result = write_and_sync(extent, iov, count, offset, err);
-		extent->table.ahead_begin = extent->table.ahead_end = 0;
 		if (result != PK_OK)
 		{
 			pd_table_return(&extent->table, &mark);
@@ -208,6 +207,8 @@ pd_extent_append(struct pd_extent *extent, struct iovec *iov, int count, uint64_
 			pthread_mutex_unlock(&extent->mutex);
 		}
 	}
+	/* whatever came of it: what was ahead of this append is not ahead of another one */
+	extent->table.ahead_begin = extent->table.ahead_end = 0;
 	pthread_mutex_unlock(&extent->io);
 	return result;
 }

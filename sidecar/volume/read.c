@@ -58,15 +58,17 @@ unpack(struct pd_cell *cell, struct pd_get *get, const pk_record *record, struct
 		if (plain == NULL)
 			return pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for a block");
 		rc = pd_decompress(plain->data, record, raw->data + at, err);
-		if (rc == PK_OK && pk_crc32c(0, plain->data, record->length) != record->crc32c)
-			rc = pd_fail(err, PK_ERR_CORRUPT, "the bytes of a block of bucket %" PRIu64 " do not match their checksum",
-						 record->bucket_id);
 	}
 	else if (record->payload_length != record->length)
 		rc = pd_fail(err, PK_ERR_CORRUPT, "an uncompressed record of bucket %" PRIu64 " has two lengths",
 					 record->bucket_id);
 	else
-		rc = PK_OK; /* the tag has proved these very bytes */
+		rc = PK_OK;
+	/* the tag has proved what the cipher was given; this proves what the sidecar was */
+	if (rc == PK_OK && !(get->crc_checked && plain == raw) &&
+		pk_crc32c(0, plain->data + plain_at, record->length) != record->crc32c)
+		rc = pd_fail(err, PK_ERR_CORRUPT, "the bytes of a block of bucket %" PRIu64 " do not match their checksum",
+					 record->bucket_id);
 	if (plain != raw)
 		pd_buffer_put(cell->buffers, rc == PK_OK ? raw : plain);
 	if (rc == PK_OK)

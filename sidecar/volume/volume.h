@@ -91,6 +91,7 @@ struct pd_get
 	uint32_t stored_length;
 	uint32_t length;
 	uint8_t hash[PK_SHA256_SIZE];
+	bool crc_checked;				  /* by whoever gets the bytes */
 	void (*done)(struct pd_get *get); /* exactly once, from any thread */
 
 	pk_error result;
