@@ -151,6 +151,7 @@ struct block
 	struct pd_put put;
 	uint8_t *body;
 	struct pd_latch *latch;
+	bool reader_checks; /* the checksum, when it is read */
 };
 
 static inline uint64_t
@@ -250,6 +251,7 @@ get_block(struct node *node, const struct block *block, bool *degraded)
 	get->stored_length = block->put.stored_length;
 	get->length = block->put.length;
 	memcpy(get->hash, block->put.hash, PK_SHA256_SIZE);
+	get->crc_checked = block->reader_checks;
 	get->done = get_done;
 	pd_latch_init(&reading.latch, 1);
 	pd_block_get(node->cell, get);
