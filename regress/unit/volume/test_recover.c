@@ -302,8 +302,9 @@ power_cuts_lose_nothing_acknowledged(void **state)
 	}
 }
 
+/* How long it takes is held against its limit where nothing else runs: t/016. */
 static void
-a_thousand_extents_start_in_two_seconds(void **state)
+a_thousand_extents_start(void **state)
 {
 	struct node node;
 	int64_t start, took;
@@ -335,7 +336,6 @@ a_thousand_extents_start_in_two_seconds(void **state)
 	start_node(&node);
 	took = pd_vfs_real.monotonic_us(&pd_vfs_real) - start;
 	print_message("1,002 sealed and 12 open extents (240 MiB): %lld ms\n", (long long) took / 1000);
-	assert_true(took < 2000000 || getenv("POCKET_SLOW") != NULL);
 	expect_recovered(&node, 503, BLOCKS, 3);
 	free_blocks(blocks, BLOCKS);
 	end_node(&node);
@@ -354,7 +354,7 @@ main(void)
 		cmocka_unit_test(rot_at_the_end_of_a_sealed_replica_is_not_copied_as_sound),
 		cmocka_unit_test(a_drive_that_was_away_is_brought_level),
 		cmocka_unit_test(power_cuts_lose_nothing_acknowledged),
-		cmocka_unit_test(a_thousand_extents_start_in_two_seconds),
+		cmocka_unit_test(a_thousand_extents_start),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
