@@ -220,6 +220,8 @@ pocket_path_lineage(PG_FUNCTION_ARGS)
 	Oid type = get_fn_expr_argtype(fcinfo->flinfo, 0);
 	int i;
 
+	if (!OidIsValid(type))
+		elog(ERROR, "the type of a path's array is not known");
 	for (i = count; i-- > 0; length = pk_path_parent(VARDATA_ANY(path), length))
 		paths[i] = PointerGetDatum(join(path, length, NULL, 0));
 	PG_RETURN_ARRAYTYPE_P(construct_array(paths, count, type, -1, false, TYPALIGN_INT));
