@@ -82,7 +82,7 @@ CREATE FUNCTION pocket.sha256_hash_extended(pocket.sha256, bigint) RETURNS bigin
 COMMENT ON FUNCTION pocket.sha256_hash_extended(pocket.sha256, bigint) IS 'hash';
 CREATE OPERATOR CLASS pocket.sha256_ops DEFAULT FOR TYPE pocket.sha256 USING btree AS
 	OPERATOR 1 pocket.<, OPERATOR 2 pocket.<=, OPERATOR 3 pocket.=, OPERATOR 4 pocket.>=, OPERATOR 5 pocket.>,
-	FUNCTION 1 pocket.sha256_cmp(pocket.sha256, pocket.sha256);
+	FUNCTION 1 pocket.sha256_cmp(pocket.sha256, pocket.sha256), FUNCTION 4 btequalimage(oid);
 CREATE OPERATOR CLASS pocket.sha256_hash_ops DEFAULT FOR TYPE pocket.sha256 USING hash AS
 	OPERATOR 1 pocket.=,
 	FUNCTION 1 pocket.sha256_hash(pocket.sha256), FUNCTION 2 pocket.sha256_hash_extended(pocket.sha256, bigint);
@@ -183,7 +183,7 @@ CREATE FUNCTION pocket.blocklist_hash_extended(pocket.blocklist, bigint) RETURNS
 COMMENT ON FUNCTION pocket.blocklist_hash_extended(pocket.blocklist, bigint) IS 'hash';
 CREATE OPERATOR CLASS pocket.blocklist_ops DEFAULT FOR TYPE pocket.blocklist USING btree AS
 	OPERATOR 1 pocket.<, OPERATOR 2 pocket.<=, OPERATOR 3 pocket.=, OPERATOR 4 pocket.>=, OPERATOR 5 pocket.>,
-	FUNCTION 1 pocket.blocklist_cmp(pocket.blocklist, pocket.blocklist);
+	FUNCTION 1 pocket.blocklist_cmp(pocket.blocklist, pocket.blocklist), FUNCTION 4 btequalimage(oid);
 CREATE OPERATOR CLASS pocket.blocklist_hash_ops DEFAULT FOR TYPE pocket.blocklist USING hash AS
 	OPERATOR 1 pocket.=,
 	FUNCTION 1 pocket.blocklist_hash(pocket.blocklist), FUNCTION 2 pocket.blocklist_hash_extended(pocket.blocklist, bigint);
@@ -296,7 +296,7 @@ CREATE FUNCTION pocket.version_vector_hash_extended(pocket.version_vector, bigin
 COMMENT ON FUNCTION pocket.version_vector_hash_extended(pocket.version_vector, bigint) IS 'hash';
 CREATE OPERATOR CLASS pocket.version_vector_ops DEFAULT FOR TYPE pocket.version_vector USING btree AS
 	OPERATOR 1 pocket.<, OPERATOR 2 pocket.<=, OPERATOR 3 pocket.=, OPERATOR 4 pocket.>=, OPERATOR 5 pocket.>,
-	FUNCTION 1 pocket.version_vector_cmp(pocket.version_vector, pocket.version_vector);
+	FUNCTION 1 pocket.version_vector_cmp(pocket.version_vector, pocket.version_vector), FUNCTION 4 btequalimage(oid);
 CREATE OPERATOR CLASS pocket.version_vector_hash_ops DEFAULT FOR TYPE pocket.version_vector USING hash AS
 	OPERATOR 1 pocket.=,
 	FUNCTION 1 pocket.version_vector_hash(pocket.version_vector), FUNCTION 2 pocket.version_vector_hash_extended(pocket.version_vector, bigint);
@@ -318,27 +318,27 @@ CREATE FUNCTION pocket.version_vector_concurrent(pocket.version_vector, pocket.v
 COMMENT ON FUNCTION pocket.version_vector_concurrent(pocket.version_vector, pocket.version_vector) IS 'implementation of <-> operator';
 CREATE OPERATOR pocket.<< (
 	LEFTARG = pocket.version_vector, RIGHTARG = pocket.version_vector, FUNCTION = pocket.version_vector_before,
-	COMMUTATOR = OPERATOR(pocket.>>), RESTRICT = contsel, JOIN = contjoinsel
+	COMMUTATOR = OPERATOR(pocket.>>), RESTRICT = matchingsel, JOIN = matchingjoinsel
 );
 COMMENT ON OPERATOR pocket.<< (pocket.version_vector, pocket.version_vector) IS 'is before';
 CREATE OPERATOR pocket.>> (
 	LEFTARG = pocket.version_vector, RIGHTARG = pocket.version_vector, FUNCTION = pocket.version_vector_after,
-	COMMUTATOR = OPERATOR(pocket.<<), RESTRICT = contsel, JOIN = contjoinsel
+	COMMUTATOR = OPERATOR(pocket.<<), RESTRICT = matchingsel, JOIN = matchingjoinsel
 );
 COMMENT ON OPERATOR pocket.>> (pocket.version_vector, pocket.version_vector) IS 'is after';
 CREATE OPERATOR pocket.<<= (
 	LEFTARG = pocket.version_vector, RIGHTARG = pocket.version_vector, FUNCTION = pocket.version_vector_before_equal,
-	COMMUTATOR = OPERATOR(pocket.>>=), RESTRICT = contsel, JOIN = contjoinsel
+	COMMUTATOR = OPERATOR(pocket.>>=), RESTRICT = matchingsel, JOIN = matchingjoinsel
 );
 COMMENT ON OPERATOR pocket.<<= (pocket.version_vector, pocket.version_vector) IS 'is before or equal';
 CREATE OPERATOR pocket.>>= (
 	LEFTARG = pocket.version_vector, RIGHTARG = pocket.version_vector, FUNCTION = pocket.version_vector_after_equal,
-	COMMUTATOR = OPERATOR(pocket.<<=), RESTRICT = contsel, JOIN = contjoinsel
+	COMMUTATOR = OPERATOR(pocket.<<=), RESTRICT = matchingsel, JOIN = matchingjoinsel
 );
 COMMENT ON OPERATOR pocket.>>= (pocket.version_vector, pocket.version_vector) IS 'is after or equal';
 CREATE OPERATOR pocket.<-> (
 	LEFTARG = pocket.version_vector, RIGHTARG = pocket.version_vector, FUNCTION = pocket.version_vector_concurrent,
-	COMMUTATOR = OPERATOR(pocket.<->), RESTRICT = contsel, JOIN = contjoinsel
+	COMMUTATOR = OPERATOR(pocket.<->), RESTRICT = matchingsel, JOIN = matchingjoinsel
 );
 COMMENT ON OPERATOR pocket.<-> (pocket.version_vector, pocket.version_vector) IS 'is concurrent with';
 CREATE FUNCTION pocket.version_vector_merge(pocket.version_vector, pocket.version_vector) RETURNS pocket.version_vector

@@ -1,6 +1,6 @@
 /*
  * pk_bytes.c
- *	  Comparison in constant time, base64url, hex and uuid text.
+ *	  Comparison in constant time, base64url, hex and uuid text, UTF-8.
  *
  * Decoders take just one form of each value: what decodes also encodes back to
  * the same text (hex digits of upper case aside).
@@ -162,4 +162,35 @@ pk_uuid_decode(uint8_t out[PK_UUID_SIZE], const char *text, size_t text_length)
 		text += 2;
 	}
 	return true;
+}
+
+size_t
+pk_utf8_decode(const uint8_t *text, size_t length, uint32_t *code)
+{
+	static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
+	uint8_t lead = text[0];
+	size_t size;
+	uint32_t value;
+
+	if (lead < 0x80)
+	{
+		*code = lead;
+		return 1;
+	}
+	if (lead < 0xc2 || lead > 0xf4)
+		return 0;
+	size = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+	if (length < size)
+		return 0;
+	value = lead & (0x7fu >> size);
+	for (size_t i = 1; i < size; i++)
+	{
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+		value = value << 6 | (text[i] & 0x3fu);
+	}
+	if (value < least[size] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
+		return 0;
+	*code = value;
+	return size;
 }

@@ -14,6 +14,11 @@
 #define PK_SHA256_SIZE 32
 #define PK_SHA256_HEX 64
 
+typedef struct pk_digest
+{
+	uint8_t bytes[PK_SHA256_SIZE];
+} pk_digest;
+
 extern void pk_sha256(uint8_t out[PK_SHA256_SIZE], const void *data, size_t length);
 
 /* CRC32C (Castagnoli, reflected, init and xorout ~0): pass 0 first, then the previous result to continue. */

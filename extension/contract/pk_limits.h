@@ -12,6 +12,10 @@
 #define PK_PATH_SIZE_MAX 16384 /* bytes of a whole path, with its namespace */
 #define PK_PATH_DEPTH_MAX 512  /* names in a path */
 
+#define PK_ACL_ENTRIES_MAX 1000	 /* principals in an ACL */
+#define PK_ACL_NAME_MAX 255		 /* bytes of UTF-8 in a principal's name */
+#define PK_CURSOR_ITEMS_MAX 1000 /* namespaces in a cursor */
+
 #define PK_BUCKET_SIZE_MAX (UINT64_C(16) << 30)
 #define PK_BUCKET_SIZE_MIN (UINT64_C(64) << 10)
 

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <stdint.h>
 
+#include "contract/pk_bytes.h"
 #include "contract/pk_unicode_table.h"
 
 #define COUNT(table) (sizeof(table) / sizeof((table)[0]))
@@ -30,41 +31,6 @@
 #define REPLACEMENT 0xfffdu
 
 _Static_assert(PK_NAME_KEY_MAX >= 3 * PK_NAME_SIZE_MAX, "what the table's maker proved");
-
-/*
- * The code point at text, of length > 0 bytes, and the bytes that it takes; 0
- * when they are not UTF-8.
- */
-static size_t
-decode_utf8(const unsigned char *text, size_t length, uint32_t *code)
-{
-	static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
-	unsigned char lead = text[0];
-	size_t size;
-	uint32_t value;
-
-	if (lead < 0x80)
-	{
-		*code = lead;
-		return 1;
-	}
-	if (lead < 0xc2 || lead > 0xf4)
-		return 0;
-	size = lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-	if (length < size)
-		return 0;
-	value = lead & (0x7fu >> size);
-	for (size_t i = 1; i < size; i++)
-	{
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-		value = value << 6 | (text[i] & 0x3fu);
-	}
-	if (value < least[size] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
-		return 0;
-	*code = value;
-	return size;
-}
 
 static size_t
 encode_utf8(char out[4], uint32_t code)
@@ -113,7 +79,7 @@ pk_name_check(const char *name, size_t length, size_t *at)
 	while (i < length)
 	{
 		uint32_t code;
-		size_t size = decode_utf8(text + i, length - i, &code);
+		size_t size = pk_utf8_decode(text + i, length - i, &code);
 
 		*at = i;
 		if (size == 0)
@@ -363,7 +329,7 @@ pk_name_key(char out[PK_NAME_KEY_MAX + 1], const char *name, size_t length)
 	assert(length <= PK_NAME_SIZE_MAX);
 	for (size_t i = 0; i < length;)
 	{
-		size_t size = decode_utf8((const unsigned char *) name + i, length - i, &codes[count]);
+		size_t size = pk_utf8_decode((const unsigned char *) name + i, length - i, &codes[count]);
 
 		/* the caller has checked the name; a byte that is none of UTF-8 must do no harm even so */
 		if (size == 0)

@@ -3,8 +3,7 @@
  *	  Type pocket.blocklist: the content of a file as the hashes and sizes of its
  *	  blocks, in order.  Text form: {hash:size,...}; {} is empty content.
  *
- * Sizes are 1 .. PK_BLOCK_SIZE_MAX.  Binary form, all integers in network order:
- *		int32 count, then count times: 32 bytes hash, int32 size
+ * Both forms are read and written by contract/pk_blocklist.h.
  *
  * A value's content size is at most POCKET_BLOCKLIST_COUNT_MAX blocks, 16 TiB.
  */
@@ -13,16 +12,12 @@
 
 #include "base/compat.h"
 
-#include "contract/pk_limits.h"
+#include "contract/pk_blocklist.h"
 #include "types/sha256.h"
 
 #define POCKET_BLOCKLIST_COUNT_MAX (4 * 1024 * 1024)
 
-typedef struct PocketBlock
-{
-	PocketSha256 hash;
-	uint32 size;
-} PocketBlock;
+typedef pk_listed_block PocketBlock;
 
 typedef struct PocketBlockList
 {

@@ -10,10 +10,7 @@
 
 #include "contract/pk_hash.h"
 
-typedef struct PocketSha256
-{
-	uint8 bytes[PK_SHA256_SIZE];
-} PocketSha256;
+typedef pk_digest PocketSha256;
 
 #define DatumGetPocketSha256(d) ((PocketSha256 *) DatumGetPointer(d))
 #define PG_GETARG_SHA256(n) DatumGetPocketSha256(PG_GETARG_DATUM(n))

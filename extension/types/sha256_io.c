@@ -8,6 +8,7 @@
 
 #include "contract/pk_bytes.h"
 #include "libpq/pqformat.h"
+#include "types/report.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(pocket_sha256_in);
@@ -40,13 +41,14 @@ pocket_sha256_in(PG_FUNCTION_ARGS)
 	while (at < length && isxdigit((unsigned char) text[at]))
 		at++;
 	if (at < length && at < PK_SHA256_HEX)
-		pocket_return_error(fcinfo->context, (Datum) 0,
-							(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-							 errmsg("invalid input syntax for type %s: \"%s\"", "pocket.sha256", text),
-							 errdetail("Character %zu is not a hexadecimal digit.", at + 1)));
+		pocket_return_error(
+			fcinfo->context, (Datum) 0,
+			(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
+			 errmsg("invalid input syntax for type %s: \"%.*s\"", "pocket.sha256", POCKET_CLIPPED(text)),
+			 errdetail("Character %d is not a hexadecimal digit.", pocket_character(text, at))));
 	pocket_return_error(fcinfo->context, (Datum) 0,
 						(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-						 errmsg("invalid input syntax for type %s: \"%s\"", "pocket.sha256", text),
+						 errmsg("invalid input syntax for type %s: \"%.*s\"", "pocket.sha256", POCKET_CLIPPED(text)),
 						 errdetail("A SHA-256 has %d hexadecimal digits, not %zu.", PK_SHA256_HEX, length)));
 }
 

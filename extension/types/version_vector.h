@@ -4,22 +4,19 @@
  *	  Text form: {replica:counter,...}; {} is before every change.
  *
  * A replica is 0 .. 2^63-1, a counter 1 .. 2^63-1; a replica that is not listed
- * has counter 0.  Values are sorted by replica, each replica once.  Binary form,
- * all integers in network order:
- *		int32 count, then count times: int64 replica, int64 counter, ascending
+ * has counter 0.  Values are sorted by replica, each replica once.  Both forms are
+ * read and written by contract/pk_vector.h.
  */
 #ifndef POCKET_VERSION_VECTOR_H
 #define POCKET_VERSION_VECTOR_H
 
 #include "base/compat.h"
 
+#include "contract/pk_vector.h"
+
 #define POCKET_VECTOR_COUNT_MAX 65535 /* replicas: 1 MiB */
 
-typedef struct PocketCounter
-{
-	int64 replica;
-	int64 counter;
-} PocketCounter;
+typedef pk_counter PocketCounter;
 
 typedef struct PocketVersionVector
 {

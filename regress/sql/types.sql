@@ -83,6 +83,17 @@ SELECT pocket.increment(('{' || string_agg(i || ':1', ',') || '}')::pocket.versi
 FROM generate_series(1, 65535) i;
 SELECT ('{' || string_agg(i || ':1', ',') || '}')::pocket.version_vector FROM generate_series(1, 65536) i;
 
+-- all vectors of two replicas with counters up to 3: the order against its definition, and the laws of the merge
+CREATE TABLE vectors AS SELECT i, j, v FROM generate_series(0, 3) i, generate_series(0, 3) j,
+	LATERAL (SELECT ('{' || concat_ws(',', CASE WHEN i > 0 THEN '1:' || i END, CASE WHEN j > 0 THEN '2:' || j END) || '}')::pocket.version_vector) x (v);
+SELECT count(*) AS pairs, bool_and((a.v <<= b.v) = (a.i <= b.i AND a.j <= b.j)) AS before_equal, bool_and((a.v << b.v) = (a.v <<= b.v AND a.v <> b.v)) AS before,
+	bool_and((a.v >> b.v) = (b.v << a.v)) AS after, bool_and((a.v >>= b.v) = (b.v <<= a.v)) AS after_equal, bool_and((a.v <-> b.v) = NOT (a.v <<= b.v OR b.v <<= a.v)) AS concurrent,
+	bool_and((a.v = b.v)::int + (a.v << b.v)::int + (a.v >> b.v)::int + (a.v <-> b.v)::int = 1) AS just_one,
+	bool_and(a.v | b.v = b.v | a.v) AS commutes, bool_and(a.v | a.v = a.v) AS idempotent, bool_and(a.v <<= (a.v | b.v) AND b.v <<= (a.v | b.v)) AS upper_bound
+FROM vectors a, vectors b;
+SELECT bool_and((a.v | b.v) | c.v = a.v | (b.v | c.v)) AS associates, bool_and(NOT (a.v <<= c.v AND b.v <<= c.v) OR (a.v | b.v) <<= c.v) AS least FROM vectors a, vectors b, vectors c;
+DROP TABLE vectors;
+
 -- btree and hash agree, and sort
 CREATE TABLE types (h pocket.sha256, l pocket.blocklist, v pocket.version_vector);
 INSERT INTO types SELECT pocket.digest(t), pocket.chunk(t), pocket.increment('{}', i % 7)
@@ -107,6 +118,12 @@ RESET ALL;
 SET search_path = public, pocket;
 SELECT amname, count(*), bool_and(amvalidate(o.oid)) AS valid FROM pg_opclass o JOIN pg_am a ON a.oid = opcmethod
 WHERE opcnamespace = 'pocket'::regnamespace GROUP BY amname ORDER BY amname;
+
+-- every operator: what the planner and the reader want to know of it
+SELECT oprname, oprleft::regtype, oprright::regtype FROM pg_operator WHERE oprnamespace = 'pocket'::regnamespace
+	AND (obj_description(oid, 'pg_operator') IS NULL OR (oprresult = 'boolean'::regtype AND (oprrest = 0 OR oprjoin = 0 OR oprcom = 0)));
+SELECT oid::regtype FROM pg_type t WHERE typnamespace = 'pocket'::regnamespace AND typtype = 'b' AND typcategory <> 'A' AND (typsend = 0 OR typreceive = 0
+	OR 2 <> (SELECT count(*) FROM pg_opclass WHERE opcintype = t.oid AND opcdefault) OR obj_description(oid, 'pg_type') IS NULL);
 
 -- binary forms: a round trip, and what is refused
 CREATE TABLE types_back (LIKE types);
@@ -156,6 +173,8 @@ SELECT pg_temp.binary('pocket.version_vector', '\x00000001' || int8send(-1) || i
 SELECT pg_temp.binary('pocket.version_vector', '\x00000002' || int8send(2) || int8send(1) || int8send(1) || int8send(1));
 SELECT pg_temp.binary('pocket.version_vector', '\x00000002' || int8send(1) || int8send(1) || int8send(1) || int8send(1));
 SELECT pg_temp.binary('pocket.version_vector', '\x00000002' || int8send(1) || int8send(3) || int8send(5) || int8send(4));
+SELECT length(pg_temp.binary('pocket.version_vector', int4send(65535) || string_agg(int8send(i) || int8send(1), '' ORDER BY i))) AS at_limit FROM generate_series(1, 65535) i;
+SELECT pg_temp.binary('pocket.version_vector', int4send(65536) || string_agg(int8send(i) || int8send(1), '' ORDER BY i)) FROM generate_series(1, 65536) i;
 DROP FUNCTION pg_temp.doubled, pg_temp.binary;
 DROP TABLE types, types_back, raw;
 DROP EXTENSION pocket;

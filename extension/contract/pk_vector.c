@@ -1,0 +1,127 @@
+/*
+ * pk_vector.c
+ *	  Parsing, decoding and encoding version vectors.
+ */
+#include "contract/pk_vector.h"
+
+#include <stdbool.h>
+
+#include "contract/pk_bytes.h"
+
+static const char *const replica_expected = "a replica of 0 to 9223372036854775807 is expected";
+static const char *const counter_expected = "a counter of 1 to 9223372036854775807 is expected";
+
+size_t
+pk_vector_count_text(const char *text, size_t length)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < length; i++)
+		count += text[i] == ':';
+	return count;
+}
+
+/* Decimal digits at *at, which is moved behind them; false when there are none or they do not fit. */
+static bool
+parse_number(int64_t *number, const char *text, size_t length, size_t *at)
+{
+	size_t i = *at;
+
+	*number = 0;
+	for (; i < length && text[i] >= '0' && text[i] <= '9'; i++)
+	{
+		if (__builtin_mul_overflow(*number, 10, number) || __builtin_add_overflow(*number, text[i] - '0', number))
+			return false;
+	}
+	if (i == *at)
+		return false;
+	*at = i;
+	return true;
+}
+
+/* Reads "replica:counter" at *at, which is moved behind it. */
+static const char *
+parse_counter(pk_counter *counter, const char *text, size_t length, size_t *at)
+{
+	if (!parse_number(&counter->replica, text, length, at))
+		return replica_expected;
+	if (*at == length || text[*at] != ':')
+		return "a colon is expected";
+	(*at)++;
+	if (*at == length || text[*at] == '0' || !parse_number(&counter->counter, text, length, at))
+		return counter_expected;
+	return NULL;
+}
+
+const char *
+pk_vector_parse(pk_counter *counters, size_t count, const char *text, size_t length, size_t *at)
+{
+	size_t found = 0;
+
+	*at = 0;
+	if (length == 0 || text[0] != '{')
+		return "an opening brace is expected";
+	*at = 1;
+	while (found > 0 || *at == length || text[*at] != '}')
+	{
+		pk_counter last;
+		/* one more than there are colons has none, and so is at fault */
+		const char *fault = parse_counter(found < count ? &counters[found] : &last, text, length, at);
+
+		if (fault != NULL)
+			return fault;
+		found++;
+		if (*at < length && text[*at] == '}')
+			break;
+		if (*at == length || text[*at] != ',')
+			return "a comma or a closing brace is expected";
+		(*at)++;
+	}
+	(*at)++;
+	return *at == length ? NULL : "nothing may follow the closing brace";
+}
+
+long
+pk_vector_count(const uint8_t *in, size_t length)
+{
+	size_t rest = length - PK_VECTOR_SIZE(0);
+
+	if (length < PK_VECTOR_SIZE(0) || rest % PK_COUNTER_SIZE != 0 || rest / PK_COUNTER_SIZE != pk_get_be32(in))
+		return -1;
+	return (long) (rest / PK_COUNTER_SIZE);
+}
+
+const char *
+pk_vector_decode(pk_counter *counters, size_t count, const uint8_t *in, size_t *at)
+{
+	int64_t after = -1;
+
+	for (size_t i = 0; i < count; i++)
+	{
+		const uint8_t *p = in + PK_VECTOR_SIZE(i);
+
+		counters[i].replica = (int64_t) pk_get_be64(p);
+		counters[i].counter = (int64_t) pk_get_be64(p + 8);
+		*at = PK_VECTOR_SIZE(i);
+		if (counters[i].replica < 0)
+			return replica_expected;
+		if (counters[i].replica <= after)
+			return "replicas must ascend";
+		*at += 8;
+		if (counters[i].counter < 1)
+			return counter_expected;
+		after = counters[i].replica;
+	}
+	return NULL;
+}
+
+void
+pk_vector_encode(uint8_t *out, const pk_counter *counters, size_t count)
+{
+	pk_put_be32(out, (uint32_t) count);
+	for (size_t i = 0; i < count; i++)
+	{
+		pk_put_be64(out + PK_VECTOR_SIZE(i), (uint64_t) counters[i].replica);
+		pk_put_be64(out + PK_VECTOR_SIZE(i) + 8, (uint64_t) counters[i].counter);
+	}
+}
