@@ -6,6 +6,7 @@
 
 #include "base/guc.h"
 #include "cell/cell.h"
+#include "journal/journal.h"
 #include "miscadmin.h"
 
 POCKET_MODULE_MAGIC;
@@ -18,5 +19,6 @@ _PG_init(void)
 	if (IsBinaryUpgrade)
 		return;
 	pocket_guc_init();
+	pocket_notify_init();
 	pocket_cell_init();
 }

@@ -28,6 +28,7 @@
 #include "base/guc.h"
 #include "base/spi.h"
 #include "blocks/blocks.h"
+#include "journal/journal.h"
 
 #define RESTART_S 10
 #define OPENER_LOCK_TIMEOUT "10s"
@@ -105,15 +106,40 @@ run_duty(const void *duty)
 }
 
 static void
-sleep_ms(long ms)
+notify_listeners(const void *arg)
 {
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms, PG_WAIT_EXTENSION);
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-	if (ConfigReloadPending)
+	PocketSession session;
+
+	if (!can_work())
+		return;
+	pocket_enter(&session);
+	pocket_notify_listeners();
+	pocket_leave(&session);
+}
+
+/* Between two rounds only listeners are served. */
+static void
+sleep_until_round(void)
+{
+	TimestampTz round = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pocket_coordinator_interval_ms);
+
+	for (;;)
 	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
+		long left;
+
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+		}
+		if (pocket_notify_due())
+			(void) in_transaction(notify_listeners, NULL, "notifying listeners");
+		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), round);
+		if (left <= 0)
+			return;
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, left, PG_WAIT_EXTENSION);
 	}
 }
 
@@ -134,7 +160,7 @@ pocket_coordinator_main(Datum arg)
 			counted = in_transaction(count_start, NULL, "counting a start");
 		for (Size i = 0; counted && found && i < lengthof(round_duties); i++)
 			(void) in_transaction(run_duty, round_duties[i], round_duties[i]);
-		sleep_ms(pocket_coordinator_interval_ms);
+		sleep_until_round();
 	}
 }
 

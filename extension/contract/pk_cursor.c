@@ -6,7 +6,7 @@
  *		 1	cell, uuid				21	count, u16			 n	CRC32C of all before it, u32
  *
  *	  An item:
- *		 0	ns_id, i64		 8	jid, i64		16	listed_depth, i32		20	listed_id, i64
+ *		 0	ns_id, i64		 8	jid, i64		16	listed, i64		24	at, i64
  */
 #include "contract/pk_cursor.h"
 
@@ -21,10 +21,10 @@
 #define AT_COUNT 21
 
 #define ITEM_JID 8
-#define ITEM_LISTED_DEPTH 16
-#define ITEM_LISTED_ID 20
+#define ITEM_LISTED 16
+#define ITEM_AT 24
 
-_Static_assert(AT_COUNT + 2 == PK_CURSOR_HEADER && ITEM_LISTED_ID + 8 == PK_CURSOR_ITEM, "fields fill their place");
+_Static_assert(AT_COUNT + 2 == PK_CURSOR_HEADER && ITEM_AT + 8 == PK_CURSOR_ITEM, "fields fill their place");
 _Static_assert(sizeof(pk_cursor_item) == 32, "an item has no padding of the compiler's");
 _Static_assert(PK_CURSOR_ITEMS_MAX <= UINT16_MAX, "the count has 16 bits");
 
@@ -50,8 +50,8 @@ pk_cursor_encode(uint8_t *out, const pk_cursor_head *head, const pk_cursor_item 
 	{
 		pk_put_be64(p, (uint64_t) items[i].ns_id);
 		pk_put_be64(p + ITEM_JID, (uint64_t) items[i].jid);
-		pk_put_be32(p + ITEM_LISTED_DEPTH, (uint32_t) items[i].listed_depth);
-		pk_put_be64(p + ITEM_LISTED_ID, (uint64_t) items[i].listed_id);
+		pk_put_be64(p + ITEM_LISTED, (uint64_t) items[i].listed);
+		pk_put_be64(p + ITEM_AT, (uint64_t) items[i].at);
 	}
 	pk_put_be32(p, pk_crc32c(0, out, (size_t) (p - out)));
 }
@@ -62,17 +62,14 @@ decode_item(pk_cursor_item *item, const uint8_t *in, int64_t after)
 {
 	item->ns_id = (int64_t) pk_get_be64(in);
 	item->jid = (int64_t) pk_get_be64(in + ITEM_JID);
-	item->listed_depth = (int32_t) pk_get_be32(in + ITEM_LISTED_DEPTH);
-	item->listed_id = (int64_t) pk_get_be64(in + ITEM_LISTED_ID);
-	item->zero = 0;
+	item->listed = (int64_t) pk_get_be64(in + ITEM_LISTED);
+	item->at = (int64_t) pk_get_be64(in + ITEM_AT);
 	if (item->ns_id <= after)
 		return 0;
-	if (item->jid < 0)
+	if (item->jid < 1)
 		return ITEM_JID;
-	if (item->listed_depth < 0)
-		return ITEM_LISTED_DEPTH;
-	if (item->listed_id < 0 || (item->listed_depth == 0 && item->listed_id != 0))
-		return ITEM_LISTED_ID;
+	if (item->listed < 0 || item->listed > item->jid)
+		return ITEM_LISTED;
 	return -1;
 }
 

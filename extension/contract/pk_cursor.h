@@ -24,22 +24,21 @@ typedef struct pk_cursor_head
 } pk_cursor_head;
 
 /*
- * Where the reader is in one namespace.  While listed_depth > 0 he is listing the
- * live tree, and has seen everything up to (listed_depth, listed_id); what comes
- * behind it is the journal after jid.  With listed_depth = 0 the journal after
- * jid is all that is left; listed_id is 0 then.
+ * Where the reader is in one namespace.  He is given the tree as it was when the
+ * journal ended at jid, as rows of the journal, and has had those up to listed;
+ * when that is jid, what comes is the journal behind it.  at is the time of the
+ * row jid: it tells this journal from another one that has come as far.
  */
 typedef struct pk_cursor_item
 {
-	int64_t ns_id; /* at least 1 */
-	int64_t jid;   /* at least 0 */
-	int64_t listed_id;
-	int32_t listed_depth;
-	int32_t zero; /* padding that is compared and hashed */
+	int64_t ns_id;	/* at least 1 */
+	int64_t jid;	/* at least 1: every journal begins with the root */
+	int64_t listed; /* 0 .. jid */
+	int64_t at;		/* as PostgreSQL counts: microseconds since 2000 */
 } pk_cursor_item;
 
 #define PK_CURSOR_HEADER 23 /* version, cell, incarnation, count */
-#define PK_CURSOR_ITEM 28
+#define PK_CURSOR_ITEM 32
 #define PK_CURSOR_CRC 4
 #define PK_CURSOR_SIZE(count) (PK_CURSOR_HEADER + (size_t) (count) *PK_CURSOR_ITEM + PK_CURSOR_CRC)
 

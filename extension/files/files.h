@@ -11,6 +11,7 @@
 #include "base/spi.h"
 #include "blocks/blocks.h"
 #include "tree/tree.h"
+#include "types/cursor.h"
 
 #define POCKET_OUTCOME_UNCHANGED "unchanged"
 
@@ -36,6 +37,14 @@ extern void pocket_check_not_null(FunctionCallInfo fcinfo, int argument, const c
 
 /* A text argument's path; the session need not be open. */
 extern void pocket_path_argument(PocketPath *path, FunctionCallInfo fcinfo, int argument);
+
+/* --- cursors (sync.c) --- */
+
+/* The namespace that a cursor reads; 22023 when it does not read just one, 42704 when caller has no such one. */
+extern void pocket_cursor_open(const PocketCursor *cursor, PocketNamespace *ns, Oid caller);
+
+/* Whether it is of this life of the journal, and the journal still has the row that it stands on. */
+extern bool pocket_cursor_holds(const PocketCursor *cursor);
 
 /* --- contents (change.c) --- */
 

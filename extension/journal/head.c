@@ -82,6 +82,7 @@ pocket_head_flush(PocketHead *head)
 	last_place = *(ItemPointer) DatumGetPointer(pocket_column(0, 1, &is_null));
 	head->place = last_place;
 	head->changed = false;
+	pocket_notify_changed(head->ns_id);
 	pocket_free_rows();
 }
 

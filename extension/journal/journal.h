@@ -131,4 +131,48 @@ extern int64 pocket_journal_deleted(int64 ns_id, int64 parent_id, const char *na
  */
 extern uint64 pocket_journal_history(int64 ns_id, int64 file_id, int64 before, long max);
 
+/* --- following (changes.c); as of the calling query --- */
+
+/*
+ * Leaves in SPI_tuptable, in the order of jid, at most max rows:
+ * POCKET_STATE_COLUMNS("jid"), op.
+ *
+ * live: what lived when the journal ended at jid, as rows behind `after`.
+ * after: all rows behind `after`.
+ */
+extern uint64 pocket_journal_live(int64 ns_id, int64 jid, int64 after, long max);
+extern uint64 pocket_journal_after(int64 ns_id, int64 after, long max);
+#define POCKET_JOURNAL_OP_COLUMN (POCKET_STATE_COLUMN_COUNT + 1)
+
+/* When the row was written; false when there is none (any more). */
+extern bool pocket_journal_time(int64 ns_id, int64 jid, TimestampTz *at);
+
+/* The jid of the last row; 0 when there is no such namespace. */
+extern int64 pocket_journal_end(int64 ns_id);
+
+/* The last row of an entry with a jid up to this; false when there is none. op is palloc'd. */
+extern bool pocket_journal_as_of(PocketState *state, char **op, int64 ns_id, int64 file_id, int64 jid);
+
+/* --- telling of changes (notify.c) --- */
+
+/* At library load; needs shared_preload_libraries. */
+extern void pocket_notify_init(void);
+
+/* Whoever waits for the namespace is woken when this transaction has been committed. */
+extern void pocket_notify_changed(int64 ns_id);
+
+/*
+ * From enter to leave the backend's latch is set when the namespace has changed; false when it will not be: then look from
+ * time to time.  A prepared transaction that is committed wakes nobody.
+ */
+extern bool pocket_notify_enter(int64 ns_id);
+extern void pocket_notify_leave(void);
+
+/*
+ * The coordinator's: from the first call on his latch is set by changes; whether there are any to be told, and NOTIFY
+ * pocket_<ns_id> for each, in a transaction.
+ */
+extern bool pocket_notify_due(void);
+extern void pocket_notify_listeners(void);
+
 #endif

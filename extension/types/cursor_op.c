@@ -46,9 +46,9 @@ compare_items(const pk_cursor_item *a, const pk_cursor_item *b)
 		return a->ns_id < b->ns_id ? -1 : 1;
 	if (a->jid != b->jid)
 		return a->jid < b->jid ? -1 : 1;
-	if (a->listed_depth != b->listed_depth)
-		return a->listed_depth < b->listed_depth ? -1 : 1;
-	return (a->listed_id > b->listed_id) - (a->listed_id < b->listed_id);
+	if (a->listed != b->listed)
+		return a->listed < b->listed ? -1 : 1;
+	return (a->at > b->at) - (a->at < b->at);
 }
 
 int

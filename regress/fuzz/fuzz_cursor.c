@@ -28,8 +28,8 @@ check(const uint8_t *bytes, size_t size, int count)
 			abort();
 		for (int i = 0; i < count; i++)
 		{
-			if (items[i].ns_id < 1 || items[i].jid < 0 || items[i].listed_depth < 0 || items[i].listed_id < 0 ||
-				items[i].zero != 0 || (i > 0 && items[i].ns_id <= items[i - 1].ns_id))
+			if (items[i].ns_id < 1 || items[i].jid < 1 || items[i].listed < 0 || items[i].listed > items[i].jid ||
+				(i > 0 && items[i].ns_id <= items[i - 1].ns_id))
 				abort();
 		}
 	}

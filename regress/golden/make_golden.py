@@ -13,7 +13,7 @@ derive.tsv        key id, secret, purpose, derived key
 token.tsv         name, key id, secret, method, flags, generation, cell, ns_id, bucket_id, offset, stored_length, length,
                   crc32c, incarnation, timeline, starts, hash, not_before, expires, nonce, text
 receipt.tsv       name, key id, secret, ns_id, cell, bucket_id, offset, stored_length, length, crc32c, hash, expires, text
-cursor.tsv        name, cell as uuid, incarnation, items as ns_id:jid:listed_depth:listed_id,..., bytes, text
+cursor.tsv        name, cell as uuid, incarnation, items as ns_id:jid:listed:at,..., bytes, text
 record.tsv        name, cell, codec, cipher, bucket_id, offset, durable, length, payload_length, crc32c, payload_crc32c,
                   hash, tag, header, associated data, nonce
 name_key.tsv      name, key
@@ -131,9 +131,9 @@ def capabilities():
 
 def cursor(name, cell, incarnation, *items):
     body = bytes([1]) + cell + struct.pack(">IH", incarnation, len(items))
-    body += b"".join(struct.pack(">qqiq", *item) for item in items)
+    body += b"".join(struct.pack(">qqqq", *item) for item in items)
     body += struct.pack(">I", crc32c(body))
-    assert len(body) == 27 + 28 * len(items)
+    assert len(body) == 27 + 32 * len(items)
     return (name, str(uuid.UUID(bytes=cell)), incarnation, ",".join(":".join(map(str, i)) for i in items), body,
             base64.urlsafe_b64encode(body).decode().rstrip("="))
 
@@ -142,10 +142,10 @@ def cursors():
     last = 2 ** 63 - 1
     write("cursor", [
         cursor("empty", CELL, 1),
-        cursor("one", CELL, 2 ** 31 - 1, (1, 0, 0, 0)),
-        cursor("listing", bytes(16), 3, (7, 12, 1, 0)),
-        cursor("several", b"\xff" * 16, 77, (1, 2 ** 32, 0, 0), (2, 5, 2, 99), (2 ** 40, 1, 0, 0)),
-        cursor("largest", CELL, 2 ** 31 - 1, (last, last, 2 ** 31 - 1, last))])
+        cursor("one", CELL, 2 ** 31 - 1, (1, 1, 1, 0)),
+        cursor("listing", bytes(16), 3, (7, 12, 0, 5)),
+        cursor("several", b"\xff" * 16, 77, (1, 2 ** 32, 2 ** 32, 848000000000000), (2, 5, 2, -99), (2 ** 40, 1, 1, 0)),
+        cursor("largest", CELL, 2 ** 31 - 1, (last, last, last, last))])
 
 
 def record(name, codec, cipher, bucket_id, offset, durable, length, payload_length, crc, payload_crc, digest, tag):

@@ -25,8 +25,8 @@ END $$;
 CREATE FUNCTION pg_temp.sealed(body bytea) RETURNS bytea LANGUAGE sql AS $$
 	SELECT body || substr(int8send(pg_temp.crc32c(body)), 5)
 $$;
-CREATE FUNCTION pg_temp.item(ns_id bigint, jid bigint, listed_depth integer DEFAULT 0, listed_id bigint DEFAULT 0) RETURNS bytea LANGUAGE sql AS $$
-	SELECT int8send(ns_id) || int8send(jid) || int4send(listed_depth) || int8send(listed_id)
+CREATE FUNCTION pg_temp.item(ns_id bigint, jid bigint, listed bigint DEFAULT 0, at bigint DEFAULT 0) RETURNS bytea LANGUAGE sql AS $$
+	SELECT int8send(ns_id) || int8send(jid) || int8send(listed) || int8send(at)
 $$;
 CREATE FUNCTION pg_temp.body(items bytea DEFAULT '', count integer DEFAULT 0, incarnation integer DEFAULT 7, version integer DEFAULT 1, cell text DEFAULT 'a0') RETURNS bytea LANGUAGE sql AS $$
 	SELECT substr(int4send(version), 4) || decode(repeat(cell, 16), 'hex') || int4send(incarnation) || substr(int4send(count), 3) || items
@@ -66,21 +66,22 @@ END $$;
 CREATE TABLE cases (id serial, what text, body bytea);
 INSERT INTO cases (what, body) VALUES
 	('empty', pg_temp.body()),
-	('one', pg_temp.body(pg_temp.item(1, 0), 1)),
+	('one', pg_temp.body(pg_temp.item(1, 1), 1)),
 	('listing', pg_temp.body(pg_temp.item(5, 77, 3, 12), 1)),
+	('listed', pg_temp.body(pg_temp.item(5, 77, 77, -12), 1)),
 	('version', pg_temp.body(version => 2)),
 	('incarnation 0', pg_temp.body(incarnation => 0)),
 	('incarnation', pg_temp.body(incarnation => -1)),
-	('count', pg_temp.body(pg_temp.item(1, 0), 2)),
-	('no namespace', pg_temp.body(pg_temp.item(0, 0), 1)),
-	('namespace', pg_temp.body(pg_temp.item(-1, 0), 1)),
+	('count', pg_temp.body(pg_temp.item(1, 1), 2)),
+	('no namespace', pg_temp.body(pg_temp.item(0, 1), 1)),
+	('namespace', pg_temp.body(pg_temp.item(-1, 1), 1)),
+	('no jid', pg_temp.body(pg_temp.item(1, 0), 1)),
 	('jid', pg_temp.body(pg_temp.item(1, -1), 1)),
-	('depth', pg_temp.body(pg_temp.item(1, 1, -1), 1)),
-	('id', pg_temp.body(pg_temp.item(1, 1, 1, -1), 1)),
-	('id without depth', pg_temp.body(pg_temp.item(1, 1, 0, 1), 1)),
-	('order', pg_temp.body(pg_temp.item(2, 0) || pg_temp.item(1, 0), 2)),
-	('twice', pg_temp.body(pg_temp.item(1, 0) || pg_temp.item(2, 0) || pg_temp.item(2, 1), 3)),
-	('cut', substr(pg_temp.body(pg_temp.item(1, 0), 1), 1, 50));
+	('listed before', pg_temp.body(pg_temp.item(1, 1, -1), 1)),
+	('listed beyond', pg_temp.body(pg_temp.item(1, 1, 2), 1)),
+	('order', pg_temp.body(pg_temp.item(2, 1) || pg_temp.item(1, 1), 2)),
+	('twice', pg_temp.body(pg_temp.item(1, 1) || pg_temp.item(2, 1) || pg_temp.item(2, 2), 3)),
+	('cut', substr(pg_temp.body(pg_temp.item(1, 1), 1), 1, 50));
 SELECT what, pg_temp.text(pg_temp.sealed(body)) FROM cases ORDER BY id;
 SELECT what, pg_temp.binary(pg_temp.sealed(body)) FROM cases ORDER BY id;
 SELECT pg_temp.text(set_byte(b, length(b) - 1, get_byte(b, length(b) - 1) # 1)), pg_temp.binary(set_byte(b, 30, 9)), pg_temp.binary('') FROM (SELECT pg_temp.sealed(body) FROM cases WHERE what = 'one') x (b);
@@ -98,7 +99,7 @@ SELECT overlay(text placing 'B' from 36)::pocket.cursor FROM golden WHERE name =
 
 -- order, indexes, joins
 CREATE TABLE cursors (c pocket.cursor, n integer);
-INSERT INTO cursors SELECT pg_temp.digits(pg_temp.sealed(pg_temp.body(pg_temp.item(1 + i % 3, i / 3), 1, 1 + i % 2, cell => CASE WHEN i % 5 = 0 THEN 'b0' ELSE 'a0' END)))::pocket.cursor, i FROM generate_series(1, 100) i;
+INSERT INTO cursors SELECT pg_temp.digits(pg_temp.sealed(pg_temp.body(pg_temp.item(1 + i % 3, 1 + i / 3), 1, 1 + i % 2, cell => CASE WHEN i % 5 = 0 THEN 'b0' ELSE 'a0' END)))::pocket.cursor, i FROM generate_series(1, 100) i;
 INSERT INTO cursors SELECT text::pocket.cursor, 0 FROM golden;
 INSERT INTO cursors SELECT * FROM cursors;
 CREATE INDEX cursors_btree ON cursors (c);

@@ -9,7 +9,7 @@
 
 #define ITEMS 8
 
-/* The items of a golden vector: ns_id:jid:listed_depth:listed_id, separated by commas. */
+/* The items of a golden vector: ns_id:jid:listed:at, separated by commas. */
 static int
 read_items(pk_cursor_item *items, char *text)
 {
@@ -24,8 +24,8 @@ read_items(pk_cursor_item *items, char *text)
 		assert_true(count <= ITEMS);
 		item->ns_id = strtoll(end, &end, 10);
 		item->jid = strtoll(end + 1, &end, 10);
-		item->listed_depth = (int32_t) strtol(end + 1, &end, 10);
-		item->listed_id = strtoll(end + 1, &end, 10);
+		item->listed = strtoll(end + 1, &end, 10);
+		item->at = strtoll(end + 1, &end, 10);
 		end += *end == ',';
 	}
 	return count;
@@ -66,7 +66,7 @@ static void
 every_flipped_bit_is_found(void **state)
 {
 	pk_cursor_head head = {.incarnation = 5};
-	pk_cursor_item items[2] = {{.ns_id = 3, .jid = 9}, {.ns_id = 4, .listed_depth = 2, .listed_id = 7}};
+	pk_cursor_item items[2] = {{.ns_id = 3, .jid = 9, .listed = 9}, {.ns_id = 4, .jid = 8, .listed = 7, .at = -6}};
 	uint8_t bytes[PK_CURSOR_SIZE(2)];
 	size_t at;
 
@@ -103,14 +103,14 @@ fields_out_of_range_are_named(void **state)
 		pk_cursor_item items[2];
 		size_t at;
 	} cases[] = {
-		{{{.ns_id = 0}, {.ns_id = 2}}, 23},
-		{{{.ns_id = -1}, {.ns_id = 2}}, 23},
-		{{{.ns_id = 1, .jid = -1}, {.ns_id = 2}}, 31},
-		{{{.ns_id = 1, .listed_depth = -1}, {.ns_id = 2}}, 39},
-		{{{.ns_id = 1, .listed_id = 1}, {.ns_id = 2}}, 43},
-		{{{.ns_id = 1, .listed_depth = 1, .listed_id = -1}, {.ns_id = 2}}, 43},
-		{{{.ns_id = 2}, {.ns_id = 1}}, 51},
-		{{{.ns_id = 2}, {.ns_id = 2}}, 51},
+		{{{.ns_id = 0, .jid = 1}, {.ns_id = 2, .jid = 1}}, 23},
+		{{{.ns_id = -1, .jid = 1}, {.ns_id = 2, .jid = 1}}, 23},
+		{{{.ns_id = 1, .jid = 0}, {.ns_id = 2, .jid = 1}}, 31},
+		{{{.ns_id = 1, .jid = -1}, {.ns_id = 2, .jid = 1}}, 31},
+		{{{.ns_id = 1, .jid = 1, .listed = -1}, {.ns_id = 2, .jid = 1}}, 39},
+		{{{.ns_id = 1, .jid = 1, .listed = 2}, {.ns_id = 2, .jid = 1}}, 39},
+		{{{.ns_id = 2, .jid = 1}, {.ns_id = 1, .jid = 1}}, 55},
+		{{{.ns_id = 2, .jid = 1}, {.ns_id = 2, .jid = 1}}, 55},
 	};
 
 	(void) state;

@@ -1,0 +1,376 @@
+/*
+ * sync.c
+ *	  Cursors and changes: how a client follows a namespace.
+ *
+ * A cursor begins with a listing: the tree as it was when the cursor was made,
+ * told as the journal rows that were the last of their files then.  After it
+ * comes the journal.  Both go forward by jid, so that a cursor is one position,
+ * and what is told twice is told alike: whoever applies rows as they come has a
+ * valid tree after each of them.
+ */
+#include "files/files.h"
+
+#include "base/guc.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "contract/pk_limits.h"
+#include "placement/placement.h"
+#include "types/cursor.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/memutils.h"
+
+PG_FUNCTION_INFO_V1(pocket_first_cursor);
+PG_FUNCTION_INFO_V1(pocket_latest_cursor);
+PG_FUNCTION_INFO_V1(pocket_changes);
+
+#define CHANGES_MAX 10000
+#define BATCH_ROWS 200
+#define OP_RESET "reset"
+
+/* op, the columns of a revision, parent_id, name, next */
+#define COLUMN_COUNT (POCKET_REVISION_COLUMN_COUNT + 4)
+
+typedef struct Row
+{
+	PocketState state;
+	char *op;
+} Row;
+
+typedef struct Reader
+{
+	ReturnSetInfo *result;
+	PocketNamespace ns;
+	PocketCursor *cursor; /* moves along; what a row gives as next */
+	pk_cursor_item *item; /* in it */
+	int64 told;
+	int64 max;
+	HTAB *folders; /* told before their turn in this page, because something below them was */
+	int64 near_id; /* the folder whose path is known; 0: none */
+	char near_path[PK_PATH_SIZE_MAX + 1];
+	MemoryContext batch;
+} Reader;
+
+/* --- cursors --- */
+
+static PocketCursor *
+new_cursor(int64 ns_id)
+{
+	PocketCursor *cursor = pocket_cursor_make(1);
+	PocketCell cell;
+
+	pocket_cell_identity(&cell);
+	memcpy(cursor->head.cell, cell.uuid, PK_UUID_SIZE);
+	cursor->head.incarnation = cell.epoch.incarnation;
+	cursor->items[0].ns_id = ns_id;
+	cursor->items[0].jid = pocket_journal_end(ns_id);
+	if (!pocket_journal_time(ns_id, cursor->items[0].jid, &cursor->items[0].at))
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("the journal of namespace " INT64_FORMAT " does not end where its head says", ns_id)));
+	return cursor;
+}
+
+/* {first,latest}_cursor(namespace) */
+static Datum
+make_cursor(FunctionCallInfo fcinfo, bool latest)
+{
+	char *name = PG_ARGISNULL(0) ? pocket_namespace : text_to_cstring(PG_GETARG_TEXT_PP(0));
+	PocketSession session;
+	PocketNamespace ns;
+	PocketCursor *cursor;
+	MemoryContext old;
+
+	if (name == NULL || name[0] == '\0')
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("no namespace is named"),
+						errhint("Give its name, or set pocket.namespace.")));
+	pocket_enter(&session);
+	pocket_namespace_open(&ns, name, session.caller, false);
+	old = MemoryContextSwitchTo(session.result_context);
+	cursor = new_cursor(ns.ns_id);
+	MemoryContextSwitchTo(old);
+	if (latest)
+		cursor->items[0].listed = cursor->items[0].jid;
+	pocket_leave(&session);
+	PG_RETURN_POINTER(cursor);
+}
+
+Datum
+pocket_first_cursor(PG_FUNCTION_ARGS)
+{
+	return make_cursor(fcinfo, false);
+}
+
+Datum
+pocket_latest_cursor(PG_FUNCTION_ARGS)
+{
+	return make_cursor(fcinfo, true);
+}
+
+/*
+ * A cursor is of this journal when the row that it stands on is: the time of a row is its mark.  After a restore to an
+ * earlier moment another row may have the number.
+ */
+bool
+pocket_cursor_holds(const PocketCursor *cursor)
+{
+	const pk_cursor_item *item = &cursor->items[0];
+	PocketCell cell;
+	TimestampTz at;
+
+	pocket_cell_identity(&cell);
+	return memcmp(cursor->head.cell, cell.uuid, PK_UUID_SIZE) == 0 &&
+		   cursor->head.incarnation == cell.epoch.incarnation && pocket_journal_time(item->ns_id, item->jid, &at) &&
+		   at == item->at;
+}
+
+void
+pocket_cursor_open(const PocketCursor *cursor, PocketNamespace *ns, Oid caller)
+{
+	if (cursor->count != 1)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("the cursor reads %d namespaces, not one", cursor->count)));
+	if (!pocket_namespace_find(ns, cursor->items[0].ns_id, caller))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the cursor's namespace does not exist")));
+}
+
+/* --- rows --- */
+
+static void
+put_row(const Reader *reader, const Row *row, const char *path)
+{
+	Datum values[COLUMN_COUNT];
+	bool nulls[COLUMN_COUNT] = {false};
+
+	values[0] = CStringGetTextDatum(row->op);
+	pocket_result_columns(values + 1, nulls + 1, &row->state, path, row->op);
+	values[COLUMN_COUNT - 3] = Int64GetDatum(row->state.parent_id);
+	values[COLUMN_COUNT - 2] = CStringGetTextDatum(row->state.name);
+	values[COLUMN_COUNT - 1] = PointerGetDatum(reader->cursor);
+	tuplestore_putvalues(reader->result->setResult, reader->result->setDesc, values, nulls);
+}
+
+/* The client forgets what it has, and begins with the cursor that it is given. */
+static void
+put_reset(const Reader *reader)
+{
+	Datum values[COLUMN_COUNT] = {0};
+	bool nulls[COLUMN_COUNT];
+
+	memset(nulls, true, sizeof(nulls));
+	values[0] = CStringGetTextDatum(OP_RESET);
+	values[1] = Int64GetDatum(reader->ns.ns_id);
+	values[COLUMN_COUNT - 1] = PointerGetDatum(new_cursor(reader->ns.ns_id));
+	nulls[0] = nulls[1] = nulls[COLUMN_COUNT - 1] = false;
+	tuplestore_putvalues(reader->result->setResult, reader->result->setDesc, values, nulls);
+}
+
+static void
+above_at(const Reader *reader, int64 file_id, int64 jid, Row *above)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (!pocket_journal_as_of(&above->state, &above->op, reader->ns.ns_id, file_id, jid))
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("folder " INT64_FORMAT " of namespace \"%s\" is not in the journal", file_id,
+							   reader->ns.name)));
+}
+
+/* The path of a folder when the journal ended at jid. */
+static char *
+folder_path(Reader *reader, int64 folder_id, int64 jid)
+{
+	char *path = pstrdup("");
+	int64 id = folder_id;
+
+	if (folder_id == reader->near_id)
+		return pstrdup(reader->near_path);
+	while (id != POCKET_ROOT_ID)
+	{
+		Row above;
+
+		above_at(reader, id, jid, &above);
+		path = psprintf("/%s%s", above.state.name, path);
+		id = above.state.parent_id;
+	}
+	path = psprintf("%s:%s", reader->ns.name, path[0] == '\0' ? "/" : path);
+	reader->near_id =
+		strlcpy(reader->near_path, path, sizeof(reader->near_path)) < sizeof(reader->near_path) ? folder_id : 0;
+	return path;
+}
+
+/* jid: where the journal ended when the row's path was what is told */
+static void
+tell(Reader *reader, const Row *row, int64 jid)
+{
+	put_row(reader, row, pocket_path_join(folder_path(reader, row->state.parent_id, jid), row->state.name));
+	reader->told++;
+}
+
+/* --- the listing --- */
+
+/* The folders above a row that come after it in the journal, the highest first: they were moved or changed later. */
+static List *
+later_folders(Reader *reader, const Row *row)
+{
+	List *folders = NIL;
+	int64 id = row->state.parent_id;
+
+	while (id != POCKET_ROOT_ID)
+	{
+		Row *above = palloc(sizeof(Row));
+
+		if (hash_search(reader->folders, &id, HASH_FIND, NULL) != NULL)
+			break;
+		above_at(reader, id, reader->item->jid, above);
+		if (above->state.rev < row->state.rev)
+			break; /* told, and so is all above it */
+		folders = lcons(above, folders);
+		id = above->state.parent_id;
+	}
+	return folders;
+}
+
+/* The row with what must come before it; false when the page has no room for all of that. A page has at least one. */
+static bool
+tell_listed(Reader *reader, const Row *row)
+{
+	List *folders;
+	ListCell *cell;
+
+	if (row->state.file_id == POCKET_ROOT_ID ||
+		hash_search(reader->folders, &row->state.file_id, HASH_FIND, NULL) != NULL)
+		return true;
+	folders = later_folders(reader, row);
+	if (reader->told > 0 && reader->told + list_length(folders) + 1 > reader->max)
+		return false;
+	foreach (cell, folders)
+	{
+		const Row *above = lfirst(cell);
+
+		(void) hash_search(reader->folders, &above->state.file_id, HASH_ENTER, NULL);
+		tell(reader, above, reader->item->jid);
+	}
+	reader->item->listed = row->state.rev;
+	tell(reader, row, reader->item->jid);
+	return true;
+}
+
+/* Copies what a query of the journal found. */
+static Row *
+read_rows(uint64 count)
+{
+	Row *rows = palloc(sizeof(Row) * Max(count, 1));
+
+	for (uint64 i = 0; i < count; i++)
+	{
+		pocket_state_read(&rows[i].state, i, false);
+		rows[i].op = pocket_column_text(i, POCKET_JOURNAL_OP_COLUMN);
+	}
+	pocket_free_rows();
+	return rows;
+}
+
+static long
+rows_wanted(const Reader *reader)
+{
+	return (long) Min(reader->max - reader->told, BATCH_ROWS);
+}
+
+static void
+read_listing(Reader *reader)
+{
+	while (reader->told < reader->max && reader->item->listed < reader->item->jid)
+	{
+		long wanted = rows_wanted(reader);
+		uint64 count;
+		Row *rows;
+
+		MemoryContextReset(reader->batch);
+		count = pocket_journal_live(reader->ns.ns_id, reader->item->jid, reader->item->listed, wanted);
+		rows = read_rows(count);
+		for (uint64 i = 0; i < count; i++)
+		{
+			if (!tell_listed(reader, &rows[i]))
+			{
+				reader->max = reader->told;
+				return;
+			}
+			reader->item->listed = rows[i].state.rev;
+		}
+		if (count < (uint64) wanted)
+			reader->item->listed = reader->item->jid;
+	}
+}
+
+/* --- the journal --- */
+
+static void
+read_journal(Reader *reader)
+{
+	uint64 count = 0;
+	long wanted = 0;
+
+	reader->near_id = 0;
+	while (reader->told < reader->max && count == (uint64) wanted)
+	{
+		Row *rows;
+
+		MemoryContextReset(reader->batch);
+		wanted = rows_wanted(reader);
+		count = pocket_journal_after(reader->ns.ns_id, reader->item->jid, wanted);
+		rows = read_rows(count);
+		for (uint64 i = 0; i < count; i++)
+		{
+			const PocketState *state = &rows[i].state;
+
+			reader->item->jid = reader->item->listed = state->rev;
+			reader->item->at = state->at;
+			if (state->kind == POCKET_FOLDER)
+				reader->near_id = 0; /* it or one below it may be called otherwise from here on */
+			if (state->file_id != POCKET_ROOT_ID)
+				tell(reader, &rows[i], state->rev);
+		}
+	}
+}
+
+static void
+read_page(Reader *reader)
+{
+	HASHCTL control = {.keysize = sizeof(int64), .entrysize = sizeof(int64), .hcxt = CurrentMemoryContext};
+	MemoryContext outer = CurrentMemoryContext;
+
+	reader->folders = hash_create("folders told early", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	reader->batch = AllocSetContextCreate(outer, "batch of changes", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(reader->batch);
+	read_listing(reader);
+	if (reader->told < reader->max)
+		read_journal(reader);
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(reader->batch);
+}
+
+/* changes(cursor, max) */
+Datum
+pocket_changes(PG_FUNCTION_ARGS)
+{
+	Reader *reader = palloc0(sizeof(Reader));
+	PocketSession session;
+
+	pocket_check_not_null(fcinfo, 0, "cursor");
+	pocket_check_not_null(fcinfo, 1, "max");
+	reader->max = PG_GETARG_INT32(1);
+	if (reader->max < 1 || reader->max > CHANGES_MAX)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("max must be between 1 and %d", CHANGES_MAX)));
+	reader->cursor = (PocketCursor *) PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(0));
+	reader->item = &reader->cursor->items[0];
+	InitMaterializedSRF(fcinfo, 0);
+	reader->result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	pocket_enter(&session);
+	pocket_cursor_open(reader->cursor, &reader->ns, session.caller);
+	if (pocket_cursor_holds(reader->cursor))
+		read_page(reader);
+	else
+		put_reset(reader);
+	pocket_leave(&session);
+	return (Datum) 0;
+}
