@@ -11,7 +11,7 @@ CREATE FUNCTION pocket.put(path text, content bytea, base pocket.version_vector 
 	mtime timestamptz DEFAULT NULL, attributes jsonb DEFAULT NULL) RETURNS pocket.revision
 	AS 'MODULE_PATHNAME', 'pocket_put' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION pocket.put(text, bytea, pocket.version_vector, text, timestamptz, jsonb) IS
-	'makes a file have this content; missing folders are made';
+	'makes a file have this content; missing folders are made.  With base, or in mode add, content that may not replace what is there is kept beside it as "NAME (conflicted copy from AUTHOR on DATE).EXT" (a date of UTC): the row returned is that copy, with outcome conflict, and a notice tells the path and the version of what stays';
 
 CREATE FUNCTION pocket.put_many(paths text[], contents bytea[], mtimes timestamptz[] DEFAULT NULL,
 	attributes jsonb[] DEFAULT NULL) RETURNS SETOF pocket.revision
@@ -58,6 +58,11 @@ COMMENT ON FUNCTION pocket.rm(text, boolean) IS 'removes a file or folder; its r
 CREATE FUNCTION pocket.history(path text) RETURNS SETOF pocket.revision
 	AS 'MODULE_PATHNAME', 'pocket_history' LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 1000 ROWS 10;
 COMMENT ON FUNCTION pocket.history(text) IS 'revisions of a file, newest first; also of one that was removed';
+
+CREATE FUNCTION pocket.restore(path text, rev bigint) RETURNS pocket.revision
+	AS 'MODULE_PATHNAME', 'pocket_restore' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.restore(text, bigint) IS
+	'gives a file, live or removed, the content and attributes of one of its revisions again; a removed folder comes back with what was removed with it';
 
 -- What the views (data.sql) are made of.
 CREATE FUNCTION pocket.owns(owner text) RETURNS boolean

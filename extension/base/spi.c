@@ -228,9 +228,11 @@ pocket_plan(PocketPlan *plan)
 	return made;
 }
 
+/* SPI goes on in its procedure's context: loops that bound their memory by one of their own are put back into theirs. */
 static uint64
-finish(const PocketPlan *plan, int result)
+finish(const PocketPlan *plan, int result, MemoryContext context)
 {
+	MemoryContextSwitchTo(context);
 	if (result < 0)
 		elog(ERROR, "SPI failed: %s: %s", SPI_result_code_string(result), plan->sql);
 	return SPI_processed;
@@ -239,7 +241,10 @@ finish(const PocketPlan *plan, int result)
 uint64
 pocket_select(PocketPlan *plan, const Datum *values, const char *nulls, bool fresh, long max)
 {
-	return finish(plan, SPI_execute_plan(pocket_plan(plan), unconstify(Datum *, values), nulls, !fresh, max));
+	MemoryContext context = CurrentMemoryContext;
+	int result = SPI_execute_plan(pocket_plan(plan), unconstify(Datum *, values), nulls, !fresh, max);
+
+	return finish(plan, result, context);
 }
 
 uint64
@@ -257,6 +262,7 @@ pocket_read(PocketPlan *plan, const Datum *values, const char *nulls)
 uint64
 pocket_latest(PocketPlan *plan, const Datum *values, const char *nulls)
 {
+	MemoryContext context = CurrentMemoryContext;
 	SPIPlanPtr prepared = pocket_plan(plan);
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 	int result;
@@ -264,7 +270,7 @@ pocket_latest(PocketPlan *plan, const Datum *values, const char *nulls)
 	result =
 		SPI_execute_snapshot(prepared, unconstify(Datum *, values), nulls, snapshot, InvalidSnapshot, true, false, 0);
 	UnregisterSnapshot(snapshot);
-	return finish(plan, result);
+	return finish(plan, result, context);
 }
 
 Datum

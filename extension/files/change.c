@@ -60,15 +60,15 @@ pocket_puts_store(const PocketNamespace *ns, PocketPut **puts, int count)
 	return receipts;
 }
 
-static bool
-same_content(const PocketPut *put, const PocketState *state)
+bool
+pocket_put_same_content(const PocketPut *put, const PocketState *state)
 {
 	return state->kind == POCKET_FILE && state->size == (int64) put->length && state->content_hash != NULL &&
 		   pocket_sha256_compare(state->content_hash, &put->content_hash) == 0;
 }
 
-static bool
-same_metadata(const PocketPut *put, const PocketState *state)
+bool
+pocket_put_same_metadata(const PocketPut *put, const PocketState *state)
 {
 	if (put->has_mtime && (!state->has_mtime || state->mtime != put->mtime))
 		return false;
@@ -104,35 +104,75 @@ fill_state(PocketState *state, const PocketPut *put, const PocketState *before, 
 	}
 }
 
+void
+pocket_put_create(PocketHead *head, const PocketNamespace *ns, const PocketPut *put, PocketReceipts *receipts,
+				  PocketState *state, const char *author)
+{
+	fill_state(state, put, NULL, false);
+	if (state->blocks != NULL)
+		pocket_blocks_hold(ns->ns_id, receipts, NULL, state->blocks);
+	pocket_entry_add(head, ns, state, author);
+}
+
+/*
+ * The version of an edit whose file has been deleted meanwhile: after the edit's
+ * base, and after the deletion.
+ */
+static PocketVersionVector *
+version_after_deletion(const PocketNamespace *ns, const PocketPut *put, const PocketSpot *spot)
+{
+	PocketVersionVector *deleted = NULL;
+
+	if (spot->known == put->path.depth - 1)
+		deleted = pocket_journal_deleted_version(ns->ns_id, spot->parent_id, put->path.names[put->path.depth - 1]);
+	return deleted == NULL ? put->base : pocket_vector_merge(put->base, deleted);
+}
+
+static void
+create(PocketHead *head, const PocketNamespace *ns, const PocketPut *put, PocketReceipts *receipts, PocketSpot *spot,
+	   const char *author)
+{
+	PocketVersionVector *version = put->base == NULL ? NULL : version_after_deletion(ns, put, spot);
+
+	pocket_parents_make(head, ns, &put->path, spot, author);
+	pocket_state_init(&spot->state, POCKET_FILE, spot->parent_id, put->path.names[put->path.depth - 1]);
+	spot->state.version = version;
+	pocket_put_create(head, ns, put, receipts, &spot->state, author);
+}
+
 const char *
 pocket_put_apply(PocketHead *head, const PocketNamespace *ns, const PocketPut *put, PocketReceipts *receipts,
 				 const PocketFolder *near, PocketSpot *spot, const char *author)
 {
 	PocketState before;
+	bool conflict;
 	bool keep_content;
 
 	pocket_resolve(spot, ns, &put->path, near, true, true);
 	if (!spot->exists)
 	{
-		pocket_parents_make(head, ns, &put->path, spot, author);
-		pocket_state_init(&spot->state, POCKET_FILE, spot->parent_id, put->path.names[put->path.depth - 1]);
-		fill_state(&spot->state, put, NULL, false);
-		if (spot->state.blocks != NULL)
-			pocket_blocks_hold(ns->ns_id, receipts, NULL, spot->state.blocks);
-		pocket_entry_add(head, ns, &spot->state, author);
+		create(head, ns, put, receipts, spot, author);
 		return POCKET_OP_CREATED;
 	}
-	if (spot->state.kind == POCKET_FOLDER)
-		pocket_check_file(spot);
 	before = spot->state;
-	keep_content = same_content(put, &before);
+	conflict = pocket_put_conflicts(put, &before);
+	if (before.kind == POCKET_FOLDER && !conflict)
+		pocket_check_file(spot);
+	keep_content = pocket_put_same_content(put, &before);
 	if (keep_content && !put->is_inline)
 		pocket_blocks_index(receipts, put->blocks);
-	if (keep_content && same_metadata(put, &before))
+	if (keep_content && (conflict || pocket_put_same_metadata(put, &before)))
 		return POCKET_OUTCOME_UNCHANGED;
+	if (conflict)
+	{
+		pocket_put_aside(head, ns, put, receipts, spot, author);
+		return POCKET_OUTCOME_CONFLICT;
+	}
 	fill_state(&spot->state, put, &before, keep_content);
 	if (!keep_content && spot->state.blocks != NULL)
 		pocket_blocks_hold(ns->ns_id, receipts, before.blocks, spot->state.blocks);
+	if (put->base != NULL)
+		spot->state.version = pocket_vector_merge(before.version, put->base);
 	pocket_entry_change(head, ns, &before, &spot->state, POCKET_OP_UPDATED, author);
 	return POCKET_OP_UPDATED;
 }

@@ -14,6 +14,7 @@
 #include "types/cursor.h"
 
 #define POCKET_OUTCOME_UNCHANGED "unchanged"
+#define POCKET_OUTCOME_CONFLICT "conflict"
 
 /* --- results (result.c) --- */
 
@@ -48,11 +49,20 @@ extern bool pocket_cursor_holds(const PocketCursor *cursor);
 
 /* --- contents (change.c) --- */
 
+typedef enum PocketPutMode
+{
+	POCKET_PUT_OVERWRITE, /* the last writer wins, unless there is a base */
+	POCKET_PUT_ADD,		  /* what is there already is in conflict */
+	POCKET_PUT_UPDATE	  /* there is a base */
+} PocketPutMode;
+
 /* One file to be put. */
 typedef struct PocketPut
 {
 	/* given */
 	PocketPath path;
+	PocketPutMode mode;
+	PocketVersionVector *base; /* the version that the content was made from; NULL: any */
 	const char *data;
 	Size length;
 	bool has_mtime;
@@ -80,6 +90,14 @@ extern void pocket_check_attributes(const Jsonb *attributes);
 /* 42809 unless what is at spot is a file. */
 extern void pocket_check_file(const PocketSpot *spot);
 
+/* Whether put's content is that of state, and whether nothing else that put gives differs. */
+extern bool pocket_put_same_content(const PocketPut *put, const PocketState *state);
+extern bool pocket_put_same_metadata(const PocketPut *put, const PocketState *state);
+
+/* Makes a file of put where state says, which pocket_state_init() made: holders, entry and journal. */
+extern void pocket_put_create(PocketHead *head, const PocketNamespace *ns, const PocketPut *put,
+							  PocketReceipts *receipts, PocketState *state, const char *author);
+
 /*
  * Makes the file what put says, under the head lock: parents, holders, entry and
  * journal.  near: see pocket_resolve; it is moved to the file's folder.  *spot has the
@@ -88,5 +106,20 @@ extern void pocket_check_file(const PocketSpot *spot);
 extern const char *pocket_put_apply(PocketHead *head, const PocketNamespace *ns, const PocketPut *put,
 									PocketReceipts *receipts, const PocketFolder *near, PocketSpot *spot,
 									const char *author);
+
+/* --- conflicts (conflict.c) --- */
+
+/* 22003 or 54000 unless base leaves later versions room to grow. */
+extern void pocket_check_base(const PocketVersionVector *base);
+
+/* Whether put may not replace what is at its path, unless that has the same content. */
+extern bool pocket_put_conflicts(const PocketPut *put, const PocketState *current);
+
+/*
+ * Keeps put beside what is at spot, which is told in a notice, as a conflicted
+ * copy; *spot is then the copy.  The same copy is not made twice.
+ */
+extern void pocket_put_aside(PocketHead *head, const PocketNamespace *ns, const PocketPut *put,
+							 PocketReceipts *receipts, PocketSpot *spot, const char *author);
 
 #endif

@@ -214,6 +214,7 @@ pocket_rm(PG_FUNCTION_ARGS)
 	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
 	pocket_head_lock(&head, ns.ns_id);
 	pocket_resolve_existing(&spot, &ns, &path, true, false);
+	pocket_head_one_moment(&head);
 	if (spot.state.kind == POCKET_FOLDER && has_children(ns.ns_id, spot.state.file_id))
 	{
 		if (!recursive)

@@ -17,19 +17,20 @@
 PG_FUNCTION_INFO_V1(pocket_put);
 PG_FUNCTION_INFO_V1(pocket_put_many);
 
-/* The modes of api.md: all are known, one is built. */
-static void
-check_mode(const char *mode, bool has_base)
+static PocketPutMode
+parse_mode(const char *mode, const PocketVersionVector *base)
 {
-	if (strcmp(mode, "overwrite") != 0 && strcmp(mode, "add") != 0 && strcmp(mode, "update") != 0)
+	if (strcmp(mode, "overwrite") == 0)
+		return POCKET_PUT_OVERWRITE;
+	if (strcmp(mode, "add") == 0)
+		return POCKET_PUT_ADD;
+	if (strcmp(mode, "update") != 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("unknown mode \"%s\"", mode),
 						errhint("Modes are \"add\", \"overwrite\" and \"update\".")));
-	if (strcmp(mode, "update") == 0 && !has_base)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("mode \"update\" needs a base version")));
-	if (strcmp(mode, "overwrite") != 0 || has_base)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("conflict detection is not supported in this release"),
-				 errhint("Use mode \"overwrite\" without a base version: the last writer wins.")));
+	if (base == NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("mode \"update\" needs a base version"),
+						errhint("The base is the version that pocket.stat() told before the content was changed.")));
+	return POCKET_PUT_UPDATE;
 }
 
 /* An upload is not begun for what cannot be put; this is looked at again under the lock. */
@@ -42,7 +43,7 @@ check_early(const PocketNamespace *ns, const PocketPut *put)
 	if (put->length <= (Size) pocket_inline_limit)
 		return;
 	pocket_resolve(&spot, ns, &put->path, NULL, true, false);
-	if (spot.exists && spot.state.kind == POCKET_FOLDER)
+	if (spot.exists && spot.state.kind == POCKET_FOLDER && !pocket_put_conflicts(put, &spot.state))
 		pocket_check_file(&spot);
 }
 
@@ -71,7 +72,10 @@ pocket_put(PG_FUNCTION_ARGS)
 	pocket_check_not_null(fcinfo, 1, "content");
 	pocket_check_not_null(fcinfo, 3, "mode");
 	PreventCommandIfReadOnly("pocket.put()");
-	check_mode(text_to_cstring(PG_GETARG_TEXT_PP(3)), !PG_ARGISNULL(2));
+	put.base = PG_ARGISNULL(2) ? NULL : PG_GETARG_VERSION_VECTOR(2);
+	put.mode = parse_mode(text_to_cstring(PG_GETARG_TEXT_PP(3)), put.base);
+	if (put.base != NULL)
+		pocket_check_base(put.base);
 	pocket_path_argument(&put.path, fcinfo, 0);
 	bytes_of(&put, PG_GETARG_BYTEA_PP(1));
 	put.has_mtime = !PG_ARGISNULL(4);

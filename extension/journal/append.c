@@ -67,11 +67,18 @@ pocket_state_read(PocketState *state, uint64 row, bool with_content)
 	}
 }
 
+/* Whether after op an entry is at a path where it was not. */
+static bool
+arrives(const char *op)
+{
+	return strcmp(op, POCKET_OP_UPDATED) != 0 && strcmp(op, POCKET_OP_DELETED) != 0;
+}
+
 /* Time does not go back along a journal, whatever the clock does. */
 static void
-stamp(PocketHead *head, PocketState *state, const char *author)
+stamp(PocketHead *head, PocketState *state, const char *op, const char *author)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz now = head->moment != 0 ? head->moment : GetCurrentTimestamp();
 
 	head->jid++;
 	head->at = Max(head->at, now);
@@ -80,6 +87,8 @@ stamp(PocketHead *head, PocketState *state, const char *author)
 	state->rev = head->jid;
 	state->at = head->at;
 	state->author = pstrdup(author);
+	if (arrives(op) && head->jid > 1)
+		state->version = pocket_vector_raise(state->version, pocket_device, head->jid - 1);
 	state->version = pocket_vector_increment(state->version, pocket_device);
 }
 
@@ -97,7 +106,7 @@ pocket_journal_append(PocketHead *head, PocketState *state, const char *op, cons
 	Datum values[16];
 	char nulls[16];
 
-	stamp(head, state, author);
+	stamp(head, state, op, author);
 	memset(nulls, ' ', sizeof(nulls));
 	values[0] = Int64GetDatum(state->ns_id);
 	values[1] = Int64GetDatum(state->rev);

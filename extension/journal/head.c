@@ -86,6 +86,12 @@ pocket_head_flush(PocketHead *head)
 	pocket_free_rows();
 }
 
+void
+pocket_head_one_moment(PocketHead *head)
+{
+	head->moment = Max(head->at + 1, GetCurrentTimestamp());
+}
+
 int64
 pocket_head_next_file(PocketHead *head)
 {

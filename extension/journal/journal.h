@@ -82,6 +82,7 @@ typedef struct PocketHead
 	int64 used;
 	TimestampTz at;
 	int64 quota;		   /* -1: none */
+	TimestampTz moment;	   /* of all rows of one change that has several; 0: each has its own */
 	ItemPointerData place; /* where the row's locked version is */
 	bool changed;
 } PocketHead;
@@ -91,6 +92,12 @@ extern void pocket_head_lock(PocketHead *head, int64 ns_id);
 
 /* Writes the row if anything changed; once for all changes of a statement's call. */
 extern void pocket_head_flush(PocketHead *head);
+
+/*
+ * All rows that follow are of one moment, later than any row before: so what one
+ * rm removed can be told from what others did, and from the journal alone.
+ */
+extern void pocket_head_one_moment(PocketHead *head);
 
 /* The id of an entry that is about to be made. */
 extern int64 pocket_head_next_file(PocketHead *head);
@@ -109,10 +116,15 @@ extern bool pocket_quota_fits(int64 ns_id, int64 growth, bool complain);
 #define POCKET_OP_UPDATED "updated"
 #define POCKET_OP_DELETED "deleted"
 #define POCKET_OP_MOVED "moved"
+#define POCKET_OP_RESTORED "restored"
 
 /*
- * Appends the state after a change by author: rev and at are set, the version is
- * raised (NULL: begun) by pocket.device's counter.
+ * Appends the state after a change by author: rev and at are set, and the
+ * version is raised by pocket.device's counter.  When an entry comes to a path
+ * (anything but an update or a deletion) the counter is at least the jid: above
+ * all that this replica's counters were until then, so that no entry has a
+ * version that one before it at the same path has had, and no base is taken for
+ * that of another file.
  */
 extern void pocket_journal_append(PocketHead *head, PocketState *state, const char *op, const char *author);
 
@@ -124,6 +136,27 @@ extern bool pocket_journal_last_place(int64 ns_id, int64 file_id, int64 *parent_
 
 /* The last entry that was deleted out of a folder under this very name; 0 when there is none. */
 extern int64 pocket_journal_deleted(int64 ns_id, int64 parent_id, const char *name);
+
+/* --- what was, as committed or done now (past.c): under the head lock, before a change --- */
+
+/* The revision jid, of whatever entry, with its content; false when there is none. op is palloc'd. */
+extern bool pocket_journal_at(PocketState *state, char **op, int64 ns_id, int64 jid);
+
+/* The last journal row of an entry, without content; false when there is none. */
+extern bool pocket_journal_last(PocketState *state, int64 ns_id, int64 file_id);
+
+/* Gives state the content that its file_id's last revision before jid has; false when that is no more. */
+extern bool pocket_journal_content_before(PocketState *state, int64 jid);
+
+/* The version of what was deleted last out of a folder under this very name; NULL when there is none. */
+extern PocketVersionVector *pocket_journal_deleted_version(int64 ns_id, int64 parent_id, const char *name);
+
+/*
+ * Leaves the deletions of one moment in SPI_tuptable that are among the max rows
+ * before a jid, last first: POCKET_STATE_COLUMNS("jid"), and whether the entry
+ * has come back since.  Fewer than max: there are no more.
+ */
+extern uint64 pocket_journal_deletions(int64 ns_id, int64 before, TimestampTz moment, int64 max);
 
 /*
  * Leaves the revisions of an entry with a jid below before in SPI_tuptable,

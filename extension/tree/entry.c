@@ -49,8 +49,9 @@ entry_row(const PocketNamespace *ns, const PocketState *state, Datum *values, ch
 	values[15] = TimestampTzGetDatum(state->at);
 }
 
-void
-pocket_entry_add(PocketHead *head, const PocketNamespace *ns, PocketState *state, const char *author)
+/* The entry of state, which has its file_id. */
+static void
+insert_entry(PocketHead *head, const PocketNamespace *ns, PocketState *state, const char *op, const char *author)
 {
 	static PocketPlan insert = {
 		"INSERT INTO pocket_data.entry (ns_id, file_id, parent_id, name, name_key, kind, rev, size, blocks, inline, "
@@ -60,11 +61,23 @@ pocket_entry_add(PocketHead *head, const PocketNamespace *ns, PocketState *state
 	Datum values[ENTRY_ARG_COUNT];
 	char nulls[ENTRY_ARG_COUNT];
 
-	state->file_id = pocket_head_next_file(head);
 	pocket_head_account(head, state->size);
-	pocket_journal_append(head, state, POCKET_OP_CREATED, author);
+	pocket_journal_append(head, state, op, author);
 	entry_row(ns, state, values, nulls);
 	(void) pocket_write(&insert, values, nulls);
+}
+
+void
+pocket_entry_add(PocketHead *head, const PocketNamespace *ns, PocketState *state, const char *author)
+{
+	state->file_id = pocket_head_next_file(head);
+	insert_entry(head, ns, state, POCKET_OP_CREATED, author);
+}
+
+void
+pocket_entry_restore(PocketHead *head, const PocketNamespace *ns, PocketState *state, const char *author)
+{
+	insert_entry(head, ns, state, POCKET_OP_RESTORED, author);
 }
 
 void

@@ -121,7 +121,10 @@ extern void pocket_state_init(PocketState *state, PocketKind kind, int64 parent_
 
 extern void pocket_entry_add(PocketHead *head, const PocketNamespace *ns, PocketState *state, const char *author);
 
-/* before: the state that is replaced; op "updated" or "moved". */
+/* An entry that was removed lives again, with the file_id and from the version that state has. */
+extern void pocket_entry_restore(PocketHead *head, const PocketNamespace *ns, PocketState *state, const char *author);
+
+/* before: the state that is replaced; op "updated", "moved" or "restored". */
 extern void pocket_entry_change(PocketHead *head, const PocketNamespace *ns, const PocketState *before,
 								PocketState *state, const char *op, const char *author);
 

@@ -1,6 +1,7 @@
 /*
  * version_vector.h
- *	  Type pocket.version_vector: how often each replica has changed a file.
+ *	  Type pocket.version_vector: how far each replica's changes of a file have
+ *	  come, as a counter that grows with each of them.
  *	  Text form: {replica:counter,...}; {} is before every change.
  *
  * A replica is 0 .. 2^63-1, a counter 1 .. 2^63-1; a replica that is not listed
@@ -51,5 +52,14 @@ extern PocketVectorOrder pocket_vector_order(const PocketVersionVector *a, const
 extern PocketVersionVector *pocket_vector_increment(const PocketVersionVector *vector, int64 replica);
 
 extern int64 pocket_vector_counter(const PocketVersionVector *vector, int64 replica);
+
+/* The least vector that neither is after; 54000 when it would have too many replicas. */
+extern PocketVersionVector *pocket_vector_merge(const PocketVersionVector *a, const PocketVersionVector *b);
+
+/* A copy of vector (NULL is {}) in which replica's counter is at least counter, which is positive. */
+extern PocketVersionVector *pocket_vector_raise(const PocketVersionVector *vector, int64 replica, int64 counter);
+
+/* The text form, for messages; palloc'd. */
+extern char *pocket_vector_text(const PocketVersionVector *vector);
 
 #endif

@@ -73,10 +73,9 @@ pocket_version_vector_in(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(vector);
 }
 
-Datum
-pocket_version_vector_out(PG_FUNCTION_ARGS)
+char *
+pocket_vector_text(const PocketVersionVector *vector)
 {
-	PocketVersionVector *vector = PG_GETARG_VERSION_VECTOR(0);
 	StringInfoData text;
 	int32 i;
 
@@ -86,7 +85,13 @@ pocket_version_vector_out(PG_FUNCTION_ARGS)
 		appendStringInfo(&text, "%s" INT64_FORMAT ":" INT64_FORMAT, i > 0 ? "," : "", vector->counters[i].replica,
 						 vector->counters[i].counter);
 	appendStringInfoChar(&text, '}');
-	PG_RETURN_CSTRING(text.data);
+	return text.data;
+}
+
+Datum
+pocket_version_vector_out(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_CSTRING(pocket_vector_text(PG_GETARG_VERSION_VECTOR(0)));
 }
 
 static POCKET_NORETURN void

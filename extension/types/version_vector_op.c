@@ -73,8 +73,8 @@ pocket_vector_order(const PocketVersionVector *a, const PocketVersionVector *b)
 	return more ? POCKET_VECTOR_AFTER : POCKET_VECTOR_EQUAL;
 }
 
-static PocketVersionVector *
-merge(const PocketVersionVector *a, const PocketVersionVector *b)
+PocketVersionVector *
+pocket_vector_merge(const PocketVersionVector *a, const PocketVersionVector *b)
 {
 	int32 i = 0;
 	int32 j = 0;
@@ -156,6 +156,17 @@ pocket_vector_increment(const PocketVersionVector *vector, int64 replica)
 	result->counters[at].replica = replica;
 	result->counters[at].counter = found ? result->counters[at].counter + 1 : 1;
 	return result;
+}
+
+PocketVersionVector *
+pocket_vector_raise(const PocketVersionVector *vector, int64 replica, int64 counter)
+{
+	PocketVersionVector *least = pocket_vector_make(1);
+
+	check_replica(replica);
+	least->counters[0].replica = replica;
+	least->counters[0].counter = counter;
+	return vector == NULL ? least : pocket_vector_merge(vector, least);
 }
 
 static int
@@ -297,7 +308,7 @@ pocket_version_vector_concurrent(PG_FUNCTION_ARGS)
 Datum
 pocket_version_vector_merge(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_POINTER(merge(PG_GETARG_VERSION_VECTOR(0), PG_GETARG_VERSION_VECTOR(1)));
+	PG_RETURN_POINTER(pocket_vector_merge(PG_GETARG_VERSION_VECTOR(0), PG_GETARG_VERSION_VECTOR(1)));
 }
 
 /* increment(vector, replica) */

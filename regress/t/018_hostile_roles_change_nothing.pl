@@ -31,7 +31,7 @@ sub refused
 my $body = "decode(repeat('5a', 100000), 'hex')";
 is((as('alice', "SELECT pocket.create_namespace('alice', quota => 150000); SELECT pocket.put('alice:/plans/secret', $body)"))[0], 0, "alice's file");
 for my $call ("get('alice:/%s')", "stat('alice:/%s')", "ls('alice:/%s')", "history('alice:/%s')", "put('alice:/%s', 'x')", "append('alice:/%s', 'x')", "rm('alice:/%s')",
-    "mkdir('alice:/%s')", "mv('alice:/%s', 'alice:/x')")
+    "mkdir('alice:/%s')", "mv('alice:/%s', 'alice:/x')", "restore('alice:/%s', 3)")
 {
     my $there = refused('mallory', sprintf("SELECT pocket.$call", 'plans/secret'), '42704', sprintf("no $call", 'plans/secret'));
     my $not   = refused('mallory', sprintf("SELECT pocket.$call", 'nosuch'), '42704', sprintf("no $call", 'nosuch'));

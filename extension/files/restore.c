@@ -1,0 +1,294 @@
+/*
+ * restore.c
+ *	  restore: an entry as one of its revisions had it.
+ *
+ * Rows only: the blocks of a revision that is kept are held.  A folder comes
+ * back with what its removal took along: the rows of one rm are neighbours in
+ * the journal and of one moment, children before their folder, so going
+ * backwards each folder is met before what was in it.
+ */
+#include "files/files.h"
+
+#include "access/access.h"
+#include "miscadmin.h"
+#include "utils/jsonb.h"
+#include "utils/memutils.h"
+
+PG_FUNCTION_INFO_V1(pocket_restore);
+
+#define BATCH_ROWS 200
+
+/* What shall be restored. */
+typedef struct Lost
+{
+	PocketState revision; /* as it shall be, with its content */
+	PocketState last;	  /* as it is, or as its deletion left it */
+	bool live;
+} Lost;
+
+static void
+no_such_revision(const PocketNamespace *ns, const PocketPath *path, int64 rev)
+{
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+					errmsg("revision " INT64_FORMAT " of \"%s\" does not exist", rev, pocket_path_given(ns, path)),
+					errhint("pocket.history() lists the revisions of a file.")));
+}
+
+/* Where an entry is, or was last; whether it lives. */
+static bool
+find_last(PocketState *last, const PocketNamespace *ns, int64 file_id)
+{
+	if (pocket_entry_find(last, ns->ns_id, file_id, true))
+		return true;
+	if (!pocket_journal_last(last, ns->ns_id, file_id))
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("entry " INT64_FORMAT " of namespace \"%s\" is neither live nor in the journal", file_id,
+							   ns->name)));
+	return false;
+}
+
+/* Whether a path is that of an entry; folders above it may have been removed, too. */
+static bool
+is_path_of(const PocketNamespace *ns, const PocketState *last, const PocketPath *path)
+{
+	PocketState at = *last;
+	int i;
+
+	for (i = path->depth - 1; i >= 0; i--)
+	{
+		if (at.parent_id == POCKET_ROOT_PARENT_ID ||
+			strcmp(pocket_key(ns, at.name), pocket_key(ns, path->names[i])) != 0)
+			return false;
+		(void) find_last(&at, ns, at.parent_id);
+	}
+	return at.parent_id == POCKET_ROOT_PARENT_ID;
+}
+
+static void
+find_lost(Lost *lost, const PocketNamespace *ns, const PocketPath *path, int64 rev)
+{
+	char *op;
+
+	if (!pocket_journal_at(&lost->revision, &op, ns->ns_id, rev))
+		no_such_revision(ns, path, rev);
+	lost->live = find_last(&lost->last, ns, lost->revision.file_id);
+	if (!is_path_of(ns, &lost->last, path))
+		no_such_revision(ns, path, rev);
+	if (strcmp(op, POCKET_OP_DELETED) == 0)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("revision " INT64_FORMAT " of \"%s\" is its deletion", rev, pocket_path_given(ns, path)),
+						errhint("Name the revision before it.")));
+	if (lost->revision.kind != POCKET_FOLDER && path->slash)
+		pocket_path_check_leaf(path);
+}
+
+/* All but where it is, and the version, is the revision's. */
+static void
+fill_state(PocketState *state, const PocketState *revision)
+{
+	state->kind = revision->kind;
+	state->size = revision->size;
+	state->blocks = revision->blocks;
+	state->inlined = revision->inlined;
+	state->content_hash = revision->content_hash;
+	state->has_mtime = revision->has_mtime;
+	state->mtime = revision->mtime;
+	state->attributes = revision->attributes;
+}
+
+static bool
+same_hash(const PocketSha256 *a, const PocketSha256 *b)
+{
+	if (a == NULL || b == NULL)
+		return a == b;
+	return pocket_sha256_compare(a, b) == 0;
+}
+
+static bool
+is_same(const PocketState *a, const PocketState *b)
+{
+	return a->kind == b->kind && a->size == b->size && same_hash(a->content_hash, b->content_hash) &&
+		   a->has_mtime == b->has_mtime && (!a->has_mtime || a->mtime == b->mtime) &&
+		   compareJsonbContainers(&a->attributes->root, &b->attributes->root) == 0;
+}
+
+static const char *
+restore_live(PocketHead *head, const PocketNamespace *ns, const Lost *lost, PocketSpot *spot, const char *author)
+{
+	PocketState before = spot->state;
+
+	if (!spot->exists || before.file_id != lost->revision.file_id)
+		elog(ERROR, "entry " INT64_FORMAT " is not at its path", lost->revision.file_id);
+	if (is_same(&before, &lost->revision))
+		return POCKET_OUTCOME_UNCHANGED;
+	fill_state(&spot->state, &lost->revision);
+	if (spot->state.blocks != NULL)
+		pocket_blocks_hold(ns->ns_id, NULL, before.blocks, spot->state.blocks);
+	pocket_entry_change(head, ns, &before, &spot->state, POCKET_OP_RESTORED, author);
+	return POCKET_OP_RESTORED;
+}
+
+/* --- what was removed --- */
+
+/* A folder that comes back with what was below it. */
+typedef struct Subtree
+{
+	PocketHead *head;
+	const PocketNamespace *ns;
+	const char *author;
+	const char *path;
+
+	/* the folders above the next row, from the one that is restored, and how many names that has in its path */
+	int64 folders[PK_PATH_DEPTH_MAX];
+	int depth;
+	int path_depth;
+
+	/* rows of this moment are left before this jid */
+	TimestampTz moment;
+	int64 before;
+} Subtree;
+
+static void
+enter_folder(Subtree *subtree, int64 file_id)
+{
+	subtree->folders[subtree->depth++] = file_id;
+}
+
+/* Below the folders that are open; false when the row is not: the subtree has ended. */
+static bool
+find_parent(Subtree *subtree, const PocketState *state)
+{
+	while (subtree->depth > 0 && subtree->folders[subtree->depth - 1] != state->parent_id)
+		subtree->depth--;
+	if (subtree->depth == 0)
+		return false;
+	/* folders above it may have gone deeper since */
+	if (subtree->path_depth + subtree->depth > PK_PATH_DEPTH_MAX)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("\"%s\" cannot be restored", subtree->path),
+						errdetail("What was below it would have paths of more than %d names.", PK_PATH_DEPTH_MAX)));
+	return true;
+}
+
+/* state is as the deletion left it. */
+static void
+revive(Subtree *subtree, PocketState *state)
+{
+	if (state->kind == POCKET_FILE && !pocket_journal_content_before(state, state->rev))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED), errmsg("no revision of \"%s\" has its content",
+														 pocket_path_of(subtree->ns, state->parent_id, state->name))));
+	if (state->blocks != NULL)
+		pocket_blocks_hold(subtree->ns->ns_id, NULL, NULL, state->blocks);
+	pocket_entry_restore(subtree->head, subtree->ns, state, subtree->author);
+}
+
+/* A row of the removal. */
+typedef struct Removed
+{
+	PocketState state;
+	bool is_back; /* restored by itself before: it has its own place, and its own history, since */
+} Removed;
+
+/* The next rows; false when there are no more. */
+static bool
+revive_batch(Subtree *subtree, MemoryContext batch, MemoryContext one)
+{
+	Removed *rows = MemoryContextAlloc(batch, sizeof(Removed) * BATCH_ROWS);
+	MemoryContext outer = MemoryContextSwitchTo(batch);
+	int count = (int) pocket_journal_deletions(subtree->ns->ns_id, subtree->before, subtree->moment, BATCH_ROWS);
+	int done;
+
+	for (done = 0; done < count; done++)
+	{
+		pocket_state_read(&rows[done].state, (uint64) done, false);
+		rows[done].is_back = pocket_column_bool((uint64) done, POCKET_STATE_COLUMN_COUNT + 1);
+	}
+	pocket_free_rows();
+	MemoryContextSwitchTo(one);
+	for (done = 0; done < count && find_parent(subtree, &rows[done].state); done++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!rows[done].is_back)
+			revive(subtree, &rows[done].state);
+		if (rows[done].state.kind == POCKET_FOLDER)
+			enter_folder(subtree, rows[done].state.file_id);
+		MemoryContextReset(one);
+	}
+	MemoryContextSwitchTo(outer);
+	subtree->before -= BATCH_ROWS;
+	return done == BATCH_ROWS;
+}
+
+/* In memory for one batch, and one file's block list. */
+static void
+revive_below(Subtree *subtree)
+{
+	MemoryContext batch = AllocSetContextCreate(CurrentMemoryContext, "batch of restore", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext one = AllocSetContextCreate(CurrentMemoryContext, "one entry of restore", ALLOCSET_DEFAULT_SIZES);
+
+	while (revive_batch(subtree, batch, one))
+		MemoryContextReset(batch);
+	MemoryContextDelete(one);
+	MemoryContextDelete(batch);
+}
+
+static const char *
+restore_removed(PocketHead *head, const PocketNamespace *ns, const PocketPath *path, const Lost *lost, PocketSpot *spot,
+				const char *author)
+{
+	Subtree *subtree;
+
+	if (spot->exists)
+		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("\"%s\" already exists", spot->path),
+						errhint("Move it to another path, or remove it, before the revision is restored.")));
+	pocket_parents_make(head, ns, path, spot, author);
+	spot->state = lost->last;
+	spot->state.parent_id = spot->parent_id;
+	/* under the name that it had, however the path is written */
+	spot->path = psprintf("%.*s%s", (int) (strrchr(spot->path, '/') + 1 - spot->path), spot->path, spot->state.name);
+	fill_state(&spot->state, &lost->revision);
+	if (spot->state.blocks != NULL)
+		pocket_blocks_hold(ns->ns_id, NULL, NULL, spot->state.blocks);
+	pocket_entry_restore(head, ns, &spot->state, author);
+	if (spot->state.kind == POCKET_FOLDER)
+	{
+		subtree = palloc0(sizeof(Subtree));
+		*subtree = (Subtree){.head = head, .ns = ns, .author = author, .path = spot->path, .path_depth = path->depth};
+		subtree->moment = lost->last.at;
+		subtree->before = lost->last.rev;
+		enter_folder(subtree, spot->state.file_id);
+		revive_below(subtree);
+	}
+	return POCKET_OP_RESTORED;
+}
+
+/* restore(path, rev) */
+Datum
+pocket_restore(PG_FUNCTION_ARGS)
+{
+	PocketPath path;
+	PocketSession session;
+	PocketNamespace ns;
+	PocketHead head;
+	PocketSpot spot;
+	Lost lost;
+	char *author;
+	const char *outcome;
+	Datum result;
+
+	PreventCommandIfReadOnly("pocket.restore()");
+	pocket_path_argument(&path, fcinfo, 0);
+
+	pocket_enter(&session);
+	author = pocket_author(session.caller);
+	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
+	pocket_head_lock(&head, ns.ns_id);
+	find_lost(&lost, &ns, &path, PG_GETARG_INT64(1));
+	pocket_resolve(&spot, &ns, &path, NULL, true, true);
+	outcome = lost.live ? restore_live(&head, &ns, &lost, &spot, author)
+						: restore_removed(&head, &ns, &path, &lost, &spot, author);
+	pocket_head_flush(&head);
+	result = pocket_result(fcinfo, &session, &spot.state, spot.path, outcome);
+	pocket_leave(&session);
+	PG_RETURN_DATUM(result);
+}
