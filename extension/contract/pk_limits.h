@@ -10,7 +10,7 @@
 
 #define PK_NAME_SIZE_MAX 255   /* bytes of UTF-8 in one name */
 #define PK_PATH_SIZE_MAX 16384 /* bytes of a whole path, with its namespace */
-#define PK_PATH_DEPTH_MAX 512  /* names in a path */
+#define PK_PATH_DEPTH_MAX 512  /* names in a path that is given; moving folders can make a tree deeper */
 
 #define PK_BUCKET_SIZE_MAX (UINT64_C(16) << 30)
 #define PK_BUCKET_SIZE_MIN (UINT64_C(64) << 10)
