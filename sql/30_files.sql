@@ -7,6 +7,21 @@ CREATE FUNCTION pocket.create_namespace(name text, quota bigint DEFAULT NULL, re
 COMMENT ON FUNCTION pocket.create_namespace(text, bigint, interval, boolean) IS
 	'makes a file tree of the calling role, and returns its id';
 
+CREATE FUNCTION pocket.alter_namespace(name text, new_name text DEFAULT NULL, quota bigint DEFAULT NULL,
+	retention interval DEFAULT NULL) RETURNS void
+	AS 'MODULE_PATHNAME', 'pocket_alter_namespace' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
+COMMENT ON FUNCTION pocket.alter_namespace(text, text, bigint, interval) IS
+	'changes what is not null; quota -1 is none, and one below what is used only keeps it from growing';
+
+CREATE FUNCTION pocket.drop_namespace(name text) RETURNS void
+	AS 'MODULE_PATHNAME', 'pocket_drop_namespace' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.drop_namespace(text) IS 'removes a file tree with all its files and all their revisions, for good';
+
+CREATE FUNCTION pocket.lock(namespaces text[]) RETURNS void
+	AS 'MODULE_PATHNAME', 'pocket_lock_namespaces' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION pocket.lock(text[]) IS
+	'keeps others from changing these file trees to the end of the transaction; one that changes several begins with it, and never ends in a deadlock';
+
 CREATE FUNCTION pocket.put(path text, content bytea, base pocket.version_vector DEFAULT NULL, mode text DEFAULT 'overwrite',
 	mtime timestamptz DEFAULT NULL, attributes jsonb DEFAULT NULL) RETURNS pocket.revision
 	AS 'MODULE_PATHNAME', 'pocket_put' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE COST 1000;
@@ -37,19 +52,30 @@ CREATE FUNCTION pocket.symlink(path text, target text) RETURNS pocket.revision
 	AS 'MODULE_PATHNAME', 'pocket_symlink' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION pocket.symlink(text, text) IS 'makes a symbolic link, which is kept and never followed';
 
+CREATE FUNCTION pocket.set_attributes(path text, attributes jsonb) RETURNS pocket.revision
+	AS 'MODULE_PATHNAME', 'pocket_set_attributes' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.set_attributes(text, jsonb) IS
+	'replaces the attributes, an object of at most 16 kB; a symbolic link keeps its target unless one is given';
+
 CREATE FUNCTION pocket.stat(path text, at timestamptz DEFAULT NULL) RETURNS pocket.file
 	AS 'MODULE_PATHNAME', 'pocket_stat' LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 100;
-COMMENT ON FUNCTION pocket.stat(text, timestamptz) IS 'what is at a path';
+COMMENT ON FUNCTION pocket.stat(text, timestamptz) IS 'what is at a path, or was at a time';
 
 CREATE FUNCTION pocket.ls(path text, recursive boolean DEFAULT false, after text DEFAULT NULL, max integer DEFAULT NULL,
 	at timestamptz DEFAULT NULL) RETURNS SETOF pocket.file
 	AS 'MODULE_PATHNAME', 'pocket_ls' LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 1000 ROWS 1000;
 COMMENT ON FUNCTION pocket.ls(text, boolean, text, integer, timestamptz) IS
-	'what is in a folder, by name; recursive: each folder before what is below it; after: the last path of the page before';
+	'what is in a folder, or was at a time, by name; recursive: each folder before what is below it; after: the last path of the page before';
 
 CREATE FUNCTION pocket.mv(source text, target text) RETURNS pocket.revision
 	AS 'MODULE_PATHNAME', 'pocket_mv' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
-COMMENT ON FUNCTION pocket.mv(text, text) IS 'gives a file or folder a new path';
+COMMENT ON FUNCTION pocket.mv(text, text) IS
+	'gives a file or folder a new path; in another namespace it is a new file, and the old one is removed';
+
+CREATE FUNCTION pocket.cp(source text, target text) RETURNS pocket.revision
+	AS 'MODULE_PATHNAME', 'pocket_cp' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.cp(text, text) IS
+	'copies a file, or a folder with all that is in it, without reading or writing its bytes';
 
 CREATE FUNCTION pocket.rm(path text, recursive boolean DEFAULT false) RETURNS pocket.revision
 	AS 'MODULE_PATHNAME', 'pocket_rm' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
@@ -72,3 +98,7 @@ CREATE FUNCTION pocket.path_of(ns_id bigint, file_id bigint) RETURNS text
 	AS 'MODULE_PATHNAME', 'pocket_path_of_entry' LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION pocket.path_of(bigint, bigint) IS
 	'path of a live file or folder; null when there is none that the current role may see';
+CREATE FUNCTION pocket.path_of_deleted(ns_id bigint, file_id bigint) RETURNS text
+	AS 'MODULE_PATHNAME', 'pocket_path_of_deleted' LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.path_of_deleted(bigint, bigint) IS
+	'path by which history() finds a file or folder that was removed; null when there is none that the current role may see';

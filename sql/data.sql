@@ -62,6 +62,7 @@ CREATE TABLE pocket_data.journal (
 	op text NOT NULL CHECK (op IN ('created', 'updated', 'deleted', 'moved', 'copied', 'restored')),
 	parent_id bigint NOT NULL,
 	name text NOT NULL,
+	name_key text COLLATE "C" NOT NULL,
 	kind text NOT NULL,
 	size bigint NOT NULL,
 	blocks pocket.blocklist,
@@ -75,7 +76,8 @@ CREATE TABLE pocket_data.journal (
 	PRIMARY KEY (ns_id, jid)
 );
 CREATE INDEX journal_file ON pocket_data.journal (ns_id, file_id, jid);
-CREATE INDEX journal_deleted ON pocket_data.journal (ns_id, parent_id, name, jid) WHERE op = 'deleted';
+CREATE INDEX journal_spot ON pocket_data.journal (ns_id, parent_id, name_key, jid);	-- what was called so in a folder
+CREATE INDEX journal_at ON pocket_data.journal (ns_id, at, jid);
 
 -- In how many files of a namespace a block is, live or retained: ownership, and what keeps the block.
 CREATE TABLE pocket_data.holder (
@@ -187,6 +189,14 @@ CREATE VIEW pocket.files WITH (security_barrier) AS
 	WHERE pocket.owns(n.owner);
 COMMENT ON VIEW pocket.files IS 'live files, folders and symbolic links';
 
+CREATE VIEW pocket.deleted WITH (security_barrier) AS
+	SELECT j.ns_id, j.file_id, j.jid AS rev, pocket.path_of_deleted(j.ns_id, j.file_id) AS path, j.kind, j.size, j.author,
+		j.at
+	FROM pocket_data.journal j JOIN pocket_data.namespace n ON n.ns_id = j.ns_id
+	WHERE pocket.owns(n.owner) AND j.op = 'deleted' AND NOT EXISTS (SELECT FROM pocket_data.journal l
+		WHERE l.ns_id = j.ns_id AND l.file_id = j.file_id AND l.jid > j.jid);
+COMMENT ON VIEW pocket.deleted IS 'files, folders and symbolic links that were removed; rev is the removal';
+
 CREATE VIEW pocket.namespaces WITH (security_barrier) AS
 	SELECT n.ns_id, n.name, n.owner, n.quota, n.retention, n.case_sensitive, h.used, h.jid, n.created_at,
 		h.at AS changed_at
@@ -204,4 +214,4 @@ CREATE VIEW pocket.usage WITH (security_barrier) AS
 	WHERE pocket.owns(n.owner);
 COMMENT ON VIEW pocket.usage IS 'what file trees take: bytes of live files, entries, distinct blocks';
 
-GRANT SELECT ON pocket.files, pocket.namespaces, pocket.usage TO PUBLIC;
+GRANT SELECT ON pocket.files, pocket.deleted, pocket.namespaces, pocket.usage TO PUBLIC;

@@ -23,25 +23,75 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 /* Plans know the extension's types by Oid: they live as long as this schema does. */
 static Oid plans_schema = InvalidOid;
-static PocketPlan *plans = NULL;
+
+/*
+ * How often a plan was used.  It may have been made when its tables were empty,
+ * where one index that begins with ns_id is as good as another; as long as nobody
+ * runs ANALYZE, it would stay as it is while they grow.  So it is planned anew
+ * after its 8th, 64th, 512th, ... use.
+ */
+#define RENEW_FACTOR 8
+
+typedef struct PocketPlanUse
+{
+	PocketPlan *plan;
+	uint64 count;
+	uint64 renew_at;
+	struct PocketPlanUse *next; /* of all that have a plan, to drop them with the extension */
+} PocketPlanUse;
+
+static PocketPlanUse *plans = NULL;
 
 static void
 drop_plans(void)
 {
 	while (plans != NULL)
 	{
-		PocketPlan *plan = plans;
+		PocketPlanUse *use = plans;
 
-		plans = plan->next;
-		plan->next = NULL;
-		SPI_freeplan(plan->plan);
-		plan->plan = NULL;
+		plans = use->next;
+		SPI_freeplan(use->plan->plan);
+		use->plan->plan = NULL;
+		use->plan->use = NULL;
+		pfree(use);
 	}
+}
+
+static void
+count_use(PocketPlan *plan)
+{
+	ListCell *cell;
+
+	if (++plan->use->count < plan->use->renew_at)
+		return;
+	plan->use->renew_at *= RENEW_FACTOR;
+	/* as an invalidation does: whoever runs the old one just now may go on */
+	foreach (cell, SPI_plan_get_plan_sources(plan->plan))
+	{
+		CachedPlanSource *source = (CachedPlanSource *) lfirst(cell);
+
+		if (source->gplan != NULL)
+			source->gplan->is_valid = false;
+	}
+}
+
+static void
+keep(PocketPlan *plan, SPIPlanPtr made)
+{
+	PocketPlanUse *use = MemoryContextAllocZero(TopMemoryContext, sizeof(PocketPlanUse));
+
+	use->plan = plan;
+	use->renew_at = RENEW_FACTOR;
+	use->next = plans;
+	plans = use;
+	plan->use = use;
+	plan->plan = made;
 }
 
 static Oid
@@ -206,7 +256,10 @@ pocket_plan(PocketPlan *plan)
 	SPIPlanPtr made;
 
 	if (plan->plan != NULL)
+	{
+		count_use(plan);
 		return plan->plan;
+	}
 	for (rest = plan->types; *rest != '\0'; rest += strspn(rest, " "))
 	{
 		Size length = strcspn(rest, " ");
@@ -222,9 +275,7 @@ pocket_plan(PocketPlan *plan)
 		elog(ERROR, "SPI_prepare failed: %s: %s", SPI_result_code_string(SPI_result), plan->sql);
 	if (SPI_keepplan(made) != 0)
 		elog(ERROR, "SPI_keepplan failed: %s", plan->sql);
-	plan->plan = made;
-	plan->next = plans;
-	plans = plan;
+	keep(plan, made);
 	return made;
 }
 

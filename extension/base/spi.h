@@ -70,8 +70,8 @@ typedef struct PocketPlan
 {
 	const char *sql;
 	const char *types;
-	SPIPlanPtr plan;		 /* NULL until first used */
-	struct PocketPlan *next; /* all that have a plan, to drop them with the extension */
+	SPIPlanPtr plan;		   /* NULL until first used */
+	struct PocketPlanUse *use; /* spi.c's */
 } PocketPlan;
 
 #define POCKET_PLAN_ARGS_MAX 32

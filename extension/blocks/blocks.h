@@ -45,6 +45,13 @@ extern const pk_receipt *pocket_receipt_find(const PocketReceipts *receipts, con
 extern void pocket_blocks_hold(int64 ns_id, PocketReceipts *receipts, const PocketBlockList *before,
 							   const PocketBlockList *after);
 
+/*
+ * The namespace holds the blocks of a file that is copied from a namespace, which may be
+ * the same one, whose head is locked too: what it holds stays held until this
+ * transaction has ended.  PK004 when a block is lost, or not held there.
+ */
+extern void pocket_blocks_hold_copy(int64 ns_id, int64 source_ns_id, const PocketBlockList *blocks);
+
 /* Indexes what was sent although the namespace held it: its other copies may be lost. */
 extern void pocket_blocks_index(const PocketReceipts *receipts, const PocketBlockList *list);
 

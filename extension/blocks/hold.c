@@ -189,3 +189,31 @@ pocket_blocks_hold(int64 ns_id, PocketReceipts *receipts, const PocketBlockList 
 	count_holders(ns_id, added, count);
 	pfree(held);
 }
+
+static void
+block_lost(const uint8 *hash)
+{
+	char hex[PK_SHA256_HEX + 1];
+
+	pk_hex_encode(hex, hash, PK_SHA256_SIZE);
+	ereport(ERROR, (errcode(pocket_node_sqlstate(PK_ERR_BLOCK_LOST)), errmsg("block %s is lost", hex),
+					errdetail("A file that has it cannot be copied."),
+					errhint("pocket.verify() lists the files that have lost blocks; put their content again.")));
+}
+
+void
+pocket_blocks_hold_copy(int64 ns_id, int64 source_ns_id, const PocketBlockList *blocks)
+{
+	int count;
+	const uint8 **hashes = distinct_hashes(blocks, &count);
+	bool *held = palloc(sizeof(bool) * Max(count, 1));
+
+	pocket_blocks_held(source_ns_id, hashes, count, held);
+	for (int i = 0; i < count; i++)
+	{
+		if (!held[i])
+			block_lost(hashes[i]);
+	}
+	if (count > 0)
+		count_holders(ns_id, hashes, count);
+}

@@ -10,7 +10,7 @@
 
 #define PK_NAME_SIZE_MAX 255   /* bytes of UTF-8 in one name */
 #define PK_PATH_SIZE_MAX 16384 /* bytes of a whole path, with its namespace */
-#define PK_PATH_DEPTH_MAX 512  /* names in a path */
+#define PK_PATH_DEPTH_MAX 512  /* names in a path that is given; moving folders can make a tree deeper */
 
 #define PK_ACL_ENTRIES_MAX 1000	 /* principals in an ACL */
 #define PK_ACL_NAME_MAX 255		 /* bytes of UTF-8 in a principal's name */

@@ -14,6 +14,9 @@ pocket_check_attributes(const Jsonb *attributes)
 {
 	if (attributes != NULL && !JB_ROOT_IS_OBJECT(attributes))
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("attributes must be a JSON object")));
+	if (attributes != NULL && VARSIZE_ANY(attributes) > POCKET_ATTRIBUTES_SIZE_MAX)
+		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+						errmsg("attributes are larger than %d bytes", POCKET_ATTRIBUTES_SIZE_MAX)));
 }
 
 void

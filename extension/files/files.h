@@ -84,7 +84,10 @@ extern void pocket_puts_check_quota(const PocketNamespace *ns, PocketPut **puts,
 /* Hashes the contents that are small enough for their rows, and stores the others: bytes first, without locks. */
 extern PocketReceipts *pocket_puts_store(const PocketNamespace *ns, PocketPut **puts, int count);
 
-/* 22023 unless attributes are a JSON object. */
+/* Bytes of a jsonb value of attributes, as they are given. */
+#define POCKET_ATTRIBUTES_SIZE_MAX (16 * 1024)
+
+/* 22023 unless attributes are a JSON object, 54000 when it is too large. */
 extern void pocket_check_attributes(const Jsonb *attributes);
 
 /* 42809 unless what is at spot is a file. */
@@ -121,5 +124,44 @@ extern bool pocket_put_conflicts(const PocketPut *put, const PocketState *curren
  */
 extern void pocket_put_aside(PocketHead *head, const PocketNamespace *ns, const PocketPut *put,
 							 PocketReceipts *receipts, PocketSpot *spot, const char *author);
+
+/* --- from one path to another: cp and mv (copy.c) --- */
+
+typedef struct PocketRoute
+{
+	/* given */
+	PocketPath source_path;
+	PocketPath target_path;
+
+	/* opened: both heads are locked, both ends resolved since */
+	PocketNamespace source_ns;
+	PocketNamespace target_ns;
+	PocketHead heads[2];
+	PocketHead *source_head;
+	PocketHead *target_head; /* within a namespace the same */
+	PocketSpot source;		 /* with content */
+	PocketSpot target;
+	char *author;
+} PocketRoute;
+
+/* 42704 when a namespace or the source does not exist. */
+extern void pocket_route_open(PocketRoute *route, Oid caller);
+
+/*
+ * Whether the source can get the target's path: 42710 when there is something, 42704
+ * when its folder is missing, 22023 when that is in the source.  verb, done: "copy", "copied".
+ */
+extern void pocket_route_check(const PocketRoute *route, const char *verb, const char *done);
+
+/* Copies the source and all below it; target.state is what was made. */
+extern void pocket_route_copy(PocketRoute *route);
+
+extern void pocket_route_flush(PocketRoute *route);
+
+/* Removes an entry and all below it; state gets the deletion's revision (move.c). */
+extern void pocket_remove_tree(PocketHead *head, PocketState *state, const char *author);
+
+/* {"target": target} (make.c) */
+extern Jsonb *pocket_link_attributes(const char *target);
 
 #endif

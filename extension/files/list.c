@@ -1,6 +1,6 @@
 /*
  * list.c
- *	  stat, ls and history: reading the tree and the journal.
+ *	  stat, ls and history: reading the tree and the journal, as they are or were.
  *
  * ls goes through folders by key, each before what is below it.  Memory is
  * bounded by a batch for each level; rows go to a tuplestore, which spills.
@@ -16,16 +16,34 @@ PG_FUNCTION_INFO_V1(pocket_stat);
 PG_FUNCTION_INFO_V1(pocket_ls);
 PG_FUNCTION_INFO_V1(pocket_history);
 PG_FUNCTION_INFO_V1(pocket_path_of_entry);
+PG_FUNCTION_INFO_V1(pocket_path_of_deleted);
 
 #define BATCH_ROWS 200
 
-static void
-check_now(FunctionCallInfo fcinfo, int argument)
+/* The journal row up to which the tree is looked at; a time to come is now. */
+static int64
+moment_argument(FunctionCallInfo fcinfo, int argument, const PocketNamespace *ns, const PocketPath *path)
 {
-	if (!PG_ARGISNULL(argument))
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						errmsg("the tree of a past moment is not supported in this release"),
-						errhint("pocket.history() lists the revisions of one file.")));
+	int64 jid;
+
+	if (PG_ARGISNULL(argument))
+		return POCKET_NOW;
+	jid = pocket_past_moment(ns->ns_id, PG_GETARG_TIMESTAMPTZ(argument));
+	if (jid == POCKET_NOW)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", pocket_path_given(ns, path)),
+						errdetail("Its namespace was made after the time that was given.")));
+	return jid;
+}
+
+/* What a path leads to, now or then. */
+static void
+look(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, int64 jid)
+{
+	if (jid == POCKET_NOW)
+		pocket_resolve(spot, ns, path, NULL, false, false);
+	else
+		pocket_past_resolve(spot, ns, path, jid);
+	pocket_check_spot(spot, path);
 }
 
 /* stat(path, at) */
@@ -40,31 +58,47 @@ pocket_stat(PG_FUNCTION_ARGS)
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	check_now(fcinfo, 1);
 	pocket_path_argument(&path, fcinfo, 0);
 
 	pocket_enter(&session);
 	pocket_namespace_open(&ns, path.namespace_name, session.caller, false);
-	pocket_resolve_existing(&spot, &ns, &path, false, false);
+	look(&spot, &ns, &path, moment_argument(fcinfo, 1, &ns, &path));
 	result = pocket_result(fcinfo, &session, &spot.state, spot.path, NULL);
 	pocket_leave(&session);
 	PG_RETURN_DATUM(result);
 }
 
-/* path_of(ns_id, file_id): null when there is no such entry for the caller */
-Datum
-pocket_path_of_entry(PG_FUNCTION_ARGS)
+/* Where an entry is; or when it was removed, where it was last. */
+static bool
+find_place(int64 ns_id, int64 file_id, bool is_removed, int64 *parent_id, char **name)
+{
+	PocketState state;
+	bool lives = pocket_entry_find(&state, ns_id, file_id, false);
+
+	if (is_removed)
+		return !lives && pocket_journal_last_place(ns_id, file_id, parent_id, name);
+	if (lives)
+	{
+		*parent_id = state.parent_id;
+		*name = state.name;
+	}
+	return lives;
+}
+
+static Datum
+path_of(FunctionCallInfo fcinfo, bool is_removed)
 {
 	PocketSession session;
 	PocketNamespace ns;
-	PocketState state;
+	int64 parent_id;
+	char *name;
 	text *result = NULL;
 
 	pocket_enter(&session);
 	if (pocket_namespace_find(&ns, PG_GETARG_INT64(0), session.caller) &&
-		pocket_entry_find(&state, ns.ns_id, PG_GETARG_INT64(1), false))
+		find_place(ns.ns_id, PG_GETARG_INT64(1), is_removed, &parent_id, &name))
 	{
-		char *path = pocket_path_of(&ns, state.parent_id, state.name);
+		char *path = pocket_path_of(&ns, parent_id, name);
 
 		MemoryContextSwitchTo(session.result_context);
 		result = cstring_to_text(path);
@@ -75,12 +109,27 @@ pocket_path_of_entry(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(result);
 }
 
+/* path_of(ns_id, file_id): null when there is no such entry for the caller */
+Datum
+pocket_path_of_entry(PG_FUNCTION_ARGS)
+{
+	return path_of(fcinfo, false);
+}
+
+/* path_of_deleted(ns_id, file_id) */
+Datum
+pocket_path_of_deleted(PG_FUNCTION_ARGS)
+{
+	return path_of(fcinfo, true);
+}
+
 /* --- ls --- */
 
 typedef struct Listing
 {
 	FunctionCallInfo fcinfo;
 	const PocketNamespace *ns;
+	int64 jid; /* as of which; POCKET_NOW: the live tree */
 	bool recursive;
 	int64 left; /* rows that may still come */
 } Listing;
@@ -97,35 +146,46 @@ typedef struct Child
 } Child;
 
 /* The next children of a folder; key is moved to the last of them. */
-static int
-read_children(const Listing *listing, int64 folder_id, const char *folder_path, char **key, Child *children)
+static Child *
+read_children(const Listing *listing, int64 folder_id, const char *folder_path, char **key, int *count)
 {
 	long max = (long) Min(listing->left, BATCH_ROWS);
-	int count = (int) pocket_children(listing->ns->ns_id, folder_id, *key, max, false);
+	int64 ns_id = listing->ns->ns_id;
+	Child *children;
 	int i;
 
-	for (i = 0; i < count; i++)
+	if (listing->jid == POCKET_NOW)
+		*count = (int) pocket_children(ns_id, folder_id, *key, max, false);
+	else
+		*count = (int) pocket_past_children(ns_id, folder_id, *key, max, listing->jid);
+	children = palloc(sizeof(Child) * (Size) Max(*count, 1));
+
+	for (i = 0; i < *count; i++)
 	{
 		pocket_state_read(&children[i].state, (uint64) i, false);
 		children[i].path = pocket_path_join(folder_path, children[i].state.name);
 	}
-	if (count > 0)
-		*key = pocket_column_text((uint64) (count - 1), POCKET_CHILD_KEY_COLUMN);
+	if (*count > 0)
+		*key = pocket_column_text((uint64) (*count - 1), POCKET_CHILD_KEY_COLUMN);
 	pocket_free_rows();
-	return count;
+	return children;
 }
 
 /* Goes on below the child that was listed last, if it is there still. */
 static void
 resume_below(Listing *listing, int64 folder_id, const char *folder_path, After after)
 {
-	PocketPath path = {listing->ns->name, after, 1, false};
-	PocketFolder folder = {listing->ns->ns_id, folder_id, unconstify(char *, folder_path), NULL, 0};
-	PocketSpot spot;
+	int64 ns_id = listing->ns->ns_id;
+	char *key = pocket_key(listing->ns, *after);
+	PocketState state;
+	bool found;
 
-	pocket_resolve(&spot, listing->ns, &path, &folder, false, false);
-	if (spot.exists && spot.state.kind == POCKET_FOLDER)
-		list_folder(listing, spot.state.file_id, spot.path, after + 1);
+	if (listing->jid == POCKET_NOW)
+		found = pocket_child_find(&state, ns_id, folder_id, key, false, false);
+	else
+		found = pocket_past_child_find(&state, ns_id, folder_id, key, listing->jid);
+	if (found && state.kind == POCKET_FOLDER)
+		list_folder(listing, state.file_id, pocket_path_join(folder_path, state.name), after + 1);
 }
 
 static void
@@ -133,8 +193,8 @@ list_folder(Listing *listing, int64 folder_id, const char *folder_path, After af
 {
 	MemoryContext outer = CurrentMemoryContext;
 	MemoryContext batch = AllocSetContextCreate(outer, "batch of ls", ALLOCSET_SMALL_SIZES);
-	Child *children = palloc(sizeof(Child) * BATCH_ROWS);
 	char *key = pstrdup("");
+	Child *children;
 	int count;
 	int i;
 
@@ -151,7 +211,7 @@ list_folder(Listing *listing, int64 folder_id, const char *folder_path, After af
 
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextSwitchTo(batch);
-		count = read_children(listing, folder_id, folder_path, &last, children);
+		children = read_children(listing, folder_id, folder_path, &last, &count);
 		for (i = 0; i < count && listing->left > 0; i++)
 		{
 			static char *none[1] = {NULL};
@@ -168,7 +228,6 @@ list_folder(Listing *listing, int64 folder_id, const char *folder_path, After af
 		MemoryContextReset(batch);
 	}
 	MemoryContextDelete(batch);
-	pfree(children);
 }
 
 /* The names of `after` below the folder that is listed: a path as ls gives it, or names below the folder. */
@@ -181,7 +240,7 @@ parse_after(const char *text, const PocketNamespace *ns, const PocketPath *folde
 	int skip = is_path ? folder->depth : 0;
 	int i;
 
-	pocket_path_parse(&path, is_path ? text : psprintf("%s:/%s", ns->name, text));
+	pocket_path_parse_listed(&path, is_path ? text : psprintf("%s:/%s", ns->name, text));
 	for (i = 0; i < skip; i++)
 	{
 		if (i >= path.depth || strcmp(pocket_key(ns, path.names[i]), pocket_key(ns, folder->names[i])) != 0)
@@ -209,7 +268,6 @@ pocket_ls(PG_FUNCTION_ARGS)
 
 	pocket_check_not_null(fcinfo, 0, "path");
 	pocket_check_not_null(fcinfo, 1, "recursive");
-	check_now(fcinfo, 4);
 	listing.recursive = PG_GETARG_BOOL(1);
 	listing.left = PG_ARGISNULL(3) ? PG_INT64_MAX : PG_GETARG_INT32(3);
 	if (listing.left < 0)
@@ -220,7 +278,8 @@ pocket_ls(PG_FUNCTION_ARGS)
 	pocket_enter(&session);
 	pocket_namespace_open(&ns, path.namespace_name, session.caller, false);
 	listing.ns = &ns;
-	pocket_resolve_existing(&spot, &ns, &path, false, false);
+	listing.jid = moment_argument(fcinfo, 4, &ns, &path);
+	look(&spot, &ns, &path, listing.jid);
 	if (spot.state.kind != POCKET_FOLDER)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", spot.path),
 						errhint("pocket.stat() tells about a single file.")));

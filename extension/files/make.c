@@ -1,57 +1,17 @@
 /*
  * make.c
- *	  create_namespace, mkdir and symlink: what has no bytes of its own.
+ *	  mkdir and symlink: what has no bytes of its own.
  */
 #include "files/files.h"
 
 #include "access/access.h"
-#include "base/install.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 #include "utils/timestamp.h"
 
-PG_FUNCTION_INFO_V1(pocket_create_namespace);
 PG_FUNCTION_INFO_V1(pocket_mkdir);
 PG_FUNCTION_INFO_V1(pocket_symlink);
-
-static void
-check_options(const PocketNamespaceOptions *options, bool has_quota)
-{
-	Interval zero = {0};
-
-	if (has_quota && options->quota < 0)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("quota must not be negative")));
-	if (DatumGetBool(DirectFunctionCall2(interval_lt, IntervalPGetDatum(options->retention), IntervalPGetDatum(&zero))))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("retention must not be negative")));
-}
-
-/* create_namespace(name, quota, retention, case_sensitive) */
-Datum
-pocket_create_namespace(PG_FUNCTION_ARGS)
-{
-	PocketNamespaceOptions options;
-	PocketSession session;
-	char *name;
-	int64 ns_id;
-
-	pocket_check_not_null(fcinfo, 0, "name");
-	pocket_check_not_null(fcinfo, 2, "retention");
-	pocket_check_not_null(fcinfo, 3, "case_sensitive");
-	PreventCommandIfReadOnly("pocket.create_namespace()");
-	name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	options.quota = PG_ARGISNULL(1) ? -1 : PG_GETARG_INT64(1);
-	options.retention = PG_GETARG_INTERVAL_P(2);
-	options.case_sensitive = PG_GETARG_BOOL(3);
-	check_options(&options, !PG_ARGISNULL(1));
-
-	(void) pocket_install_if_needed();
-	pocket_enter(&session);
-	ns_id = pocket_namespace_create(name, &options, pocket_author(session.caller));
-	pocket_leave(&session);
-	PG_RETURN_INT64(ns_id);
-}
 
 /* mkdir(path): with its parents; a folder that exists is unchanged */
 Datum
@@ -90,9 +50,8 @@ pocket_mkdir(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(result);
 }
 
-/* {"target": target} */
-static Jsonb *
-link_attributes(const char *target)
+Jsonb *
+pocket_link_attributes(const char *target)
 {
 	JsonbParseState *parse = NULL;
 	JsonbValue key = {.type = jbvString};
@@ -115,7 +74,7 @@ static const char *
 put_link(PocketHead *head, const PocketNamespace *ns, const PocketPath *path, PocketSpot *spot, const char *target,
 		 const char *author)
 {
-	Jsonb *attributes = link_attributes(target);
+	Jsonb *attributes = pocket_link_attributes(target);
 	PocketState before = spot->state;
 	bool exists = spot->exists;
 

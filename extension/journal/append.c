@@ -5,6 +5,7 @@
 #include "journal/journal.h"
 
 #include "base/guc.h"
+#include "contract/pk_name.h"
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
@@ -74,6 +75,19 @@ arrives(const char *op)
 	return strcmp(op, POCKET_OP_UPDATED) != 0 && strcmp(op, POCKET_OP_DELETED) != 0;
 }
 
+char *
+pocket_name_key(const char *name, bool case_sensitive)
+{
+	char *key;
+
+	/* the root's name is empty, as no other is */
+	if (case_sensitive || name[0] == '\0')
+		return pstrdup(name);
+	key = palloc(PK_NAME_KEY_MAX + 1);
+	(void) pk_name_key(key, name, strlen(name));
+	return key;
+}
+
 /* Time does not go back along a journal, whatever the clock does. */
 static void
 stamp(PocketHead *head, PocketState *state, const char *op, const char *author)
@@ -96,15 +110,16 @@ void
 pocket_journal_append(PocketHead *head, PocketState *state, const char *op, const char *author)
 {
 	static PocketPlan append = {
-		"INSERT INTO pocket_data.journal (ns_id, jid, file_id, op, parent_id, name, kind, size, blocks, inline, "
+		"INSERT INTO pocket_data.journal (ns_id, jid, file_id, op, parent_id, name, name_key, kind, size, blocks, "
+		"inline, "
 		"content_hash, version, mtime, attributes, author, at) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
-		"int8 int8 int8 text int8 text text int8 pocket.blocklist bytea pocket.sha256 pocket.version_vector "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+		"int8 int8 int8 text int8 text text text int8 pocket.blocklist bytea pocket.sha256 pocket.version_vector "
 		"timestamptz "
 		"jsonb text timestamptz",
 		NULL, NULL};
-	Datum values[16];
-	char nulls[16];
+	Datum values[17];
+	char nulls[17];
 
 	stamp(head, state, op, author);
 	memset(nulls, ' ', sizeof(nulls));
@@ -114,19 +129,20 @@ pocket_journal_append(PocketHead *head, PocketState *state, const char *op, cons
 	values[3] = CStringGetTextDatum(op);
 	values[4] = Int64GetDatum(state->parent_id);
 	values[5] = CStringGetTextDatum(state->name);
-	values[6] = CStringGetTextDatum(pocket_kind_name(state->kind));
-	values[7] = Int64GetDatum(state->size);
-	values[8] = PointerGetDatum(state->blocks);
-	nulls[8] = state->blocks == NULL ? 'n' : ' ';
-	values[9] = PointerGetDatum(state->inlined);
-	nulls[9] = state->inlined == NULL ? 'n' : ' ';
-	values[10] = PointerGetDatum(state->content_hash);
-	nulls[10] = state->content_hash == NULL ? 'n' : ' ';
-	values[11] = PointerGetDatum(state->version);
-	values[12] = TimestampTzGetDatum(state->mtime);
-	nulls[12] = state->has_mtime ? ' ' : 'n';
-	values[13] = PointerGetDatum(state->attributes);
-	values[14] = CStringGetTextDatum(state->author);
-	values[15] = TimestampTzGetDatum(state->at);
+	values[6] = CStringGetTextDatum(pocket_name_key(state->name, head->case_sensitive));
+	values[7] = CStringGetTextDatum(pocket_kind_name(state->kind));
+	values[8] = Int64GetDatum(state->size);
+	values[9] = PointerGetDatum(state->blocks);
+	nulls[9] = state->blocks == NULL ? 'n' : ' ';
+	values[10] = PointerGetDatum(state->inlined);
+	nulls[10] = state->inlined == NULL ? 'n' : ' ';
+	values[11] = PointerGetDatum(state->content_hash);
+	nulls[11] = state->content_hash == NULL ? 'n' : ' ';
+	values[12] = PointerGetDatum(state->version);
+	values[13] = TimestampTzGetDatum(state->mtime);
+	nulls[13] = state->has_mtime ? ' ' : 'n';
+	values[14] = PointerGetDatum(state->attributes);
+	values[15] = CStringGetTextDatum(state->author);
+	values[16] = TimestampTzGetDatum(state->at);
 	(void) pocket_write(&append, values, nulls);
 }

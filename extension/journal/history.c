@@ -44,13 +44,13 @@ pocket_journal_last_place(int64 ns_id, int64 file_id, int64 *parent_id, char **n
 }
 
 int64
-pocket_journal_deleted(int64 ns_id, int64 parent_id, const char *name)
+pocket_journal_deleted(int64 ns_id, int64 parent_id, const char *name_key)
 {
 	static PocketPlan deleted = {"SELECT file_id FROM pocket_data.journal "
-								 "WHERE ns_id = $1 AND parent_id = $2 AND name = $3 AND op = 'deleted' "
+								 "WHERE ns_id = $1 AND parent_id = $2 AND name_key = $3 AND op = 'deleted' "
 								 "ORDER BY jid DESC LIMIT 1",
 								 "int8 int8 text", NULL, NULL};
-	Datum values[3] = {Int64GetDatum(ns_id), Int64GetDatum(parent_id), CStringGetTextDatum(name)};
+	Datum values[3] = {Int64GetDatum(ns_id), Int64GetDatum(parent_id), CStringGetTextDatum(name_key)};
 	int64 file_id = 0;
 
 	if (pocket_read(&deleted, values, NULL) == 1)

@@ -83,6 +83,7 @@ typedef struct PocketHead
 	TimestampTz at;
 	int64 quota;		   /* -1: none */
 	TimestampTz moment;	   /* of all rows of one change that has several; 0: each has its own */
+	bool case_sensitive;   /* of the namespace's names */
 	ItemPointerData place; /* where the row's locked version is */
 	bool changed;
 } PocketHead;
@@ -117,6 +118,10 @@ extern bool pocket_quota_fits(int64 ns_id, int64 growth, bool complain);
 #define POCKET_OP_DELETED "deleted"
 #define POCKET_OP_MOVED "moved"
 #define POCKET_OP_RESTORED "restored"
+#define POCKET_OP_COPIED "copied"
+
+/* What names are compared by: folded, or in a namespace that is case sensitive themselves; palloc'd. */
+extern char *pocket_name_key(const char *name, bool case_sensitive);
 
 /*
  * Appends the state after a change by author: rev and at are set, and the
@@ -134,8 +139,8 @@ extern bool pocket_journal_revision(PocketState *state, char **op, int64 ns_id, 
 /* Where the last journal row has the entry; false when there is none. */
 extern bool pocket_journal_last_place(int64 ns_id, int64 file_id, int64 *parent_id, char **name);
 
-/* The last entry that was deleted out of a folder under this very name; 0 when there is none. */
-extern int64 pocket_journal_deleted(int64 ns_id, int64 parent_id, const char *name);
+/* The last entry that was deleted out of a folder under a name of this key; 0 when there is none. */
+extern int64 pocket_journal_deleted(int64 ns_id, int64 parent_id, const char *name_key);
 
 /* --- what was, as committed or done now (past.c): under the head lock, before a change --- */
 

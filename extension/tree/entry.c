@@ -30,8 +30,7 @@ entry_row(const PocketNamespace *ns, const PocketState *state, Datum *values, ch
 	values[1] = Int64GetDatum(state->file_id);
 	values[2] = Int64GetDatum(state->parent_id);
 	values[3] = CStringGetTextDatum(state->name);
-	/* the root's name is empty, as no other is */
-	values[4] = CStringGetTextDatum(state->name[0] == '\0' ? "" : pocket_key(ns, state->name));
+	values[4] = CStringGetTextDatum(pocket_key(ns, state->name));
 	values[5] = CStringGetTextDatum(pocket_kind_name(state->kind));
 	values[6] = Int64GetDatum(state->rev);
 	values[7] = Int64GetDatum(state->size);
@@ -70,8 +69,14 @@ insert_entry(PocketHead *head, const PocketNamespace *ns, PocketState *state, co
 void
 pocket_entry_add(PocketHead *head, const PocketNamespace *ns, PocketState *state, const char *author)
 {
+	pocket_entry_add_as(head, ns, state, POCKET_OP_CREATED, author);
+}
+
+void
+pocket_entry_add_as(PocketHead *head, const PocketNamespace *ns, PocketState *state, const char *op, const char *author)
+{
 	state->file_id = pocket_head_next_file(head);
-	insert_entry(head, ns, state, POCKET_OP_CREATED, author);
+	insert_entry(head, ns, state, op, author);
 }
 
 void

@@ -1,6 +1,6 @@
 /*
  * namespace.c
- *	  Finding and making namespaces.
+ *	  Namespaces: finding, making, changing and dropping them.
  */
 #include "tree/tree.h"
 
@@ -100,4 +100,55 @@ pocket_namespace_create(const char *name, const PocketNamespaceOptions *options,
 	Assert(root.file_id == POCKET_ROOT_ID);
 	pocket_head_flush(&head);
 	return ns.ns_id;
+}
+
+/* Says it as create_namespace() does; two that take one name at the same moment are told apart by the unique key. */
+static void
+check_name_free(int64 ns_id, const char *name)
+{
+	static PocketPlan find = {"SELECT FROM pocket_data.namespace WHERE name = $2 AND ns_id <> $1", "int8 text", NULL,
+							  NULL};
+	Datum values[2] = {Int64GetDatum(ns_id), CStringGetTextDatum(name)};
+
+	if (pocket_write(&find, values, NULL) > 0)
+		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("namespace \"%s\" already exists", name)));
+	pocket_free_rows();
+}
+
+void
+pocket_namespace_alter(const PocketHead *head, const char *new_name, bool has_quota, int64 quota,
+					   const Interval *retention)
+{
+	static PocketPlan alter = {"UPDATE pocket_data.namespace SET name = coalesce($2, name), "
+							   "quota = CASE WHEN $3 THEN $4 ELSE quota END, retention = coalesce($5, retention) "
+							   "WHERE ns_id = $1",
+							   "int8 text bool int8 interval", NULL, NULL};
+	Datum values[5] = {Int64GetDatum(head->ns_id), 0, BoolGetDatum(has_quota), Int64GetDatum(quota),
+					   IntervalPGetDatum(retention)};
+	char nulls[5] = {' ', 'n', ' ', quota < 0 ? 'n' : ' ', retention == NULL ? 'n' : ' '};
+
+	if (new_name != NULL)
+	{
+		check_name(new_name);
+		check_name_free(head->ns_id, new_name);
+		values[1] = CStringGetTextDatum(new_name);
+		nulls[1] = ' ';
+	}
+	if (pocket_write(&alter, values, nulls) != 1)
+		elog(ERROR, "namespace " INT64_FORMAT " vanished under the head lock", head->ns_id);
+}
+
+void
+pocket_namespace_drop(const PocketHead *head)
+{
+	/* the head last: until then whoever waits for it waits on */
+	static PocketPlan drops[] = {{"DELETE FROM pocket_data.entry WHERE ns_id = $1", "int8", NULL, NULL},
+								 {"DELETE FROM pocket_data.journal WHERE ns_id = $1", "int8", NULL, NULL},
+								 {"DELETE FROM pocket_data.holder WHERE ns_id = $1", "int8", NULL, NULL},
+								 {"DELETE FROM pocket_data.namespace WHERE ns_id = $1", "int8", NULL, NULL},
+								 {"DELETE FROM pocket_data.namespace_head WHERE ns_id = $1", "int8", NULL, NULL}};
+	Datum values[1] = {Int64GetDatum(head->ns_id)};
+
+	for (Size i = 0; i < lengthof(drops); i++)
+		(void) pocket_write(&drops[i], values, NULL);
 }

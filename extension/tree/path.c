@@ -6,7 +6,10 @@
 
 #include "base/guc.h"
 #include "contract/pk_name.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "nodes/pg_list.h"
+#include "utils/memutils.h"
 
 /* The namespace's part of text; returns what follows it, which begins with a slash. */
 static const char *
@@ -33,7 +36,7 @@ parse_namespace(PocketPath *path, const char *text)
 }
 
 static void
-add_name(PocketPath *path, const char *text, const char *name, Size length)
+add_name(PocketPath *path, const char *text, const char *name, Size length, int depth_max)
 {
 	size_t at;
 	pk_name_fault fault = pk_name_check(name, length, &at);
@@ -41,27 +44,23 @@ add_name(PocketPath *path, const char *text, const char *name, Size length)
 	if (fault != PK_NAME_VALID)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid path \"%.1000s\"", text),
 						errdetail("Name %d %s.", path->depth + 1, pk_name_fault_text(fault))));
-	if (path->depth >= PK_PATH_DEPTH_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("path has more than %d names", PK_PATH_DEPTH_MAX)));
+	if (path->depth >= depth_max)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("path has more than %d names", depth_max)));
 	path->names[path->depth++] = pnstrdup(name, length);
 }
 
-void
-pocket_path_parse(PocketPath *path, const char *text)
+static void
+parse(PocketPath *path, const char *text, int depth_max)
 {
 	const char *rest;
 	const char *p;
 	int slashes = 0;
 
 	memset(path, 0, sizeof(*path));
-	if (strlen(text) > PK_PATH_SIZE_MAX)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("path is longer than %d bytes", PK_PATH_SIZE_MAX)));
 	rest = parse_namespace(path, text);
 	for (p = rest; *p != '\0'; p++)
 		slashes += *p == '/';
-	path->names = palloc(sizeof(char *) * (Size) slashes);
+	path->names = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(char *) * (Size) slashes);
 	while (*rest == '/')
 	{
 		Size length = strcspn(rest + 1, "/");
@@ -72,9 +71,24 @@ pocket_path_parse(PocketPath *path, const char *text)
 			path->slash = true;
 			break;
 		}
-		add_name(path, text, rest + 1, length);
+		add_name(path, text, rest + 1, length, depth_max);
 		rest += 1 + length;
 	}
+}
+
+void
+pocket_path_parse(PocketPath *path, const char *text)
+{
+	if (strlen(text) > PK_PATH_SIZE_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("path is longer than %d bytes", PK_PATH_SIZE_MAX)));
+	parse(path, text, PK_PATH_DEPTH_MAX);
+}
+
+void
+pocket_path_parse_listed(PocketPath *path, const char *text)
+{
+	parse(path, text, INT_MAX);
 }
 
 void
@@ -105,29 +119,46 @@ pocket_path_given(const PocketNamespace *ns, const PocketPath *path)
 	return given;
 }
 
+/* Where an entry is, or was last; its name goes to the end of names. */
+static int64
+step_up(const PocketNamespace *ns, int64 file_id, List **names)
+{
+	PocketState state;
+	int64 parent_id;
+	char *name;
+
+	if (pocket_entry_find(&state, ns->ns_id, file_id, false))
+	{
+		*names = lappend(*names, state.name);
+		return state.parent_id;
+	}
+	if (!pocket_journal_last_place(ns->ns_id, file_id, &parent_id, &name))
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("folder " INT64_FORMAT " of namespace \"%s\" is neither live nor in the journal",
+							   file_id, ns->name)));
+	*names = lappend(*names, name);
+	return parent_id;
+}
+
 char *
 pocket_path_of(const PocketNamespace *ns, int64 parent_id, const char *name)
 {
-	char *path = pstrdup(name);
+	List *names = list_make1(unconstify(char *, name));
+	StringInfoData path;
+	int i;
 
 	while (parent_id != POCKET_ROOT_PARENT_ID)
 	{
-		PocketState state;
-		char *above = NULL;
-		int64 id = parent_id;
-
 		CHECK_FOR_INTERRUPTS();
-		if (pocket_entry_find(&state, ns->ns_id, id, false))
-		{
-			parent_id = state.parent_id;
-			above = state.name;
-		}
-		else if (!pocket_journal_last_place(ns->ns_id, id, &parent_id, &above))
-			ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-							errmsg("folder " INT64_FORMAT " of namespace \"%s\" is neither live nor in the journal", id,
-								   ns->name)));
-		path = psprintf("%s/%s", above, path);
+		parent_id = step_up(ns, parent_id, &names);
 	}
-	/* the root's own name is empty: its path has come out as "", all others as "/..." */
-	return psprintf("%s:%s", ns->name, path[0] == '\0' ? "/" : path);
+	initStringInfo(&path);
+	appendStringInfo(&path, "%s:", ns->name);
+	/* the last one is the root's, which is empty; the root itself is that alone */
+	for (i = list_length(names) - 2; i >= 0; i--)
+		appendStringInfo(&path, "/%s", (char *) list_nth(names, i));
+	if (list_length(names) == 1)
+		appendStringInfoChar(&path, '/');
+	list_free(names);
+	return path.data;
 }

@@ -4,20 +4,12 @@
  */
 #include "tree/tree.h"
 
-#include "contract/pk_name.h"
-#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
 char *
 pocket_key(const PocketNamespace *ns, const char *name)
 {
-	char *key;
-
-	if (ns->case_sensitive)
-		return pstrdup(name);
-	key = palloc(PK_NAME_KEY_MAX + 1);
-	(void) pk_name_key(key, name, strlen(name));
-	return key;
+	return pocket_name_key(name, ns->case_sensitive);
 }
 
 bool
@@ -35,9 +27,8 @@ pocket_entry_find(PocketState *state, int64 ns_id, int64 file_id, bool fresh)
 	return found;
 }
 
-/* The child that has the key, wholly read. */
-static bool
-find_child(PocketState *state, int64 ns_id, int64 parent_id, const char *key, bool fresh, bool with_content)
+bool
+pocket_child_find(PocketState *state, int64 ns_id, int64 parent_id, const char *key, bool fresh, bool with_content)
 {
 	static PocketPlan light = {
 		"SELECT " POCKET_STATE_COLUMNS("rev") " FROM pocket_data.entry "
@@ -54,6 +45,22 @@ find_child(PocketState *state, int64 ns_id, int64 parent_id, const char *key, bo
 		pocket_state_read(state, 0, with_content);
 	pocket_free_rows();
 	return found;
+}
+
+void
+pocket_entry_content(PocketState *state)
+{
+	static PocketPlan content = {"SELECT blocks, inline FROM pocket_data.entry WHERE ns_id = $1 AND file_id = $2",
+								 "int8 int8", NULL, NULL};
+	Datum values[2] = {Int64GetDatum(state->ns_id), Int64GetDatum(state->file_id)};
+
+	if (pocket_write(&content, values, NULL) != 1)
+		elog(ERROR, "entry " INT64_FORMAT " vanished under the head lock", state->file_id);
+	if (!pocket_is_null(0, 1))
+		state->blocks = (PocketBlockList *) pocket_column_varlena(0, 1);
+	if (!pocket_is_null(0, 2))
+		state->inlined = (bytea *) pocket_column_varlena(0, 2);
+	pocket_free_rows();
 }
 
 /* One step down through a folder: its id, its name as kept, and whether it is one. */
@@ -137,8 +144,8 @@ pocket_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *pa
 	}
 	resolve_parents(spot, ns, path, near, fresh);
 	if (spot->known == path->depth - 1)
-		spot->exists = find_child(&spot->state, ns->ns_id, spot->parent_id,
-								  pocket_key(ns, path->names[path->depth - 1]), fresh, with_content);
+		spot->exists = pocket_child_find(&spot->state, ns->ns_id, spot->parent_id,
+										 pocket_key(ns, path->names[path->depth - 1]), fresh, with_content);
 	if (spot->exists)
 	{
 		spot->path = pocket_path_join(spot->path, spot->state.name);
@@ -154,6 +161,12 @@ pocket_resolve_existing(PocketSpot *spot, const PocketNamespace *ns, const Pocke
 						bool with_content)
 {
 	pocket_resolve(spot, ns, path, NULL, fresh, with_content);
+	pocket_check_spot(spot, path);
+}
+
+void
+pocket_check_spot(const PocketSpot *spot, const PocketPath *path)
+{
 	if (!spot->exists)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", spot->path)));
 	if (path->slash && spot->state.kind != POCKET_FOLDER)
@@ -171,11 +184,12 @@ pocket_resolve_past(const PocketNamespace *ns, const PocketPath *path)
 	{
 		PocketState state;
 		int64 parent_id = file_id;
+		char *key = pocket_key(ns, path->names[i]);
 
-		if (find_child(&state, ns->ns_id, parent_id, pocket_key(ns, path->names[i]), false, false))
+		if (pocket_child_find(&state, ns->ns_id, parent_id, key, false, false))
 			file_id = state.file_id;
 		else
-			file_id = pocket_journal_deleted(ns->ns_id, parent_id, path->names[i]);
+			file_id = pocket_journal_deleted(ns->ns_id, parent_id, key);
 		if (file_id == 0)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", pocket_path_given(ns, path)),

@@ -5,7 +5,8 @@
  * Names are kept as given and compared by their key: folded, or themselves in a
  * namespace that is case sensitive.  Symbolic links are entries like files;
  * nothing here follows them.  Reads are either `fresh` (what is committed or
- * done now: under the head lock, before a change) or as of the calling query.
+ * done now: under the head lock, before a change) or as of the calling query;
+ * those of past.c see the tree as a row of the journal left it.
  * All functions run inside a session (base/spi.h).
  */
 #ifndef POCKET_TREE_H
@@ -28,8 +29,11 @@ typedef struct PocketPath
 	bool slash;	  /* ends in a slash, so it can only be a folder */
 } PocketPath;
 
-/* 22023 unless text is a path. */
+/* 22023 unless text is a path of at most PK_PATH_SIZE_MAX bytes and PK_PATH_DEPTH_MAX names. */
 extern void pocket_path_parse(PocketPath *path, const char *text);
+
+/* For a path that Pocket itself gave: moving a folder can make what is below it as deep as it likes. */
+extern void pocket_path_parse_listed(PocketPath *path, const char *text);
 
 /* 42809 when the path ends in a slash (or is the root), which no file or link can have. */
 extern void pocket_path_check_leaf(const PocketPath *path);
@@ -58,6 +62,16 @@ typedef struct PocketNamespaceOptions
 
 /* Makes a namespace with its root and returns its id; 42710 when the name is taken. */
 extern int64 pocket_namespace_create(const char *name, const PocketNamespaceOptions *options, const char *owner);
+
+/*
+ * Under the head lock: changes what is given.  new_name and retention may be NULL,
+ * has_quota false; quota -1 is none.  42710 when the new name is taken.
+ */
+extern void pocket_namespace_alter(const PocketHead *head, const char *new_name, bool has_quota, int64 quota,
+								   const Interval *retention);
+
+/* Under the head lock: removes every row of the namespace, the head last. Its blocks then have one holder fewer. */
+extern void pocket_namespace_drop(const PocketHead *head);
 
 /* --- looking up --- */
 
@@ -89,11 +103,21 @@ extern void pocket_resolve(PocketSpot *spot, const PocketNamespace *ns, const Po
 extern void pocket_resolve_existing(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, bool fresh,
 									bool with_content);
 
+/* 42704 when spot is empty, 42809 when the path that led to it is that of a folder, and it is none. */
+extern void pocket_check_spot(const PocketSpot *spot, const PocketPath *path);
+
 /* The id of the entry that a path leads to, or led to last before it was deleted; 42704 when it never did. */
 extern int64 pocket_resolve_past(const PocketNamespace *ns, const PocketPath *path);
 
 /* An entry by its id; false when it does not live. */
 extern bool pocket_entry_find(PocketState *state, int64 ns_id, int64 file_id, bool fresh);
+
+/* The child of a folder that has the key; false when there is none. */
+extern bool pocket_child_find(PocketState *state, int64 ns_id, int64 parent_id, const char *key, bool fresh,
+							  bool with_content);
+
+/* Fills in the content of a live entry's state that was read without it. */
+extern void pocket_entry_content(PocketState *state);
 
 /*
  * Leaves children of a folder in SPI_tuptable, by key, after after_key ("" is
@@ -105,7 +129,8 @@ extern uint64 pocket_children(int64 ns_id, int64 parent_id, const char *after_ke
 /* The key of a name in a namespace; palloc'd. */
 extern char *pocket_key(const PocketNamespace *ns, const char *name);
 
-/* The path of what is called name in a folder, live or deleted. */
+/* The path of what is called name in a folder, live or deleted; as deep as the tree is, which may be more than a
+ * path that is given may have. */
 extern char *pocket_path_of(const PocketNamespace *ns, int64 parent_id, const char *name);
 
 /* A path as it was given, qualified: for what is said about what does not exist. */
@@ -113,6 +138,19 @@ extern char *pocket_path_given(const PocketNamespace *ns, const PocketPath *path
 
 /* `path` + "/" + `name` */
 extern char *pocket_path_join(const char *path, const char *name);
+
+/* --- as it was (past.c): the tree after row jid of the journal, as of the calling query --- */
+
+/* In place of a jid: the live tree, which the functions above read. */
+#define POCKET_NOW 0
+
+/* The last row that was written up to a moment; POCKET_NOW when the namespace was not there yet. */
+extern int64 pocket_past_moment(int64 ns_id, TimestampTz at);
+
+/* As pocket_resolve, pocket_child_find and pocket_children, whose columns they have too. */
+extern void pocket_past_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, int64 jid);
+extern bool pocket_past_child_find(PocketState *state, int64 ns_id, int64 parent_id, const char *key, int64 jid);
+extern uint64 pocket_past_children(int64 ns_id, int64 parent_id, const char *after_key, long max, int64 jid);
 
 /* --- changing, under the head lock: the entry, its journal row, and the used bytes --- */
 
@@ -123,6 +161,10 @@ extern void pocket_entry_add(PocketHead *head, const PocketNamespace *ns, Pocket
 
 /* An entry that was removed lives again, with the file_id and from the version that state has. */
 extern void pocket_entry_restore(PocketHead *head, const PocketNamespace *ns, PocketState *state, const char *author);
+
+/* op: "created" as in pocket_entry_add, or "copied". */
+extern void pocket_entry_add_as(PocketHead *head, const PocketNamespace *ns, PocketState *state, const char *op,
+								const char *author);
 
 /* before: the state that is replaced; op "updated", "moved" or "restored". */
 extern void pocket_entry_change(PocketHead *head, const PocketNamespace *ns, const PocketState *before,

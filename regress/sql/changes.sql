@@ -121,6 +121,8 @@ BEGIN
 				WHEN 0 THEN PERFORM pocket.mkdir(source);
 				WHEN 1 THEN PERFORM pocket.rm(source, recursive => true);
 				WHEN 2 THEN PERFORM pocket.put(source || '/f', step::text::bytea);
+				WHEN 3 THEN PERFORM pocket.cp(source, target);
+				WHEN 4 THEN PERFORM pocket.restore(source, (SELECT max(h.rev) FROM pocket.history(source) h WHERE h.outcome <> 'deleted'));
 				ELSE PERFORM pocket.mv(source, target);
 			END CASE;
 		EXCEPTION WHEN undefined_object OR duplicate_object OR wrong_object_type OR invalid_parameter_value THEN

@@ -132,7 +132,6 @@ SELECT pocket.mv('/docs/some/a', '/x/');
 SELECT pocket.mv('/nothing', '/x');
 SELECT pocket.mv('/', '/x');
 SELECT pocket.mv('/docs', '/');
-SELECT pocket.mv('/docs', 'other:/docs');
 
 -- rm
 SELECT pocket.rm('/docs');
