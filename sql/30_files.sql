@@ -90,6 +90,11 @@ CREATE FUNCTION pocket.restore(path text, rev bigint) RETURNS pocket.revision
 COMMENT ON FUNCTION pocket.restore(text, bigint) IS
 	'gives a file, live or removed, the content and attributes of one of its revisions again; a removed folder comes back with what was removed with it';
 
+CREATE FUNCTION pocket.rewind(path text, at timestamptz) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'pocket_rewind' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.rewind(text, timestamptz) IS
+	'makes what is at a path, and below it, what it was at a time: what has come since is removed (its revisions stay), what is gone comes back; returns how many entries changed';
+
 -- What the views (data.sql) are made of.
 CREATE FUNCTION pocket.owns(owner text) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'pocket_owns' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 10;

@@ -23,7 +23,10 @@ CREATE TABLE pocket_data.namespace (
 	quota bigint CHECK (quota >= 0),
 	retention interval NOT NULL,
 	case_sensitive boolean NOT NULL,
-	created_at timestamptz NOT NULL
+	created_at timestamptz NOT NULL,
+	-- What retention has dropped: rows that others had replaced when the journal ended at kept_jid, which was at kept_at.
+	kept_jid bigint NOT NULL DEFAULT 0,
+	kept_at timestamptz NOT NULL DEFAULT '-infinity'
 );
 
 CREATE TABLE pocket_data.namespace_head (

@@ -46,6 +46,13 @@ extern void pocket_blocks_hold(int64 ns_id, PocketReceipts *receipts, const Pock
 							   const PocketBlockList *after);
 
 /*
+ * The first revision of a file that is still kept, with the blocks `before`, is
+ * dropped; `after`: of the next one (NULL: none, or there is no next one).  What
+ * is in that one too stays held.  Under the head lock.
+ */
+extern void pocket_blocks_release(int64 ns_id, const PocketBlockList *before, const PocketBlockList *after);
+
+/*
  * The namespace holds the blocks of a file that is copied from a namespace, which may be
  * the same one, whose head is locked too: what it holds stays held until this
  * transaction has ended.  PK004 when a block is lost, or not held there.

@@ -162,6 +162,40 @@ count_holders(int64 ns_id, const uint8 *const *hashes, int count)
 }
 
 void
+pocket_blocks_release(int64 ns_id, const PocketBlockList *before, const PocketBlockList *after)
+{
+	static PocketPlan subtract_one = {
+		"UPDATE pocket_data.holder h SET files = h.files - 1 FROM (SELECT b.hash FROM pg_catalog.unnest($2)"
+		" WITH ORDINALITY u (b, i) CROSS JOIN LATERAL (SELECT b.hash FROM pocket_data.holder b WHERE b.ns_id = $1"
+		" AND b.hash OPERATOR(pocket.=) u.b::pocket.sha256 LIMIT 1) b ORDER BY u.i) o"
+		" WHERE h.ns_id = $1 AND h.hash OPERATOR(pocket.=) o.hash",
+		"int8 bytea[]", NULL, NULL};
+	static PocketPlan clean = {"DELETE FROM pocket_data.holder h USING pg_catalog.unnest($2) u (b)"
+							   " WHERE h.ns_id = $1 AND h.hash OPERATOR(pocket.=) u.b::pocket.sha256 AND h.files = 0",
+							   "int8 bytea[]", NULL, NULL};
+	int count = 0;
+	const uint8 **dropped = before == NULL ? NULL : distinct_hashes(before, &count);
+	Datum values[2];
+
+	if (count > 0 && after != NULL)
+	{
+		int count_after;
+		const uint8 **kept = distinct_hashes(after, &count_after);
+
+		count = subtract(dropped, count, kept, count_after);
+	}
+	if (count == 0)
+		return;
+	values[0] = Int64GetDatum(ns_id);
+	values[1] = pocket_hash_array(dropped, count);
+	if (pocket_write(&subtract_one, values, NULL) != (uint64) count)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("namespace " INT64_FORMAT " does not hold all blocks of a revision that it has", ns_id)));
+	(void) pocket_write(&clean, values, NULL);
+}
+
+void
 pocket_blocks_hold(int64 ns_id, PocketReceipts *receipts, const PocketBlockList *before, const PocketBlockList *after)
 {
 	int count = 0;

@@ -47,6 +47,7 @@ extern void pocket_duty_settle(PocketPass *pass);
 extern void pocket_duty_encode(PocketPass *pass);
 extern void pocket_duty_repair(PocketPass *pass);
 extern void pocket_duty_scrub(PocketPass *pass);
+extern void pocket_duty_retain(PocketPass *pass);
 extern void pocket_duty_seal(PocketPass *pass);
 extern void pocket_duty_open(PocketPass *pass);
 

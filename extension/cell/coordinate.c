@@ -22,8 +22,8 @@ typedef struct Duty
 /* In the order of a pass: what opens and seals comes last, see pocket_lock_open(). */
 static const Duty duties[] = {{"check", pocket_duty_check, false},	 {"settle", pocket_duty_settle, false},
 							  {"encode", pocket_duty_encode, false}, {"repair", pocket_duty_repair, false},
-							  {"scrub", pocket_duty_scrub, false},	 {"seal", pocket_duty_seal, true},
-							  {"open", pocket_duty_open, true}};
+							  {"scrub", pocket_duty_scrub, false},	 {"retain", pocket_duty_retain, false},
+							  {"seal", pocket_duty_seal, true},		 {"open", pocket_duty_open, true}};
 
 PG_FUNCTION_INFO_V1(pocket_coordinate);
 PG_FUNCTION_INFO_V1(pocket_coordinate_duty);
@@ -31,6 +31,7 @@ PG_FUNCTION_INFO_V1(pocket_seal);
 PG_FUNCTION_INFO_V1(pocket_encode);
 PG_FUNCTION_INFO_V1(pocket_repair);
 PG_FUNCTION_INFO_V1(pocket_scrub);
+PG_FUNCTION_INFO_V1(pocket_retain);
 
 /* Duties read the rows of now: a snapshot from before the lock would have them act upon what is no more. */
 static void
@@ -75,7 +76,7 @@ find_duty(const char *name)
 			return &duties[i];
 	}
 	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
-					errhint("Duties are check, settle, encode, repair, scrub, seal and open.")));
+					errhint("Duties are check, settle, encode, repair, scrub, retain, seal and open.")));
 }
 
 static void
@@ -182,4 +183,18 @@ Datum
 pocket_scrub(PG_FUNCTION_ARGS)
 {
 	return by_name("scrub");
+}
+
+/* No node has a part in it. */
+Datum
+pocket_retain(PG_FUNCTION_ARGS)
+{
+	PocketSession session;
+	PocketPass pass;
+
+	pocket_enter(&session);
+	pocket_lock_pass();
+	pass = run(find_duty("retain"), true);
+	pocket_leave(&session);
+	PG_RETURN_INT64(pass.done);
 }

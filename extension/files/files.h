@@ -158,6 +158,17 @@ extern void pocket_route_copy(PocketRoute *route);
 
 extern void pocket_route_flush(PocketRoute *route);
 
+/* --- what was (restore.c, list.c) --- */
+
+/* All but where it is, and the version, becomes the revision's. */
+extern void pocket_state_fill(PocketState *state, const PocketState *revision);
+
+/* Whether nothing of that differs. */
+extern bool pocket_state_same(const PocketState *a, const PocketState *b);
+
+/* The last row of the journal up to a time; 42704 when the namespace was not there yet. */
+extern int64 pocket_moment(const PocketNamespace *ns, const PocketPath *path, TimestampTz at, bool fresh);
+
 /* Removes an entry and all below it; state gets the deletion's revision (move.c). */
 extern void pocket_remove_tree(PocketHead *head, PocketState *state, const char *author);
 

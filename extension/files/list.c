@@ -20,19 +20,24 @@ PG_FUNCTION_INFO_V1(pocket_path_of_deleted);
 
 #define BATCH_ROWS 200
 
-/* The journal row up to which the tree is looked at; a time to come is now. */
-static int64
-moment_argument(FunctionCallInfo fcinfo, int argument, const PocketNamespace *ns, const PocketPath *path)
+int64
+pocket_moment(const PocketNamespace *ns, const PocketPath *path, TimestampTz at, bool fresh)
 {
-	int64 jid;
+	int64 jid = pocket_past_moment(ns->ns_id, at, fresh);
 
-	if (PG_ARGISNULL(argument))
-		return POCKET_NOW;
-	jid = pocket_past_moment(ns->ns_id, PG_GETARG_TIMESTAMPTZ(argument));
 	if (jid == POCKET_NOW)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", pocket_path_given(ns, path)),
 						errdetail("Its namespace was made after the time that was given.")));
 	return jid;
+}
+
+/* The journal row up to which the tree is looked at; a time to come is now. */
+static int64
+moment_argument(FunctionCallInfo fcinfo, int argument, const PocketNamespace *ns, const PocketPath *path)
+{
+	if (PG_ARGISNULL(argument))
+		return POCKET_NOW;
+	return pocket_moment(ns, path, PG_GETARG_TIMESTAMPTZ(argument), false);
 }
 
 /* What a path leads to, now or then. */
@@ -42,7 +47,7 @@ look(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, int64 
 	if (jid == POCKET_NOW)
 		pocket_resolve(spot, ns, path, NULL, false, false);
 	else
-		pocket_past_resolve(spot, ns, path, jid);
+		pocket_past_resolve(spot, ns, path, jid, false);
 	pocket_check_spot(spot, path);
 }
 
@@ -157,7 +162,7 @@ read_children(const Listing *listing, int64 folder_id, const char *folder_path, 
 	if (listing->jid == POCKET_NOW)
 		*count = (int) pocket_children(ns_id, folder_id, *key, max, false);
 	else
-		*count = (int) pocket_past_children(ns_id, folder_id, *key, max, listing->jid);
+		*count = (int) pocket_past_children(ns_id, folder_id, *key, max, listing->jid, false);
 	children = palloc(sizeof(Child) * (Size) Max(*count, 1));
 
 	for (i = 0; i < *count; i++)
@@ -183,7 +188,7 @@ resume_below(Listing *listing, int64 folder_id, const char *folder_path, After a
 	if (listing->jid == POCKET_NOW)
 		found = pocket_child_find(&state, ns_id, folder_id, key, false, false);
 	else
-		found = pocket_past_child_find(&state, ns_id, folder_id, key, listing->jid);
+		found = pocket_past_child_find(&state, ns_id, folder_id, key, listing->jid, false);
 	if (found && state.kind == POCKET_FOLDER)
 		list_folder(listing, state.file_id, pocket_path_join(folder_path, state.name), after + 1);
 }

@@ -82,9 +82,8 @@ find_lost(Lost *lost, const PocketNamespace *ns, const PocketPath *path, int64 r
 		pocket_path_check_leaf(path);
 }
 
-/* All but where it is, and the version, is the revision's. */
-static void
-fill_state(PocketState *state, const PocketState *revision)
+void
+pocket_state_fill(PocketState *state, const PocketState *revision)
 {
 	state->kind = revision->kind;
 	state->size = revision->size;
@@ -104,8 +103,8 @@ same_hash(const PocketSha256 *a, const PocketSha256 *b)
 	return pocket_sha256_compare(a, b) == 0;
 }
 
-static bool
-is_same(const PocketState *a, const PocketState *b)
+bool
+pocket_state_same(const PocketState *a, const PocketState *b)
 {
 	return a->kind == b->kind && a->size == b->size && same_hash(a->content_hash, b->content_hash) &&
 		   a->has_mtime == b->has_mtime && (!a->has_mtime || a->mtime == b->mtime) &&
@@ -119,9 +118,9 @@ restore_live(PocketHead *head, const PocketNamespace *ns, const Lost *lost, Pock
 
 	if (!spot->exists || before.file_id != lost->revision.file_id)
 		elog(ERROR, "entry " INT64_FORMAT " is not at its path", lost->revision.file_id);
-	if (is_same(&before, &lost->revision))
+	if (pocket_state_same(&before, &lost->revision))
 		return POCKET_OUTCOME_UNCHANGED;
-	fill_state(&spot->state, &lost->revision);
+	pocket_state_fill(&spot->state, &lost->revision);
 	if (spot->state.blocks != NULL)
 		pocket_blocks_hold(ns->ns_id, NULL, before.blocks, spot->state.blocks);
 	pocket_entry_change(head, ns, &before, &spot->state, POCKET_OP_RESTORED, author);
@@ -246,7 +245,7 @@ restore_removed(PocketHead *head, const PocketNamespace *ns, const PocketPath *p
 	spot->state.parent_id = spot->parent_id;
 	/* under the name that it had, however the path is written */
 	spot->path = psprintf("%.*s%s", (int) (strrchr(spot->path, '/') + 1 - spot->path), spot->path, spot->state.name);
-	fill_state(&spot->state, &lost->revision);
+	pocket_state_fill(&spot->state, &lost->revision);
 	if (spot->state.blocks != NULL)
 		pocket_blocks_hold(ns->ns_id, NULL, NULL, spot->state.blocks);
 	pocket_entry_restore(head, ns, &spot->state, author);

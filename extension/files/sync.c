@@ -108,7 +108,8 @@ pocket_latest_cursor(PG_FUNCTION_ARGS)
 
 /*
  * A cursor is of this journal when the row that it stands on is: the time of a row is its mark.  After a restore to an
- * earlier moment another row may have the number.
+ * earlier moment another row may have the number.  From before what retention keeps not all changes are there any more,
+ * even if the row is.
  */
 bool
 pocket_cursor_holds(const PocketCursor *cursor)
@@ -120,7 +121,7 @@ pocket_cursor_holds(const PocketCursor *cursor)
 	pocket_cell_identity(&cell);
 	return memcmp(cursor->head.cell, cell.uuid, PK_UUID_SIZE) == 0 &&
 		   cursor->head.incarnation == cell.epoch.incarnation && pocket_journal_time(item->ns_id, item->jid, &at) &&
-		   at == item->at;
+		   at == item->at && item->jid >= pocket_journal_kept(item->ns_id, NULL, false);
 }
 
 void
@@ -168,7 +169,7 @@ static void
 above_at(const Reader *reader, int64 file_id, int64 jid, Row *above)
 {
 	CHECK_FOR_INTERRUPTS();
-	if (!pocket_journal_as_of(&above->state, &above->op, reader->ns.ns_id, file_id, jid))
+	if (!pocket_journal_as_of(&above->state, &above->op, reader->ns.ns_id, file_id, jid, false))
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 						errmsg("folder " INT64_FORMAT " of namespace \"%s\" is not in the journal", file_id,
 							   reader->ns.name)));

@@ -66,14 +66,14 @@ pocket_journal_end(int64 ns_id)
 }
 
 bool
-pocket_journal_as_of(PocketState *state, char **op, int64 ns_id, int64 file_id, int64 jid)
+pocket_journal_as_of(PocketState *state, char **op, int64 ns_id, int64 file_id, int64 jid, bool fresh)
 {
 	static PocketPlan last = {"SELECT " POCKET_STATE_COLUMNS("jid") ", op FROM pocket_data.journal"
 																	" WHERE ns_id = $1 AND file_id = $2 AND jid <= $3"
 																	" ORDER BY jid DESC LIMIT 1",
 							  "int8 int8 int8", NULL, NULL};
 	Datum values[3] = {Int64GetDatum(ns_id), Int64GetDatum(file_id), Int64GetDatum(jid)};
-	bool found = pocket_read(&last, values, NULL) == 1;
+	bool found = pocket_select(&last, values, NULL, fresh, 0) == 1;
 
 	if (found)
 	{

@@ -189,7 +189,37 @@ extern bool pocket_journal_time(int64 ns_id, int64 jid, TimestampTz *at);
 extern int64 pocket_journal_end(int64 ns_id);
 
 /* The last row of an entry with a jid up to this; false when there is none. op is palloc'd. */
-extern bool pocket_journal_as_of(PocketState *state, char **op, int64 ns_id, int64 file_id, int64 jid);
+extern bool pocket_journal_as_of(PocketState *state, char **op, int64 ns_id, int64 file_id, int64 jid, bool fresh);
+
+/* --- retention (retention.c) --- */
+
+/*
+ * The row from which on the journal tells all: of what is before it only the state that it left is kept.  0: nothing was
+ * dropped.  at, when not NULL: since when that has been.
+ */
+extern int64 pocket_journal_kept(int64 ns_id, TimestampTz *at, bool fresh);
+
+/*
+ * Leaves in SPI_tuptable the namespaces that have rows to drop, by id: ns_id, up to which row that was done, and up to
+ * which it can be.
+ */
+extern uint64 pocket_journals_due(long max);
+
+/* What pocket_head_lock() locks, unless another has it. */
+extern bool pocket_head_lock_if_free(int64 ns_id);
+
+/*
+ * Under the lock.  replacing: leaves in SPI_tuptable the rows behind `after`, up to `last`: jid, whether it is a deletion,
+ * the jid of its file's row before it, which it has replaced (null: none, or a deletion, which is gone), and at.
+ */
+extern uint64 pocket_journal_replacing(int64 ns_id, int64 after, int64 last, long max);
+
+/* Drops a row; its blocks, and those of the row next. */
+extern void pocket_journal_drop(int64 ns_id, int64 jid, int64 next, PocketBlockList **blocks,
+								PocketBlockList **next_blocks);
+
+/* Notes that this has been done up to a row. */
+extern void pocket_journal_keep(int64 ns_id, int64 jid, TimestampTz at);
 
 /* --- telling of changes (notify.c) --- */
 

@@ -29,25 +29,36 @@
 	" WHERE n.ns_id = $1 AND n.file_id = l.file_id AND n.jid <= $4 ORDER BY n.jid DESC LIMIT 1)"
 
 int64
-pocket_past_moment(int64 ns_id, TimestampTz at)
+pocket_past_moment(int64 ns_id, TimestampTz at, bool fresh)
 {
 	static PocketPlan moment = {"SELECT jid FROM pocket_data.journal WHERE ns_id = $1 AND at <= $2 "
 								"ORDER BY at DESC, jid DESC LIMIT 1",
 								"int8 timestamptz", NULL, NULL};
 	Datum values[2] = {Int64GetDatum(ns_id), TimestampTzGetDatum(at)};
-	int64 jid = pocket_read(&moment, values, NULL) == 1 ? pocket_column_int64(0, 1) : POCKET_NOW;
+	int64 jid = pocket_select(&moment, values, NULL, fresh, 0) == 1 ? pocket_column_int64(0, 1) : POCKET_NOW;
+	TimestampTz kept_at;
+	int64 kept;
 
 	pocket_free_rows();
-	return jid;
+	if (jid == POCKET_NOW && pocket_journal_time(ns_id, 1, &kept_at))
+		return POCKET_NOW;
+	kept = pocket_journal_kept(ns_id, &kept_at, fresh);
+	if (kept == 0 || at >= kept_at)
+		return Max(jid, kept); /* the row itself may have been dropped: it was a deletion */
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("what was at %s is not kept any more", timestamptz_to_str(at)),
+			 errdetail("The journal of the namespace has been kept since %s.", pstrdup(timestamptz_to_str(kept_at))),
+			 errhint("The namespace's retention says for how long: see pocket.alter_namespace().")));
 }
 
 bool
-pocket_past_child_find(PocketState *state, int64 ns_id, int64 parent_id, const char *key, int64 jid)
+pocket_past_child_find(PocketState *state, int64 ns_id, int64 parent_id, const char *key, int64 jid, bool fresh)
 {
 	static PocketPlan find = {"SELECT l.* FROM " LAST_ROW("$3") " l WHERE " IS_THERE, "int8 int8 text int8", NULL,
 							  NULL};
 	Datum values[4] = {Int64GetDatum(ns_id), Int64GetDatum(parent_id), CStringGetTextDatum(key), Int64GetDatum(jid)};
-	bool found = pocket_read(&find, values, NULL) == 1;
+	bool found = pocket_select(&find, values, NULL, fresh, 0) == 1;
 
 	if (found)
 		pocket_state_read(state, 0, false);
@@ -56,7 +67,7 @@ pocket_past_child_find(PocketState *state, int64 ns_id, int64 parent_id, const c
 }
 
 uint64
-pocket_past_children(int64 ns_id, int64 parent_id, const char *after_key, long max, int64 jid)
+pocket_past_children(int64 ns_id, int64 parent_id, const char *after_key, long max, int64 jid, bool fresh)
 {
 	/* the rows of spot are made one by one, in order, and only as far as max needs them */
 	static PocketPlan children = {
@@ -70,17 +81,17 @@ pocket_past_children(int64 ns_id, int64 parent_id, const char *after_key, long m
 	Datum values[4] = {Int64GetDatum(ns_id), Int64GetDatum(parent_id), CStringGetTextDatum(after_key),
 					   Int64GetDatum(jid)};
 
-	return pocket_select(&children, values, NULL, false, max);
+	return pocket_select(&children, values, NULL, fresh, max);
 }
 
 void
-pocket_past_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, int64 jid)
+pocket_past_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, int64 jid, bool fresh)
 {
 	int i;
 
 	memset(spot, 0, sizeof(*spot));
 	spot->path = psprintf("%s:/", ns->name);
-	spot->exists = pocket_past_child_find(&spot->state, ns->ns_id, POCKET_ROOT_PARENT_ID, "", jid);
+	spot->exists = pocket_past_child_find(&spot->state, ns->ns_id, POCKET_ROOT_PARENT_ID, "", jid, fresh);
 	for (i = 0; i < path->depth && spot->exists; i++)
 	{
 		if (spot->state.kind != POCKET_FOLDER)
@@ -88,8 +99,8 @@ pocket_past_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPat
 							errdetail("A path goes through folders only.")));
 		spot->known = i;
 		spot->parent_id = spot->state.file_id;
-		spot->exists =
-			pocket_past_child_find(&spot->state, ns->ns_id, spot->parent_id, pocket_key(ns, path->names[i]), jid);
+		spot->exists = pocket_past_child_find(&spot->state, ns->ns_id, spot->parent_id, pocket_key(ns, path->names[i]),
+											  jid, fresh);
 		if (spot->exists)
 			spot->path = pocket_path_join(spot->path, spot->state.name);
 	}

@@ -139,18 +139,24 @@ extern char *pocket_path_given(const PocketNamespace *ns, const PocketPath *path
 /* `path` + "/" + `name` */
 extern char *pocket_path_join(const char *path, const char *name);
 
-/* --- as it was (past.c): the tree after row jid of the journal, as of the calling query --- */
+/* --- as it was (past.c): the tree after row jid of the journal --- */
 
 /* In place of a jid: the live tree, which the functions above read. */
 #define POCKET_NOW 0
 
-/* The last row that was written up to a moment; POCKET_NOW when the namespace was not there yet. */
-extern int64 pocket_past_moment(int64 ns_id, TimestampTz at);
+/*
+ * The last row that was written up to a moment; POCKET_NOW when the namespace was not there yet.  22023 when the moment
+ * is older than what is kept.
+ */
+extern int64 pocket_past_moment(int64 ns_id, TimestampTz at, bool fresh);
 
 /* As pocket_resolve, pocket_child_find and pocket_children, whose columns they have too. */
-extern void pocket_past_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, int64 jid);
-extern bool pocket_past_child_find(PocketState *state, int64 ns_id, int64 parent_id, const char *key, int64 jid);
-extern uint64 pocket_past_children(int64 ns_id, int64 parent_id, const char *after_key, long max, int64 jid);
+extern void pocket_past_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, int64 jid,
+								bool fresh);
+extern bool pocket_past_child_find(PocketState *state, int64 ns_id, int64 parent_id, const char *key, int64 jid,
+								   bool fresh);
+extern uint64 pocket_past_children(int64 ns_id, int64 parent_id, const char *after_key, long max, int64 jid,
+								   bool fresh);
 
 /* --- changing, under the head lock: the entry, its journal row, and the used bytes --- */
 

@@ -1,0 +1,183 @@
+-- Retention: revisions that were replaced long enough ago are dropped, and what is kept is whole.
+SET client_min_messages = warning;
+CREATE EXTENSION pocket;
+SELECT pocket.create_namespace('n', retention => '1 hour') > 0 AS made;
+SET pocket.namespace = 'n';
+-- all that was done so far was done so much earlier
+CREATE FUNCTION pg_temp.age(by interval) RETURNS void LANGUAGE sql AS $$
+	UPDATE pocket_data.journal SET at = at - $1;
+	UPDATE pocket_data.entry SET at = at - $1;
+	UPDATE pocket_data.namespace_head SET at = at - $1;
+	UPDATE pocket_data.namespace SET created_at = created_at - $1, kept_at = kept_at - $1 $$;
+CREATE VIEW kept AS SELECT jid, op, name FROM pocket_data.journal ORDER BY jid;
+
+SELECT outcome FROM pocket.put('/f', 'one');
+SELECT outcome FROM pocket.put('/f', 'two');
+SELECT outcome FROM pocket.put('/d/gone', 'gone');
+SELECT outcome FROM pocket.put('/d/back', 'back');
+SELECT outcome FROM pocket.mv('/d', '/e');
+SELECT outcome FROM pocket.rm('/e', true);
+SELECT outcome FROM pocket.restore('/e/back', (SELECT max(rev) FROM pocket.history('/e/back') WHERE outcome = 'created'));
+SELECT pocket.retain();
+SELECT pg_temp.age('2 hours');
+SELECT outcome FROM pocket.put('/f', 'three');
+SELECT clock_timestamp() AS three \gset
+SELECT pocket.latest_cursor() AS three_cursor \gset
+SELECT outcome FROM pocket.put('/f', 'four');
+SELECT outcome FROM pocket.rm('/e/back');
+TABLE kept;
+SELECT * FROM pocket.coordinate('retain');
+SELECT * FROM pocket.coordinate('retain');
+TABLE kept;
+SELECT kept_jid FROM pocket_data.namespace;
+-- history has what is kept, and so has each moment since
+SELECT outcome, size FROM pocket.history('/f');
+SELECT outcome, path FROM pocket.history('/e/back');
+SELECT pocket.history('/e/gone');
+SELECT encode(pocket.get('/f', rev => 3), 'escape');
+SELECT pocket.get('/f', rev => 2);
+SELECT pocket.restore('/f', 2);
+SELECT path, size FROM pocket.ls('/', true, at => :'three');
+SELECT path, size FROM pocket.ls('/', true, at => :'three'::timestamptz - interval '1 hour');
+SELECT path FROM pocket.stat('/f', at => :'three'::timestamptz - interval '1 day');
+\set VERBOSITY sqlstate
+SELECT pocket.stat('/f', at => (SELECT at - interval '1 second' FROM pocket_data.journal WHERE jid = 3));
+SELECT pocket.ls('/', at => (SELECT at FROM pocket_data.journal WHERE jid = 3));
+SELECT pocket.rewind('/', (SELECT at FROM pocket_data.journal WHERE jid = 3));
+\set VERBOSITY default
+SELECT outcome FROM pocket.restore('/e/back', (SELECT max(rev) FROM pocket.history('/e/back') WHERE outcome = 'restored'));
+-- followers: behind the horizon all goes on; before it, they begin anew, whether their row is there or not
+SELECT op, path FROM pocket.changes(:'three_cursor');
+CREATE TABLE follower AS SELECT c.op, c.rev, c.next FROM pocket.changes(pocket.first_cursor(), 2) c;
+SELECT pocket.alter_namespace('n', retention => '0');
+SELECT outcome FROM pocket.put('/f', 'five');
+SELECT outcome FROM pocket.put('/f', 'six');
+SELECT pocket.retain() > 0 AS dropped, pocket.retain();
+SELECT f.op, f.rev IN (SELECT jid FROM kept) AS kept, c.op FROM follower f, pocket.changes(f.next) c;
+SELECT op, path FROM pocket.changes(:'three_cursor');
+SELECT op, path, size FROM pocket.changes(pocket.first_cursor());
+SELECT c.op FROM pocket.changes(pocket.latest_cursor()) c;
+SELECT outcome, size FROM pocket.history('/f');
+-- the last row stays, even a deletion
+SELECT outcome FROM pocket.rm('/e', true);
+SELECT pocket.retain() > 0 AS dropped, pocket.retain();
+SELECT name, op FROM kept WHERE op = 'deleted';
+SELECT outcome FROM pocket.mkdir('/last');
+SELECT pocket.retain(), pocket.retain();
+SELECT name, op FROM kept;
+SELECT path FROM pocket.deleted;
+-- retained for longer than there has been time
+SELECT pocket.alter_namespace('n', retention => '100000 years');
+SELECT outcome FROM pocket.put('/f', 'seven');
+SELECT pocket.retain();
+-- rights
+CREATE ROLE regress_pocket_eve;
+SET ROLE regress_pocket_eve;
+SELECT pocket.retain();
+RESET ROLE;
+DROP ROLE regress_pocket_eve;
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT pocket.retain();
+ROLLBACK;
+DROP TABLE follower;
+SELECT pocket.drop_namespace('n');
+
+-- a pass is bounded
+SELECT pocket.create_namespace('n', retention => '0') > 0 AS made;
+SELECT count(pocket.put('/many', i::text::bytea)) FROM generate_series(1, 2500) i;
+SELECT * FROM pocket.coordinate('retain');
+SELECT * FROM pocket.coordinate('retain');
+SELECT * FROM pocket.coordinate('retain');
+SELECT * FROM pocket.coordinate('retain');
+SELECT pocket.drop_namespace('n');
+
+-- Random lives of many days.  Contents are made blocks by hand, a byte each.
+CREATE VIEW recount AS SELECT j.ns_id, b.hash, count(*) AS files
+	FROM (SELECT ns_id, blocks, lag(blocks) OVER (PARTITION BY ns_id, file_id ORDER BY jid) AS before FROM pocket_data.journal) j,
+		pocket.blocks(pocket.missing(j.blocks, coalesce(j.before, '{}'))) b
+	GROUP BY j.ns_id, b.hash;
+CREATE VIEW miscounted AS (SELECT * FROM pocket_data.holder EXCEPT TABLE recount) UNION ALL (TABLE recount EXCEPT SELECT * FROM pocket_data.holder);
+CREATE TABLE made (content bytea PRIMARY KEY, blocks pocket.blocklist);
+CREATE FUNCTION make_blocks() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF EXISTS (TABLE miscounted) THEN RAISE EXCEPTION 'holders are not what a recount gives'; END IF;
+	INSERT INTO made SELECT j.inline, (SELECT ('{' || string_agg(encode(sha256(substr(j.inline, i, 1)), 'hex') || ':1', ',' ORDER BY i) || '}')::pocket.blocklist
+		FROM generate_series(1, length(j.inline)) i) FROM (SELECT DISTINCT inline FROM pocket_data.journal WHERE inline <> '') j ON CONFLICT DO NOTHING;
+	UPDATE pocket_data.entry e SET blocks = m.blocks, inline = NULL FROM made m WHERE m.content = e.inline;
+	UPDATE pocket_data.journal j SET blocks = m.blocks, inline = NULL FROM made m WHERE m.content = j.inline;
+	INSERT INTO pocket_data.block (hash, bucket_id, "offset", stored_length, length, crc32c, created_at)
+		SELECT DISTINCT b.hash, 1, 0, 1, 1, 0, now() FROM made m, pocket.blocks(m.blocks) b ON CONFLICT DO NOTHING;
+	DELETE FROM pocket_data.holder;
+	INSERT INTO pocket_data.holder TABLE recount;
+END $$;
+CREATE TABLE memory (day integer, path text, file_id bigint, rev bigint, kind text, size bigint, content_hash pocket.sha256);
+CREATE TABLE moment (day integer, at timestamptz);
+CREATE FUNCTION random_path() RETURNS text LANGUAGE sql VOLATILE AS
+	$$ SELECT '/r/' || (random() * 6)::int || CASE WHEN random() < 0.6 THEN '/' || (random() * 6)::int || CASE WHEN random() < 0.4 THEN '/' || (random() * 3)::int ELSE '' END ELSE '' END $$;
+CREATE FUNCTION random_step() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	source text := random_path();
+BEGIN
+	CASE (random() * 8)::int
+		WHEN 0 THEN PERFORM pocket.mkdir(source);
+		WHEN 1, 2 THEN PERFORM pocket.rm(source, recursive => true);
+		WHEN 3, 4 THEN PERFORM pocket.put(source, substr('abcdefghijklmnopqrstuvwxyz', 1 + (random() * 20)::int, 1 + (random() * 3)::int)::bytea);
+		WHEN 5 THEN PERFORM pocket.cp(source, random_path());
+		WHEN 6, 7 THEN PERFORM pocket.restore(source, (SELECT max(h.rev) FROM pocket.history(source) h WHERE h.outcome <> 'deleted'));
+		ELSE PERFORM pocket.mv(source, random_path());
+	END CASE;
+EXCEPTION WHEN undefined_object OR duplicate_object OR wrong_object_type OR invalid_parameter_value THEN
+	NULL;	-- not every step of such a life is possible
+END $$;
+SELECT pocket.create_namespace('n', retention => '4 days 12 hours') > 0 AS made;
+SELECT setseed(0.75);
+DO $$
+DECLARE
+	m moment;
+	kept integer := 0;
+	dropped integer := 0;
+BEGIN
+	FOR day IN 1 .. 40 LOOP
+		FOR step IN 1 .. 30 LOOP
+			PERFORM random_step();
+		END LOOP;
+		PERFORM make_blocks();
+		INSERT INTO memory SELECT day, f.path, f.file_id, f.rev, f.kind, f.size, f.content_hash FROM pocket.ls('/', true) f;
+		INSERT INTO moment VALUES (day, clock_timestamp());
+		PERFORM pg_temp.age('1 day');
+		UPDATE moment SET at = at - interval '1 day';
+		PERFORM pocket.retain();
+		IF EXISTS (TABLE miscounted) THEN RAISE EXCEPTION 'day %: holders are not what a recount gives', day; END IF;
+		FOR m IN SELECT * FROM moment LOOP
+			BEGIN
+				IF EXISTS (SELECT f.path, f.file_id, f.rev, f.kind, f.size, f.content_hash FROM pocket.ls('/', true, at => m.at) f
+						EXCEPT SELECT y.path, y.file_id, y.rev, y.kind, y.size, y.content_hash FROM memory y WHERE y.day = m.day)
+					OR EXISTS (SELECT y.path FROM memory y WHERE y.day = m.day EXCEPT SELECT f.path FROM pocket.ls('/', true, at => m.at) f) THEN
+					RAISE EXCEPTION 'day % differs on day %', m.day, day;
+				END IF;
+				kept := kept + 1;
+			EXCEPTION WHEN invalid_parameter_value THEN
+				IF m.day > day - 4 THEN RAISE; END IF;
+				dropped := dropped + 1;
+			END;
+		END LOOP;
+		PERFORM path FROM pocket.deleted;
+		PERFORM h.rev FROM pocket.files d, pocket.history(d.path) h WHERE d.file_id > 1;
+	END LOOP;
+	IF dropped < 500 OR kept < 150 THEN RAISE EXCEPTION 'kept %, dropped %', kept, dropped; END IF;
+END $$;
+SELECT count(*) > 10 AS some FROM pocket_data.holder;
+-- each block that is held is in what is kept, and the other way round
+TABLE miscounted;
+SELECT pocket.alter_namespace('n', retention => '0');
+SELECT pocket.retain() > 0 AS dropped;
+SELECT outcome FROM pocket.rm('/r', true);
+SELECT outcome FROM pocket.mkdir('/r');
+SELECT pocket.retain() > 0 AS dropped;
+SELECT count(*) FROM pocket_data.holder;
+SELECT name, op FROM kept;
+DROP VIEW miscounted, recount, kept;
+DROP FUNCTION make_blocks, random_step, random_path;
+DROP TABLE made, memory, moment;
+SELECT pocket.uninstall(current_database());
+DROP EXTENSION pocket;
