@@ -158,7 +158,7 @@ pocket_append(PG_FUNCTION_ARGS)
 	pocket_enter(&session);
 	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
 	prepare(&append, &ns, &path);
-	pocket_head_lock(&head, ns.ns_id);
+	pocket_namespace_lock(&head, &ns, session.caller);
 	if (!is_current(&append, &ns, &path))
 		prepare(&append, &ns, &path);
 	outcome = apply(&append, &head, &ns, &path, pocket_author(session.caller));

@@ -57,7 +57,7 @@ pocket_set_attributes(PG_FUNCTION_ARGS)
 
 	pocket_enter(&session);
 	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
-	pocket_head_lock(&head, ns.ns_id);
+	pocket_namespace_lock(&head, &ns, session.caller);
 	/* with content: the journal's row has the whole state */
 	pocket_resolve_existing(&spot, &ns, &path, true, true);
 	if (spot.state.kind == POCKET_SYMLINK)

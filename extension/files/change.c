@@ -127,7 +127,8 @@ version_after_deletion(const PocketNamespace *ns, const PocketPut *put, const Po
 	PocketVersionVector *deleted = NULL;
 
 	if (spot->known == put->path.depth - 1)
-		deleted = pocket_journal_deleted_version(ns->ns_id, spot->parent_id, put->path.names[put->path.depth - 1]);
+		deleted = pocket_journal_deleted_version(ns->ns_id, spot->parent_id,
+												 pocket_key(ns, put->path.names[put->path.depth - 1]));
 	return deleted == NULL ? put->base : pocket_vector_merge(put->base, deleted);
 }
 

@@ -26,15 +26,15 @@ is_within_namespace(const PocketRoute *route)
 
 /* In the order of ns_id, so that two routes never wait for each other (invariant 9). */
 static void
-lock_heads(PocketRoute *route)
+lock_heads(PocketRoute *route, Oid caller)
 {
 	route->source_head = &route->heads[0];
 	route->target_head = is_within_namespace(route) ? &route->heads[0] : &route->heads[1];
 	if (route->target_ns.ns_id < route->source_ns.ns_id)
-		pocket_head_lock(route->target_head, route->target_ns.ns_id);
-	pocket_head_lock(route->source_head, route->source_ns.ns_id);
+		pocket_namespace_lock(route->target_head, &route->target_ns, caller);
+	pocket_namespace_lock(route->source_head, &route->source_ns, caller);
 	if (route->target_ns.ns_id > route->source_ns.ns_id)
-		pocket_head_lock(route->target_head, route->target_ns.ns_id);
+		pocket_namespace_lock(route->target_head, &route->target_ns, caller);
 }
 
 void
@@ -43,7 +43,7 @@ pocket_route_open(PocketRoute *route, Oid caller)
 	route->author = pocket_author(caller);
 	pocket_namespace_open(&route->source_ns, route->source_path.namespace_name, caller, true);
 	pocket_namespace_open(&route->target_ns, route->target_path.namespace_name, caller, true);
-	lock_heads(route);
+	lock_heads(route, caller);
 	pocket_resolve_existing(&route->source, &route->source_ns, &route->source_path, true, true);
 	pocket_resolve(&route->target, &route->target_ns, &route->target_path, NULL, true, false);
 }

@@ -44,8 +44,8 @@ extern void pocket_path_argument(PocketPath *path, FunctionCallInfo fcinfo, int 
 /* The namespace that a cursor reads; 22023 when it does not read just one, 42704 when caller has no such one. */
 extern void pocket_cursor_open(const PocketCursor *cursor, PocketNamespace *ns, Oid caller);
 
-/* Whether it is of this life of the journal, and the journal still has the row that it stands on. */
-extern bool pocket_cursor_holds(const PocketCursor *cursor);
+/* Whether changes() has something for a cursor of this namespace. */
+extern bool pocket_changes_due(const PocketCursor *cursor, const PocketNamespace *ns);
 
 /* --- contents (change.c) --- */
 

@@ -32,7 +32,7 @@ pocket_mkdir(PG_FUNCTION_ARGS)
 	pocket_enter(&session);
 	author = pocket_author(session.caller);
 	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
-	pocket_head_lock(&head, ns.ns_id);
+	pocket_namespace_lock(&head, &ns, session.caller);
 	pocket_resolve(&spot, &ns, &path, NULL, true, false);
 	if (spot.exists && spot.state.kind != POCKET_FOLDER)
 		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("\"%s\" already exists", spot.path),
@@ -124,7 +124,7 @@ pocket_symlink(PG_FUNCTION_ARGS)
 
 	pocket_enter(&session);
 	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
-	pocket_head_lock(&head, ns.ns_id);
+	pocket_namespace_lock(&head, &ns, session.caller);
 	pocket_resolve(&spot, &ns, &path, NULL, true, false);
 	outcome = put_link(&head, &ns, &path, &spot, target, pocket_author(session.caller));
 	pocket_head_flush(&head);

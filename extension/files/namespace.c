@@ -89,9 +89,11 @@ pocket_alter_namespace(PG_FUNCTION_ARGS)
 
 	pocket_enter(&session);
 	pocket_namespace_open(&ns, text_to_cstring(PG_GETARG_TEXT_PP(0)), session.caller, true);
-	/* whoever has looked at the old quota has ended */
-	pocket_head_lock(&head, ns.ns_id);
+	/* whoever has looked at the old quota has ended; and who has an older snapshot than the new one's fails to write */
+	pocket_namespace_lock(&head, &ns, session.caller);
 	pocket_namespace_alter(&head, new_name, has_quota, quota, retention);
+	head.changed = true;
+	pocket_head_flush(&head);
 	pocket_leave(&session);
 	PG_RETURN_VOID();
 }
@@ -108,8 +110,9 @@ pocket_drop_namespace(PG_FUNCTION_ARGS)
 
 	pocket_enter(&session);
 	pocket_namespace_open(&ns, text_to_cstring(PG_GETARG_TEXT_PP(0)), session.caller, true);
-	pocket_head_lock(&head, ns.ns_id);
+	pocket_namespace_lock(&head, &ns, session.caller);
 	pocket_namespace_drop(&head);
+	pocket_notify_changed(ns.ns_id);
 	pocket_leave(&session);
 	PG_RETURN_VOID();
 }

@@ -87,7 +87,7 @@ pocket_put(PG_FUNCTION_ARGS)
 	pocket_namespace_open(&ns, put.path.namespace_name, session.caller, true);
 	check_early(&ns, &put);
 	receipts = pocket_puts_store(&ns, puts, 1);
-	pocket_head_lock(&head, ns.ns_id);
+	pocket_namespace_lock(&head, &ns, session.caller);
 	outcome = pocket_put_apply(&head, &ns, &put, receipts, NULL, &spot, pocket_author(session.caller));
 	pocket_head_flush(&head);
 	result = pocket_result(fcinfo, &session, &spot.state, spot.path, outcome);
@@ -324,7 +324,7 @@ pocket_put_many(PG_FUNCTION_ARGS)
 	find_targets(&batch, session.caller);
 	store_targets(&batch);
 	for (t = 0; t < batch.target_count; t++)
-		pocket_head_lock(&batch.targets[t].head, batch.targets[t].ns.ns_id);
+		pocket_namespace_lock(&batch.targets[t].head, &batch.targets[t].ns, session.caller);
 	apply_batch(&batch, fcinfo, pocket_author(session.caller));
 	for (t = 0; t < batch.target_count; t++)
 		pocket_head_flush(&batch.targets[t].head);

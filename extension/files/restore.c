@@ -281,7 +281,7 @@ pocket_restore(PG_FUNCTION_ARGS)
 	pocket_enter(&session);
 	author = pocket_author(session.caller);
 	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
-	pocket_head_lock(&head, ns.ns_id);
+	pocket_namespace_lock(&head, &ns, session.caller);
 	find_lost(&lost, &ns, &path, PG_GETARG_INT64(1));
 	pocket_resolve(&spot, &ns, &path, NULL, true, true);
 	outcome = lost.live ? restore_live(&head, &ns, &lost, &spot, author)

@@ -11,7 +11,11 @@
 #include "files/files.h"
 
 #include "base/guc.h"
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "access/xlog.h"
 #include "funcapi.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "contract/pk_limits.h"
 #include "placement/placement.h"
@@ -26,6 +30,7 @@ PG_FUNCTION_INFO_V1(pocket_changes);
 
 #define CHANGES_MAX 10000
 #define BATCH_ROWS 200
+#define BATCH_ROWS_MIN 16
 #define OP_RESET "reset"
 
 /* op, the columns of a revision, parent_id, name, next */
@@ -35,20 +40,24 @@ typedef struct Row
 {
 	PocketState state;
 	char *op;
+	bool tell;
 } Row;
 
 typedef struct Reader
 {
-	ReturnSetInfo *result;
+	ReturnSetInfo *result; /* NULL: only whether there is something is asked */
 	PocketNamespace ns;
 	PocketCursor *cursor; /* moves along; what a row gives as next */
 	pk_cursor_item *item; /* in it */
 	int64 told;
 	int64 max;
-	HTAB *folders; /* told before their turn in this page, because something below them was */
-	int64 near_id; /* the folder whose path is known; 0: none */
-	char near_path[PK_PATH_SIZE_MAX + 1];
-	MemoryContext batch;
+	HeapTuple held; /* the row told last: it gets the cursor that stands behind all that was passed by after it */
+	HTAB *folders;	/* told before their turn in this page, because something below them was */
+	int64 near_id;	/* the folder whose path is known; 0: none */
+	char *near_path;
+	MemoryContext page;	 /* what lasts to its end */
+	MemoryContext batch; /* rows of one query */
+	MemoryContext row;	 /* making one row */
 } Reader;
 
 /* --- cursors --- */
@@ -111,8 +120,8 @@ pocket_latest_cursor(PG_FUNCTION_ARGS)
  * earlier moment another row may have the number.  From before what retention keeps not all changes are there any more,
  * even if the row is.
  */
-bool
-pocket_cursor_holds(const PocketCursor *cursor)
+static bool
+cursor_holds(const PocketCursor *cursor)
 {
 	const pk_cursor_item *item = &cursor->items[0];
 	PocketCell cell;
@@ -122,6 +131,14 @@ pocket_cursor_holds(const PocketCursor *cursor)
 	return memcmp(cursor->head.cell, cell.uuid, PK_UUID_SIZE) == 0 &&
 		   cursor->head.incarnation == cell.epoch.incarnation && pocket_journal_time(item->ns_id, item->jid, &at) &&
 		   at == item->at && item->jid >= pocket_journal_kept(item->ns_id, NULL, false);
+}
+
+/* A standby that lags, or a snapshot that is kept, may not have come as far as the cursor: that is no other journal. */
+static bool
+is_ahead(const PocketCursor *cursor)
+{
+	return (RecoveryInProgress() || IsolationUsesXactSnapshot()) &&
+		   cursor->items[0].jid > pocket_journal_end(cursor->items[0].ns_id);
 }
 
 void
@@ -137,7 +154,17 @@ pocket_cursor_open(const PocketCursor *cursor, PocketNamespace *ns, Oid caller)
 /* --- rows --- */
 
 static void
-put_row(const Reader *reader, const Row *row, const char *path)
+put_held(Reader *reader)
+{
+	if (reader->held == NULL)
+		return;
+	tuplestore_puttuple(reader->result->setResult, reader->held);
+	heap_freetuple(reader->held);
+	reader->held = NULL;
+}
+
+static void
+hold_row(Reader *reader, const Row *row, const char *path)
 {
 	Datum values[COLUMN_COUNT];
 	bool nulls[COLUMN_COUNT] = {false};
@@ -147,7 +174,21 @@ put_row(const Reader *reader, const Row *row, const char *path)
 	values[COLUMN_COUNT - 3] = Int64GetDatum(row->state.parent_id);
 	values[COLUMN_COUNT - 2] = CStringGetTextDatum(row->state.name);
 	values[COLUMN_COUNT - 1] = PointerGetDatum(reader->cursor);
-	tuplestore_putvalues(reader->result->setResult, reader->result->setDesc, values, nulls);
+	MemoryContextSwitchTo(reader->page);
+	reader->held = heap_form_tuple(reader->result->setDesc, values, nulls);
+}
+
+/* What was passed by behind the last row has nothing for anybody: whoever comes back need not see it again. */
+static void
+put_last(Reader *reader)
+{
+	int column = COLUMN_COUNT;
+	Datum value = PointerGetDatum(reader->cursor);
+	bool is_null = false;
+
+	if (reader->held != NULL)
+		reader->held = heap_modify_tuple_by_cols(reader->held, reader->result->setDesc, 1, &column, &value, &is_null);
+	put_held(reader);
 }
 
 /* The client forgets what it has, and begins with the cursor that it is given. */
@@ -176,34 +217,48 @@ above_at(const Reader *reader, int64 file_id, int64 jid, Row *above)
 }
 
 /* The path of a folder when the journal ended at jid. */
-static char *
+static const char *
 folder_path(Reader *reader, int64 folder_id, int64 jid)
 {
-	char *path = pstrdup("");
-	int64 id = folder_id;
+	List *names = NIL;
+	ListCell *cell;
+	StringInfoData path;
 
 	if (folder_id == reader->near_id)
-		return pstrdup(reader->near_path);
-	while (id != POCKET_ROOT_ID)
+		return reader->near_path;
+	for (int64 id = folder_id; id != POCKET_ROOT_ID;)
 	{
 		Row above;
 
 		above_at(reader, id, jid, &above);
-		path = psprintf("/%s%s", above.state.name, path);
+		names = lcons(above.state.name, names);
 		id = above.state.parent_id;
 	}
-	path = psprintf("%s:%s", reader->ns.name, path[0] == '\0' ? "/" : path);
-	reader->near_id =
-		strlcpy(reader->near_path, path, sizeof(reader->near_path)) < sizeof(reader->near_path) ? folder_id : 0;
-	return path;
+	initStringInfo(&path);
+	appendStringInfo(&path, "%s:%s", reader->ns.name, names == NIL ? "/" : "");
+	foreach (cell, names)
+		appendStringInfo(&path, "/%s", (char *) lfirst(cell));
+	if (reader->near_path != NULL)
+		pfree(reader->near_path);
+	reader->near_path = MemoryContextStrdup(reader->page, path.data);
+	reader->near_id = folder_id;
+	return reader->near_path;
 }
 
 /* jid: where the journal ended when the row's path was what is told */
 static void
 tell(Reader *reader, const Row *row, int64 jid)
 {
-	put_row(reader, row, pocket_path_join(folder_path(reader, row->state.parent_id, jid), row->state.name));
+	MemoryContext outer;
+
 	reader->told++;
+	if (reader->result == NULL)
+		return;
+	put_held(reader);
+	outer = MemoryContextSwitchTo(reader->row);
+	hold_row(reader, row, pocket_path_join(folder_path(reader, row->state.parent_id, jid), row->state.name));
+	MemoryContextSwitchTo(outer);
+	MemoryContextReset(reader->row);
 }
 
 /* --- the listing --- */
@@ -237,8 +292,7 @@ tell_listed(Reader *reader, const Row *row)
 	List *folders;
 	ListCell *cell;
 
-	if (row->state.file_id == POCKET_ROOT_ID ||
-		hash_search(reader->folders, &row->state.file_id, HASH_FIND, NULL) != NULL)
+	if (hash_search(reader->folders, &row->state.file_id, HASH_FIND, NULL) != NULL)
 		return true;
 	folders = later_folders(reader, row);
 	if (reader->told > 0 && reader->told + list_length(folders) + 1 > reader->max)
@@ -265,15 +319,17 @@ read_rows(uint64 count)
 	{
 		pocket_state_read(&rows[i].state, i, false);
 		rows[i].op = pocket_column_text(i, POCKET_JOURNAL_OP_COLUMN);
+		rows[i].tell = rows[i].state.file_id != POCKET_ROOT_ID && pocket_column_bool(i, POCKET_JOURNAL_TELL_COLUMN);
 	}
 	pocket_free_rows();
 	return rows;
 }
 
-static long
-rows_wanted(const Reader *reader)
+/* Not all that is read is told: so a little more is read than is wanted. */
+static int64
+window(const Reader *reader)
 {
-	return (long) Min(reader->max - reader->told, BATCH_ROWS);
+	return Min(Max(reader->max - reader->told, BATCH_ROWS_MIN), BATCH_ROWS);
 }
 
 static void
@@ -281,16 +337,18 @@ read_listing(Reader *reader)
 {
 	while (reader->told < reader->max && reader->item->listed < reader->item->jid)
 	{
-		long wanted = rows_wanted(reader);
+		int64 wanted = window(reader);
 		uint64 count;
 		Row *rows;
 
 		MemoryContextReset(reader->batch);
-		count = pocket_journal_live(reader->ns.ns_id, reader->item->jid, reader->item->listed, wanted);
+		count = pocket_journal_tree(reader->ns.ns_id, reader->item->jid, reader->item->listed, wanted);
 		rows = read_rows(count);
 		for (uint64 i = 0; i < count; i++)
 		{
-			if (!tell_listed(reader, &rows[i]))
+			if (reader->told >= reader->max)
+				return;
+			if (rows[i].tell && !tell_listed(reader, &rows[i]))
 			{
 				reader->max = reader->told;
 				return;
@@ -307,19 +365,19 @@ read_listing(Reader *reader)
 static void
 read_journal(Reader *reader)
 {
-	uint64 count = 0;
-	long wanted = 0;
+	uint64 count;
+	int64 wanted;
 
 	reader->near_id = 0;
-	while (reader->told < reader->max && count == (uint64) wanted)
+	do
 	{
 		Row *rows;
 
 		MemoryContextReset(reader->batch);
-		wanted = rows_wanted(reader);
+		wanted = window(reader);
 		count = pocket_journal_after(reader->ns.ns_id, reader->item->jid, wanted);
 		rows = read_rows(count);
-		for (uint64 i = 0; i < count; i++)
+		for (uint64 i = 0; i < count && reader->told < reader->max; i++)
 		{
 			const PocketState *state = &rows[i].state;
 
@@ -327,10 +385,10 @@ read_journal(Reader *reader)
 			reader->item->at = state->at;
 			if (state->kind == POCKET_FOLDER)
 				reader->near_id = 0; /* it or one below it may be called otherwise from here on */
-			if (state->file_id != POCKET_ROOT_ID)
+			if (rows[i].tell)
 				tell(reader, &rows[i], state->rev);
 		}
-	}
+	} while (reader->told < reader->max && count == (uint64) wanted);
 }
 
 static void
@@ -340,13 +398,33 @@ read_page(Reader *reader)
 	MemoryContext outer = CurrentMemoryContext;
 
 	reader->folders = hash_create("folders told early", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	reader->batch = AllocSetContextCreate(outer, "batch of changes", ALLOCSET_DEFAULT_SIZES);
+	reader->page = AllocSetContextCreate(outer, "page of changes", ALLOCSET_DEFAULT_SIZES);
+	reader->batch = AllocSetContextCreate(reader->page, "batch of changes", ALLOCSET_DEFAULT_SIZES);
+	reader->row = AllocSetContextCreate(reader->page, "row of changes", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(reader->batch);
 	read_listing(reader);
 	if (reader->told < reader->max)
 		read_journal(reader);
+	MemoryContextSwitchTo(reader->page);
+	put_last(reader);
 	MemoryContextSwitchTo(outer);
-	MemoryContextDelete(reader->batch);
+	MemoryContextDelete(reader->page);
+}
+
+bool
+pocket_changes_due(const PocketCursor *cursor, const PocketNamespace *ns)
+{
+	Reader reader = {.ns = *ns, .max = 1};
+
+	if (is_ahead(cursor))
+		return false;
+	if (!cursor_holds(cursor))
+		return true;
+	reader.cursor = palloc(VARSIZE(cursor));
+	memcpy(reader.cursor, cursor, VARSIZE(cursor));
+	reader.item = &reader.cursor->items[0];
+	read_page(&reader);
+	return reader.told > 0;
 }
 
 /* changes(cursor, max) */
@@ -368,7 +446,9 @@ pocket_changes(PG_FUNCTION_ARGS)
 
 	pocket_enter(&session);
 	pocket_cursor_open(reader->cursor, &reader->ns, session.caller);
-	if (pocket_cursor_holds(reader->cursor))
+	if (is_ahead(reader->cursor))
+		; /* nothing is there yet */
+	else if (cursor_holds(reader->cursor))
 		read_page(reader);
 	else
 		put_reset(reader);

@@ -40,7 +40,6 @@ timeout_ms(const Interval *timeout)
 static bool
 look(const PocketCursor *cursor)
 {
-	const pk_cursor_item *item = &cursor->items[0];
 	PocketSession session;
 	PocketNamespace ns;
 	bool changed;
@@ -48,7 +47,7 @@ look(const PocketCursor *cursor)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pocket_enter(&session);
 	pocket_cursor_open(cursor, &ns, session.caller);
-	changed = !pocket_cursor_holds(cursor) || item->listed < item->jid || pocket_journal_end(item->ns_id) > item->jid;
+	changed = pocket_changes_due(cursor, &ns);
 	pocket_leave(&session);
 	PopActiveSnapshot();
 	SPI_commit();

@@ -9,33 +9,33 @@
  */
 #include "journal/journal.h"
 
-/* by the primary key, whatever the planner believes of the rest: each row costs one probe of journal_file */
-#define LAST_OF_FILE                                                                                             \
-	"(SELECT k.jid FROM pocket_data.journal k WHERE k.ns_id = j.ns_id AND k.file_id = j.file_id AND k.jid <= $2" \
-	" ORDER BY k.jid DESC LIMIT 1)"
-
 uint64
-pocket_journal_live(int64 ns_id, int64 jid, int64 after, long max)
+pocket_journal_tree(int64 ns_id, int64 jid, int64 after, int64 max)
 {
-	static PocketPlan live = {"SELECT " POCKET_STATE_COLUMNS("jid") ", op FROM pocket_data.journal j"
-																	" WHERE j.ns_id = $1 AND j.jid <= $2 AND j.jid > $3"
-																	" AND j.op <> 'deleted' AND j.jid = " LAST_OF_FILE
-																	" ORDER BY j.jid",
-							  "int8 int8 int8", NULL, NULL};
-	Datum values[3] = {Int64GetDatum(ns_id), Int64GetDatum(jid), Int64GetDatum(after)};
+	/* rows are limited before they are judged: what is judged costs a step by the index of files each */
+	static PocketPlan tree = {
+		"SELECT " POCKET_STATE_COLUMNS("jid") ", op, op <> 'deleted' AND jid ="
+											  " (SELECT k.jid FROM pocket_data.journal k WHERE k.ns_id = j.ns_id"
+											  " AND k.file_id = j.file_id AND k.jid <= $2 ORDER BY k.jid DESC LIMIT 1)"
+											  " FROM (SELECT * FROM pocket_data.journal"
+											  " WHERE ns_id = $1 AND jid > $3 AND jid <= $2 ORDER BY jid LIMIT $4) j"
+											  " ORDER BY jid",
+		"int8 int8 int8 int8", NULL, NULL};
+	Datum values[4] = {Int64GetDatum(ns_id), Int64GetDatum(jid), Int64GetDatum(after), Int64GetDatum(max)};
 
-	return pocket_select(&live, values, NULL, false, max);
+	return pocket_read(&tree, values, NULL);
 }
 
 uint64
-pocket_journal_after(int64 ns_id, int64 after, long max)
+pocket_journal_after(int64 ns_id, int64 after, int64 max)
 {
-	static PocketPlan rows = {"SELECT " POCKET_STATE_COLUMNS("jid") ", op FROM pocket_data.journal"
-																	" WHERE ns_id = $1 AND jid > $2 ORDER BY jid",
-							  "int8 int8", NULL, NULL};
-	Datum values[2] = {Int64GetDatum(ns_id), Int64GetDatum(after)};
+	static PocketPlan rows = {
+		"SELECT " POCKET_STATE_COLUMNS("jid") ", op, true FROM pocket_data.journal"
+											  " WHERE ns_id = $1 AND jid > $2 ORDER BY jid LIMIT $3",
+		"int8 int8 int8", NULL, NULL};
+	Datum values[3] = {Int64GetDatum(ns_id), Int64GetDatum(after), Int64GetDatum(max)};
 
-	return pocket_select(&rows, values, NULL, false, max);
+	return pocket_read(&rows, values, NULL);
 }
 
 bool

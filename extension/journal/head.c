@@ -45,8 +45,9 @@ void
 pocket_head_lock(PocketHead *head, int64 ns_id)
 {
 	/* a statement of its own: its snapshot is newer than the wait for the lock */
-	static PocketPlan limit = {"SELECT coalesce(quota, -1), case_sensitive FROM pocket_data.namespace WHERE ns_id = $1",
-							   "int8", NULL, NULL};
+	static PocketPlan limit = {
+		"SELECT coalesce(quota, -1), case_sensitive, name, owner FROM pocket_data.namespace WHERE ns_id = $1", "int8",
+		NULL, NULL};
 	Datum values[1] = {Int64GetDatum(ns_id)};
 
 	memset(head, 0, sizeof(*head));
@@ -58,6 +59,8 @@ pocket_head_lock(PocketHead *head, int64 ns_id)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("namespace " INT64_FORMAT " has a head only", ns_id)));
 	head->quota = pocket_column_int64(0, 1);
 	head->case_sensitive = pocket_column_bool(0, 2);
+	head->name = pocket_column_text(0, 3);
+	head->owner = pocket_column_text(0, 4);
 	pocket_free_rows();
 }
 

@@ -84,6 +84,8 @@ typedef struct PocketHead
 	int64 quota;		   /* -1: none */
 	TimestampTz moment;	   /* of all rows of one change that has several; 0: each has its own */
 	bool case_sensitive;   /* of the namespace's names */
+	char *name;			   /* the namespace's, and */
+	char *owner;		   /* its owner's, under the lock */
 	ItemPointerData place; /* where the row's locked version is */
 	bool changed;
 } PocketHead;
@@ -154,7 +156,7 @@ extern bool pocket_journal_last(PocketState *state, int64 ns_id, int64 file_id);
 extern bool pocket_journal_content_before(PocketState *state, int64 jid);
 
 /* The version of what was deleted last out of a folder under this very name; NULL when there is none. */
-extern PocketVersionVector *pocket_journal_deleted_version(int64 ns_id, int64 parent_id, const char *name);
+extern PocketVersionVector *pocket_journal_deleted_version(int64 ns_id, int64 parent_id, const char *key);
 
 /*
  * Leaves the deletions of one moment in SPI_tuptable that are among the max rows
@@ -172,15 +174,17 @@ extern uint64 pocket_journal_history(int64 ns_id, int64 file_id, int64 before, l
 /* --- following (changes.c); as of the calling query --- */
 
 /*
- * Leaves in SPI_tuptable, in the order of jid, at most max rows:
- * POCKET_STATE_COLUMNS("jid"), op.
+ * Leaves in SPI_tuptable, in the order of jid, the first max rows behind `after`:
+ * POCKET_STATE_COLUMNS("jid"), op, and whether the row is one to be told.
  *
- * live: what lived when the journal ended at jid, as rows behind `after`.
- * after: all rows behind `after`.
+ * tree: rows up to jid; to be told are those that were the state of something
+ * that lived when the journal ended there.
+ * after: all rows, each to be told.
  */
-extern uint64 pocket_journal_live(int64 ns_id, int64 jid, int64 after, long max);
-extern uint64 pocket_journal_after(int64 ns_id, int64 after, long max);
+extern uint64 pocket_journal_tree(int64 ns_id, int64 jid, int64 after, int64 max);
+extern uint64 pocket_journal_after(int64 ns_id, int64 after, int64 max);
 #define POCKET_JOURNAL_OP_COLUMN (POCKET_STATE_COLUMN_COUNT + 1)
+#define POCKET_JOURNAL_TELL_COLUMN (POCKET_STATE_COLUMN_COUNT + 2)
 
 /* When the row was written; false when there is none (any more). */
 extern bool pocket_journal_time(int64 ns_id, int64 jid, TimestampTz *at);

@@ -13,6 +13,7 @@
 #include "journal/journal.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "commands/async.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -208,7 +209,8 @@ leave_when_exiting(void)
 bool
 pocket_notify_enter(int64 ns_id)
 {
-	if (board == NULL)
+	/* what a standby replays commits without us */
+	if (board == NULL || RecoveryInProgress())
 		return false;
 	leave_when_exiting();
 	SpinLockAcquire(&board->mutex);

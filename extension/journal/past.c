@@ -65,13 +65,13 @@ pocket_journal_content_before(PocketState *state, int64 jid)
 }
 
 PocketVersionVector *
-pocket_journal_deleted_version(int64 ns_id, int64 parent_id, const char *name)
+pocket_journal_deleted_version(int64 ns_id, int64 parent_id, const char *key)
 {
 	static PocketPlan deleted = {"SELECT version FROM pocket_data.journal "
-								 "WHERE ns_id = $1 AND parent_id = $2 AND name = $3 AND op = 'deleted' "
+								 "WHERE ns_id = $1 AND parent_id = $2 AND name_key = $3 AND op = 'deleted' "
 								 "ORDER BY jid DESC LIMIT 1",
 								 "int8 int8 text", NULL, NULL};
-	Datum values[3] = {Int64GetDatum(ns_id), Int64GetDatum(parent_id), CStringGetTextDatum(name)};
+	Datum values[3] = {Int64GetDatum(ns_id), Int64GetDatum(parent_id), CStringGetTextDatum(key)};
 	PocketVersionVector *version = NULL;
 
 	if (pocket_write(&deleted, values, NULL) == 1)

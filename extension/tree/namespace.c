@@ -26,6 +26,15 @@ pocket_namespace_open(PocketNamespace *ns, const char *name, Oid caller, bool fr
 	pocket_free_rows();
 }
 
+void
+pocket_namespace_lock(PocketHead *head, const PocketNamespace *ns, Oid caller)
+{
+	pocket_head_lock(head, ns->ns_id);
+	if (strcmp(head->name, ns->name) != 0 || !pocket_may(caller, head->owner))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("namespace \"%s\" does not exist", ns->name),
+						errdetail("It was renamed, or taken from you, at this moment.")));
+}
+
 bool
 pocket_namespace_find(PocketNamespace *ns, int64 ns_id, Oid caller)
 {

@@ -201,11 +201,14 @@ pocket_resolve_past(const PocketNamespace *ns, const PocketPath *path)
 uint64
 pocket_children(int64 ns_id, int64 parent_id, const char *after_key, long max, bool fresh)
 {
+	/* the limit is the planner's business too: without it, it would rather sort the whole folder */
 	static PocketPlan children = {
-		"SELECT " POCKET_STATE_COLUMNS("rev") ", name_key FROM pocket_data.entry "
-											  "WHERE ns_id = $1 AND parent_id = $2 AND name_key > $3 ORDER BY name_key",
-		"int8 int8 text", NULL, NULL};
-	Datum values[3] = {Int64GetDatum(ns_id), Int64GetDatum(parent_id), CStringGetTextDatum(after_key)};
+		"SELECT " POCKET_STATE_COLUMNS(
+			"rev") ", name_key FROM pocket_data.entry "
+				   "WHERE ns_id = $1 AND parent_id = $2 AND name_key > $3 ORDER BY name_key LIMIT $4",
+		"int8 int8 text int8", NULL, NULL};
+	Datum values[4] = {Int64GetDatum(ns_id), Int64GetDatum(parent_id), CStringGetTextDatum(after_key),
+					   Int64GetDatum(max)};
 
-	return pocket_select(&children, values, NULL, fresh, max);
+	return pocket_select(&children, values, NULL, fresh, 0);
 }

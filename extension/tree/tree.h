@@ -50,6 +50,12 @@ typedef struct PocketNamespace
 /* 42704 when it does not exist, or caller has no right on it, which is the same. */
 extern void pocket_namespace_open(PocketNamespace *ns, const char *name, Oid caller, bool fresh);
 
+/*
+ * Locks the head of a namespace that was opened. 42704 when it has been given
+ * another name, or taken from caller, since then.
+ */
+extern void pocket_namespace_lock(PocketHead *head, const PocketNamespace *ns, Oid caller);
+
 /* By its id, as of the calling query; false when it does not exist for caller. */
 extern bool pocket_namespace_find(PocketNamespace *ns, int64 ns_id, Oid caller);
 

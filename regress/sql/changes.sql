@@ -158,6 +158,38 @@ SELECT count(*), min(c.path), count(DISTINCT c.next) FROM position p, pocket.cha
 SELECT buffers('SELECT * FROM position p, pocket.changes(p.next) c') < 250 AS few;
 SELECT buffers('SELECT * FROM pocket.changes(pocket.first_cursor(), 10) c') < 250 AS few;
 
+-- whoever has been told everything waits, whatever the journal ends in
+SELECT pocket.create_namespace('quiet') > 0 AS made;
+CALL pocket.wait(pocket.first_cursor('quiet'), '10 ms');
+SELECT outcome FROM pocket.put('quiet:/f', 'x');
+SELECT outcome FROM pocket.put('quiet:/g', 'x');
+SELECT outcome FROM pocket.rm('quiet:/g');
+UPDATE position SET next = pocket.first_cursor('quiet');
+SELECT next FROM position \gset
+CALL pocket.wait(:'next', '10 ms');
+SELECT c.op, c.path FROM position p, pocket.changes(p.next) c;
+SELECT follow_once(10);
+SELECT next FROM position \gset
+CALL pocket.wait(:'next', '10 ms');
+SELECT outcome FROM pocket.set_attributes('quiet:/', '{"of": "the root"}');
+SELECT next FROM position \gset
+CALL pocket.wait(:'next', '10 ms');
+SELECT follow_once(10);
+SELECT outcome FROM pocket.mkdir('quiet:/h');
+SELECT next FROM position \gset
+CALL pocket.wait(:'next', '10 ms');
+SELECT follow_once(10);
+TRUNCATE copy;
+
+-- pages cost what is on them, also when the planner knows how large the tables are
+SELECT pocket.create_namespace('large') > 0 AS made;
+SELECT count(*) FROM (SELECT pocket.put_many(array_agg('large:/many/' || i), array_agg('x'::bytea)) FROM generate_series(1, 3000) i) p;
+ANALYZE pocket_data.journal, pocket_data.entry;
+SELECT buffers($$SELECT * FROM pocket.changes(pocket.first_cursor('large'), 10)$$) < 250 AS few;
+SELECT buffers($$SELECT * FROM pocket.changes(pocket.latest_cursor('large'), 10)$$) < 250 AS few;
+SELECT buffers($$SELECT * FROM pocket.ls('large:/many', max => 10)$$) < 250 AS few;
+SELECT pocket.drop_namespace('large'), pocket.drop_namespace('quiet');
+
 -- errors
 SELECT pocket.first_cursor('nowhere');
 RESET pocket.namespace;
