@@ -10,6 +10,7 @@
 #include "commands/event_trigger.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -43,6 +44,20 @@ run_script(const char *script)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
 }
 
+/*
+ * The cluster's administrator makes the role pocket_app, or does not: roles are
+ * not a database's to make.  Its rights come with the schema, or with the next
+ * install(), as those of whoever made it later.
+ */
+static void
+grant_to_app(void)
+{
+	if (!OidIsValid(get_role_oid("pocket_app", true)))
+		return;
+	run_script("GRANT USAGE ON SCHEMA pocket_data TO pocket_app;"
+			   "GRANT REFERENCES (ns_id, file_id) ON pocket_data.entry TO pocket_app");
+}
+
 static void
 make_data_schema(void)
 {
@@ -60,6 +75,7 @@ make_data_schema(void)
 	script = pocket_column_text(0, 1);
 	pocket_free_rows();
 	run_script(script);
+	grant_to_app();
 	while (incarnation == 0)
 	{
 		if (!pg_strong_random(&incarnation, sizeof(incarnation)))
@@ -100,6 +116,8 @@ pocket_install(PG_FUNCTION_ARGS)
 
 	/* a schema of this name that is not ours, or does not fit, is an error here already */
 	pocket_enter(&session);
+	if (!made)
+		grant_to_app();
 	pocket_leave(&session);
 	PG_RETURN_BOOL(made);
 }

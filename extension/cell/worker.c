@@ -112,6 +112,8 @@ notify_listeners(const void *arg)
 
 	if (!can_work())
 		return;
+	/* there is nothing to keep: what is told has been committed before, and writers shall not wait for one more flush */
+	(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	pocket_enter(&session);
 	pocket_notify_listeners();
 	pocket_leave(&session);

@@ -319,6 +319,22 @@ fold_all(uint32_t *codes, size_t n)
 	return changed;
 }
 
+/* A name of ASCII alone, as most are, is composed already, and only its capitals fold. False: it is none. */
+static bool
+ascii_key(char out[PK_NAME_KEY_MAX + 1], const char *name, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+	{
+		unsigned char c = (unsigned char) name[i];
+
+		if (c >= 0x80)
+			return false;
+		out[i] = (char) (c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+	}
+	out[length] = '\0';
+	return true;
+}
+
 size_t
 pk_name_key(char out[PK_NAME_KEY_MAX + 1], const char *name, size_t length)
 {
@@ -327,6 +343,8 @@ pk_name_key(char out[PK_NAME_KEY_MAX + 1], const char *name, size_t length)
 	size_t written = 0;
 
 	assert(length <= PK_NAME_SIZE_MAX);
+	if (ascii_key(out, name, length))
+		return length;
 	for (size_t i = 0; i < length;)
 	{
 		size_t size = pk_utf8_decode((const unsigned char *) name + i, length - i, &codes[count]);

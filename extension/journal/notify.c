@@ -125,8 +125,10 @@ tell(int64 ns_id)
 	}
 	if (board->notifier != NULL && board->notifier_database == MyDatabaseId)
 	{
+		/* whoever puts down the first one wakes him; until he has taken it he is awake, or about to be */
+		if (board->changed_count == 0 && !board->overflown)
+			notifier = board->notifier;
 		put_down(ns_id);
-		notifier = board->notifier;
 	}
 	SpinLockRelease(&board->mutex);
 	/* a latch of a backend that has ended meanwhile belongs to its successor, who is used to waking up for nothing */

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The benchmark: each figure beside its peer or its limit, measured in the same run on the same directory. One connection
-# over a Unix socket, one replica, fsync and synchronous_commit on, the server's default shared_buffers; medians of five.
+# (or as many as are said) over a Unix socket, one replica, fsync and synchronous_commit on, the server's default
+# shared_buffers; medians of five. TREE_ENTRIES: of the large tree.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source regress/lib.sh
@@ -31,6 +32,7 @@ take() { local name value; while read -r name value; do figure[$name]=$value; do
 
 mbs() { awk -v v="$1" 'BEGIN { if (v >= 1e10) printf "%.1f GB/s", v / 1e9; else if (v >= 1e9) printf "%.2f GB/s", v / 1e9; else printf "%.0f MB/s", v / 1e6 }'; }
 files() { awk -v v="$1" 'BEGIN { printf "%.0f files/s", v }'; }
+each() { awk -v v="$1" -v what="$2" 'BEGIN { printf "%.0f %s/s", v, what }'; }
 row() { printf '%-38s %14s   %-34s %14s   %6s\n' "$1" "$2" "$3" "$4" "${5:-}"; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.2f", a / b; else printf "-" }'; }
 
@@ -70,6 +72,10 @@ json=$("$POCKET" -d "$CONNINFO" --json import "$WORK/tree" imported:/ | tail -n 
 field() { sed -n 's/.*"'"$1"'":\([-0-9.e]*\).*/\1/p' <<<"$json"; }
 figure[import]=$(awk -v f="$(field sent_files)" -v s="$(field seconds)" 'BEGIN { printf "%.0f", f / s }')
 
+entries=${TREE_ENTRIES:-1000000}
+echo "a tree of $entries entries ..." >&2
+take "$("$programs/tree" "$CONNINFO" "$entries")"
+
 echo
 row "Pocket" "" "beside" "" "ratio"
 row "put, 4 MiB random, 1 connection" "$(mbs "${figure[put_pocket]}")" "bytea EXTERNAL, insert" "$(mbs "${figure[put_bytea]}")" "$(ratio "${figure[put_pocket]}" "${figure[put_bytea]}")"
@@ -83,3 +89,16 @@ row "WAL per user byte, 8 kB put_many" "${figure[wal_small_pocket]}" "bytea, ins
 row "pocket import, 8 kB, 4 connections" "$(files "${figure[import]}")" "bytea, insert by 256" "$(files "${figure[small_bytea]}")" "$(ratio "${figure[import]}" "${figure[small_bytea]}")"
 row "limits: rs(6,3) encode" "$(mbs "${figure[encode]}")" "rs(6,3) decode of three" "$(mbs "${figure[decode]}")"
 row "limits: CRC32C, one core" "$(mbs "${figure[crc32c]}")" "" ""
+
+# a row of both sides' rates: text, figure, what, text of the limit
+beside() { row "$1" "$(each "${figure[$2_pocket]}" "$3")" "$4" "$(each "${figure[$2_plain]}" "$3")" "$(ratio "${figure[$2_pocket]}" "${figure[$2_plain]}")"; }
+for clients in 1 2 8; do
+    beside "mkdir, put, mv: $clients clients" "commits$clients" commits "limit: the same rows by plain SQL"
+done
+beside "stat, depth 4, of 10,000 entries" stat_small calls "limit: one lookup by primary key"
+beside "stat, depth 4, of $entries" stat_large calls "limit: one lookup by primary key"
+beside "ls, 100 of a folder of 10,000" ls_small calls "limit: the same rows by keyset"
+beside "ls, 100 of a folder of $entries" ls_large calls "limit: the same rows by keyset"
+row "mv of a folder of $entries" "${figure[mv_ms]} ms" "rows written" "${figure[mv_rows]}"
+row "" "" "bytes of WAL" "${figure[mv_wal]}"
+row "changes after 10 edits, of $entries" "${figure[changes_pocket_ms]} ms" "limit: the same rows by plain SQL" "${figure[changes_plain_ms]} ms" "$(ratio "${figure[changes_plain_ms]}" "${figure[changes_pocket_ms]}")"

@@ -348,6 +348,23 @@ bytes_that_are_no_utf8_do_no_harm(void **state)
 	assert_int_equal(key_of(key, "\xf0\x9f", 2), 6);
 }
 
+/* A name of ASCII alone goes another way than one with a character that neither folds nor composes behind it. */
+static void
+ascii_is_no_exception(void **state)
+{
+	(void) state;
+	for (int c = 0; c < 0x80; c++)
+	{
+		const char longer[5] = {'x', (char) c, '\xe4', '\xb8', '\x80'};
+		char key[PK_NAME_KEY_MAX + 1], other[PK_NAME_KEY_MAX + 1];
+
+		assert_int_equal(pk_name_key(key, longer, 2), 2);
+		assert_int_equal(pk_name_key(other, longer, sizeof(longer)), sizeof(longer));
+		assert_memory_equal(key, other, 2);
+		assert_int_equal(key[2], 0);
+	}
+}
+
 static void
 same_names_and_other_names(void **state)
 {
@@ -396,6 +413,7 @@ main(void)
 		cmocka_unit_test(the_bound_is_reached),
 		cmocka_unit_test(keys_of_random_strings),
 		cmocka_unit_test(bytes_that_are_no_utf8_do_no_harm),
+		cmocka_unit_test(ascii_is_no_exception),
 		cmocka_unit_test(same_names_and_other_names),
 	};
 
