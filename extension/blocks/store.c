@@ -53,6 +53,7 @@ typedef struct Piece
 	uint32 crc32c;
 	uint8 hash[PK_SHA256_SIZE];
 	int64 bucket_id;
+	pk_epoch epoch; /* that its token carries */
 	PocketTransfer transfer;
 	struct Piece *next;
 } Piece;
@@ -189,6 +190,7 @@ send_piece(Store *store, Piece *piece)
 		return;
 	}
 	piece->bucket_id = store->place.bucket_id;
+	piece->epoch = store->cell.epoch;
 	count_load(store, piece->bucket_id, piece->length);
 	transfer->node = store->place.url;
 	transfer->method = "PUT";
@@ -309,7 +311,20 @@ take_receipt(Store *store, const Piece *piece, const PocketTransfer *transfer)
 	seen->received = true;
 }
 
-/* Whether another bucket, or a moment later, can do better. */
+/*
+ * A coordinator that starts while blocks are on their way ends the epoch that their tokens were made in, which a node
+ * refuses in the words of every refusal. What is signed from here on carries the present one.
+ */
+static bool
+epoch_moved(Store *store)
+{
+	pk_epoch before = store->cell.epoch;
+
+	pocket_cell_identity(&store->cell);
+	return pk_epoch_compare(&before, &store->cell.epoch) != 0;
+}
+
+/* Whether another bucket, another token, or a moment later, can do better. */
 static bool
 can_retry(Store *store, const Piece *piece, pk_error error)
 {
@@ -330,6 +345,8 @@ can_retry(Store *store, const Piece *piece, pk_error error)
 		case PK_ERR_UNAVAILABLE:
 			avoid_bucket(store, piece->bucket_id);
 			return true;
+		case PK_ERR_DENIED:
+			return pk_epoch_compare(&piece->epoch, &store->cell.epoch) != 0 || epoch_moved(store);
 		default:
 			return false;
 	}
