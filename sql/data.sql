@@ -11,6 +11,9 @@ CREATE TABLE pocket_data.cell (
 	incarnation bigint NOT NULL CHECK (incarnation BETWEEN 1 AND 2147483647),
 	starts bigint NOT NULL DEFAULT 0
 );
+CREATE TRIGGER cell_changed AFTER INSERT OR UPDATE OR DELETE ON pocket_data.cell
+	FOR EACH STATEMENT EXECUTE FUNCTION pocket.cell_changed();
+ALTER TABLE pocket_data.cell ENABLE ALWAYS TRIGGER cell_changed;
 
 CREATE SEQUENCE pocket_data.namespace_id;
 CREATE SEQUENCE pocket_data.placement_id;	-- the low 32 bits of bucket and volume ids

@@ -156,7 +156,7 @@ pocket_append(PG_FUNCTION_ARGS)
 	pocket_path_check_leaf(&path);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
+	pocket_path_open(&ns, &path, session.caller, true);
 	prepare(&append, &ns, &path);
 	pocket_namespace_lock(&head, &ns, session.caller);
 	if (!is_current(&append, &ns, &path))

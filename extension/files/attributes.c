@@ -56,7 +56,7 @@ pocket_set_attributes(PG_FUNCTION_ARGS)
 	pocket_path_argument(&path, fcinfo, 0);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
+	pocket_path_open(&ns, &path, session.caller, true);
 	pocket_namespace_lock(&head, &ns, session.caller);
 	/* with content: the journal's row has the whole state */
 	pocket_resolve_existing(&spot, &ns, &path, true, true);

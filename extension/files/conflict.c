@@ -137,13 +137,11 @@ static void
 find_place(PocketSpot *copy, const PocketNamespace *ns, const PocketPut *put, const PocketSpot *current,
 		   const char *suffix)
 {
-	const char *slash = strrchr(current->path, '/');
-	bool in_root = current->parent_id == POCKET_ROOT_ID;
-	PocketFolder folder = {.ns_id = ns->ns_id, .file_id = current->parent_id, .depth = 0};
+	PocketStep here = {current->parent_id};
+	PocketFolder folder = {.ns_id = ns->ns_id, .steps = &here, .depth = 0};
 	int n;
 
-	/* a root keeps its slash */
-	folder.path = pnstrdup(current->path, (Size) (slash - current->path) + (in_root ? 1 : 0));
+	folder.path = pocket_path_folder(current->path);
 	for (n = 1;; n++)
 	{
 		char *name = copy_name(current->state.name, suffix, n);
@@ -151,6 +149,8 @@ find_place(PocketSpot *copy, const PocketNamespace *ns, const PocketPut *put, co
 
 		CHECK_FOR_INTERRUPTS();
 		pocket_resolve(copy, ns, &path, &folder, true, false);
+		copy->steps = current->steps;
+		copy->step_count = current->step_count;
 		if (!copy->exists)
 		{
 			pocket_state_init(&copy->state, POCKET_FILE, current->parent_id, name);

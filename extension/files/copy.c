@@ -41,8 +41,8 @@ void
 pocket_route_open(PocketRoute *route, Oid caller)
 {
 	route->author = pocket_author(caller);
-	pocket_namespace_open(&route->source_ns, route->source_path.namespace_name, caller, true);
-	pocket_namespace_open(&route->target_ns, route->target_path.namespace_name, caller, true);
+	pocket_path_open(&route->source_ns, &route->source_path, caller, true);
+	pocket_path_open(&route->target_ns, &route->target_path, caller, true);
 	lock_heads(route, caller);
 	pocket_resolve_existing(&route->source, &route->source_ns, &route->source_path, true, true);
 	pocket_resolve(&route->target, &route->target_ns, &route->target_path, NULL, true, false);

@@ -22,7 +22,7 @@
 #define POCKET_FILE_COLUMN_COUNT 12
 #define POCKET_REVISION_COLUMN_COUNT 13
 
-/* The columns of a revision, or of a file when outcome is NULL; they point into state. */
+/* The columns of a revision, or of a file when outcome is NULL; they point into state.  path may be NULL, for null. */
 extern void pocket_result_columns(Datum *values, bool *nulls, const PocketState *state, const char *path,
 								  const char *outcome);
 

@@ -66,7 +66,7 @@ pocket_stat(PG_FUNCTION_ARGS)
 	pocket_path_argument(&path, fcinfo, 0);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, false);
+	pocket_path_open(&ns, &path, session.caller, false);
 	look(&spot, &ns, &path, moment_argument(fcinfo, 1, &ns, &path));
 	result = pocket_result(fcinfo, &session, &spot.state, spot.path, NULL);
 	pocket_leave(&session);
@@ -237,21 +237,24 @@ list_folder(Listing *listing, int64 folder_id, const char *folder_path, After af
 
 /* The names of `after` below the folder that is listed: a path as ls gives it, or names below the folder. */
 static After
-parse_after(const char *text, const PocketNamespace *ns, const PocketPath *folder)
+parse_after(const char *text, const PocketNamespace *ns, const PocketPath *folder, Oid caller)
 {
 	bool is_path = text[0] == '/' || strstr(text, ":/") != NULL;
+	PocketNamespace its = *ns;
 	PocketPath path;
 	After after;
 	int skip = is_path ? folder->depth : 0;
 	int i;
 
 	pocket_path_parse_listed(&path, is_path ? text : psprintf("%s:/%s", ns->name, text));
+	if (is_path)
+		pocket_path_open(&its, &path, caller, false);
 	for (i = 0; i < skip; i++)
 	{
 		if (i >= path.depth || strcmp(pocket_key(ns, path.names[i]), pocket_key(ns, folder->names[i])) != 0)
 			break;
 	}
-	if (i < skip || path.depth <= skip || strcmp(path.namespace_name, ns->name) != 0)
+	if (i < skip || path.depth <= skip || its.ns_id != ns->ns_id || its.base_id != ns->base_id)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("after: \"%s\" is not below the folder that is listed", text)));
 	after = palloc(sizeof(char *) * (Size) (path.depth - skip + 1));
@@ -281,7 +284,7 @@ pocket_ls(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, false);
+	pocket_path_open(&ns, &path, session.caller, false);
 	listing.ns = &ns;
 	listing.jid = moment_argument(fcinfo, 4, &ns, &path);
 	look(&spot, &ns, &path, listing.jid);
@@ -289,7 +292,8 @@ pocket_ls(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", spot.path),
 						errhint("pocket.stat() tells about a single file.")));
 	list_folder(&listing, spot.state.file_id, spot.path,
-				PG_ARGISNULL(2) ? none : parse_after(text_to_cstring(PG_GETARG_TEXT_PP(2)), &ns, &path));
+				PG_ARGISNULL(2) ? none
+								: parse_after(text_to_cstring(PG_GETARG_TEXT_PP(2)), &ns, &path, session.caller));
 	pocket_leave(&session);
 	return (Datum) 0;
 }
@@ -340,7 +344,7 @@ pocket_history(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, false);
+	pocket_path_open(&ns, &path, session.caller, false);
 	file_id = pocket_resolve_past(&ns, &path);
 	outer = CurrentMemoryContext;
 	batch = AllocSetContextCreate(outer, "batch of history", ALLOCSET_DEFAULT_SIZES);

@@ -31,7 +31,7 @@ pocket_mkdir(PG_FUNCTION_ARGS)
 
 	pocket_enter(&session);
 	author = pocket_author(session.caller);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
+	pocket_path_open(&ns, &path, session.caller, true);
 	pocket_namespace_lock(&head, &ns, session.caller);
 	pocket_resolve(&spot, &ns, &path, NULL, true, false);
 	if (spot.exists && spot.state.kind != POCKET_FOLDER)
@@ -123,7 +123,7 @@ pocket_symlink(PG_FUNCTION_ARGS)
 	pocket_path_check_leaf(&path);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
+	pocket_path_open(&ns, &path, session.caller, true);
 	pocket_namespace_lock(&head, &ns, session.caller);
 	pocket_resolve(&spot, &ns, &path, NULL, true, false);
 	outcome = put_link(&head, &ns, &path, &spot, target, pocket_author(session.caller));

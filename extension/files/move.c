@@ -166,7 +166,7 @@ pocket_rm(PG_FUNCTION_ARGS)
 
 	pocket_enter(&session);
 	author = pocket_author(session.caller);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
+	pocket_path_open(&ns, &path, session.caller, true);
 	pocket_namespace_lock(&head, &ns, session.caller);
 	pocket_resolve_existing(&spot, &ns, &path, true, false);
 	if (!recursive && spot.state.kind == POCKET_FOLDER && has_children(ns.ns_id, spot.state.file_id))

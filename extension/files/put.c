@@ -84,7 +84,7 @@ pocket_put(PG_FUNCTION_ARGS)
 	pocket_check_attributes(put.attributes);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, put.path.namespace_name, session.caller, true);
+	pocket_path_open(&ns, &put.path, session.caller, true);
 	check_early(&ns, &put);
 	receipts = pocket_puts_store(&ns, puts, 1);
 	pocket_namespace_lock(&head, &ns, session.caller);
@@ -233,7 +233,7 @@ find_targets(Batch *batch, Oid caller)
 			memset(batch->targets + room, 0, sizeof(Target) * (Size) room);
 			room *= 2;
 		}
-		pocket_namespace_open(&batch->targets[batch->target_count].ns, name, caller, true);
+		pocket_path_open(&batch->targets[batch->target_count].ns, &batch->puts[i].path, caller, true);
 		batch->targets[batch->target_count++].near.depth = -1;
 	}
 	qsort(batch->targets, (size_t) batch->target_count, sizeof(Target), compare_targets);
@@ -269,16 +269,18 @@ static void
 remember_folder(Target *target, const PocketPut *put, const PocketSpot *spot)
 {
 	PocketFolder *near = &target->near;
-	const char *slash = strrchr(spot->path, '/');
 
 	near->ns_id = target->ns.ns_id;
-	near->file_id = spot->state.parent_id;
 	near->depth = put->path.depth - 1;
 	near->names = put->path.names;
 	if (near->path != NULL)
+	{
 		pfree(near->path);
-	/* a root keeps its slash */
-	near->path = pnstrdup(spot->path, slash - spot->path + (near->depth == 0 ? 1 : 0));
+		pfree(near->steps);
+	}
+	near->path = pocket_path_folder(spot->path);
+	near->steps = palloc(sizeof(PocketStep) * (Size) spot->step_count);
+	memcpy(near->steps, spot->steps, sizeof(PocketStep) * (Size) spot->step_count);
 }
 
 static void

@@ -280,7 +280,7 @@ pocket_restore(PG_FUNCTION_ARGS)
 
 	pocket_enter(&session);
 	author = pocket_author(session.caller);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
+	pocket_path_open(&ns, &path, session.caller, true);
 	pocket_namespace_lock(&head, &ns, session.caller);
 	find_lost(&lost, &ns, &path, PG_GETARG_INT64(1));
 	pocket_resolve(&spot, &ns, &path, NULL, true, true);

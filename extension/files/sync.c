@@ -235,7 +235,7 @@ folder_path(Reader *reader, int64 folder_id, int64 jid)
 		id = above.state.parent_id;
 	}
 	initStringInfo(&path);
-	appendStringInfo(&path, "%s:%s", reader->ns.name, names == NIL ? "/" : "");
+	appendStringInfoString(&path, names == NIL ? pocket_path_base(&reader->ns) : reader->ns.prefix);
 	foreach (cell, names)
 		appendStringInfo(&path, "/%s", (char *) lfirst(cell));
 	if (reader->near_path != NULL)

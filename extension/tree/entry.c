@@ -131,6 +131,7 @@ pocket_parents_make(PocketHead *head, const PocketNamespace *ns, const PocketPat
 		pocket_state_init(&folder, POCKET_FOLDER, spot->parent_id, path->names[spot->known]);
 		pocket_entry_add(head, ns, &folder, author);
 		spot->parent_id = folder.file_id;
+		spot->steps[spot->step_count++] = (PocketStep){folder.file_id};
 		spot->known++;
 	}
 }

@@ -9,6 +9,17 @@
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+/* A namespace that is looked at from its root. */
+static void
+fill(PocketNamespace *ns, int64 ns_id, char *name, bool case_sensitive)
+{
+	ns->ns_id = ns_id;
+	ns->name = name;
+	ns->case_sensitive = case_sensitive;
+	ns->prefix = psprintf("%s:", name);
+	ns->base_id = POCKET_ROOT_ID;
+}
+
 void
 pocket_namespace_open(PocketNamespace *ns, const char *name, Oid caller, bool fresh)
 {
@@ -20,10 +31,14 @@ pocket_namespace_open(PocketNamespace *ns, const char *name, Oid caller, bool fr
 	if (!found || !pocket_may(caller, pocket_column_text(0, 2)))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("namespace \"%s\" does not exist", name),
 						errhint("pocket.create_namespace() makes one; the view pocket.namespaces lists yours.")));
-	ns->ns_id = pocket_column_int64(0, 1);
-	ns->name = pstrdup(name);
-	ns->case_sensitive = pocket_column_bool(0, 3);
+	fill(ns, pocket_column_int64(0, 1), pstrdup(name), pocket_column_bool(0, 3));
 	pocket_free_rows();
+}
+
+void
+pocket_path_open(PocketNamespace *ns, PocketPath *path, Oid caller, bool fresh)
+{
+	pocket_namespace_open(ns, path->namespace_name, caller, fresh);
 }
 
 void
@@ -44,11 +59,7 @@ pocket_namespace_find(PocketNamespace *ns, int64 ns_id, Oid caller)
 	bool found = pocket_read(&find, values, NULL) == 1 && pocket_may(caller, pocket_column_text(0, 2));
 
 	if (found)
-	{
-		ns->ns_id = ns_id;
-		ns->name = pocket_column_text(0, 1);
-		ns->case_sensitive = pocket_column_bool(0, 3);
-	}
+		fill(ns, ns_id, pocket_column_text(0, 1), pocket_column_bool(0, 3));
 	pocket_free_rows();
 	return found;
 }
@@ -94,13 +105,13 @@ pocket_namespace_create(const char *name, const PocketNamespaceOptions *options,
 	static PocketPlan begin = {"INSERT INTO pocket_data.namespace_head (ns_id, jid, file_id, used, at) "
 							   "VALUES ($1, 0, 0, 0, clock_timestamp())",
 							   "int8", NULL, NULL};
-	PocketNamespace ns = {0, unconstify(char *, name), options->case_sensitive};
+	PocketNamespace ns;
 	PocketHead head;
 	PocketState root;
 	Datum values[1];
 
 	check_name(name);
-	ns.ns_id = insert_namespace(name, options, owner);
+	fill(&ns, insert_namespace(name, options, owner), pstrdup(name), options->case_sensitive);
 	values[0] = Int64GetDatum(ns.ns_id);
 	(void) pocket_write(&begin, values, NULL);
 	pocket_head_lock(&head, ns.ns_id);

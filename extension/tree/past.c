@@ -87,11 +87,14 @@ pocket_past_children(int64 ns_id, int64 parent_id, const char *after_key, long m
 void
 pocket_past_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, int64 jid, bool fresh)
 {
+	char *op;
 	int i;
 
 	memset(spot, 0, sizeof(*spot));
-	spot->path = psprintf("%s:/", ns->name);
-	spot->exists = pocket_past_child_find(&spot->state, ns->ns_id, POCKET_ROOT_PARENT_ID, "", jid, fresh);
+	spot->path = pocket_path_base(ns);
+	spot->steps = palloc(sizeof(PocketStep) * (Size) (path->depth + 1));
+	spot->exists = pocket_journal_as_of(&spot->state, &op, ns->ns_id, ns->base_id, jid, fresh) &&
+				   strcmp(op, POCKET_OP_DELETED) != 0;
 	for (i = 0; i < path->depth && spot->exists; i++)
 	{
 		if (spot->state.kind != POCKET_FOLDER)
@@ -99,6 +102,7 @@ pocket_past_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPat
 							errdetail("A path goes through folders only.")));
 		spot->known = i;
 		spot->parent_id = spot->state.file_id;
+		spot->steps[spot->step_count++] = (PocketStep){spot->parent_id};
 		spot->exists = pocket_past_child_find(&spot->state, ns->ns_id, spot->parent_id, pocket_key(ns, path->names[i]),
 											  jid, fresh);
 		if (spot->exists)

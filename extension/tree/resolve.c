@@ -4,6 +4,7 @@
  */
 #include "tree/tree.h"
 
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
 char *
@@ -63,21 +64,25 @@ pocket_entry_content(PocketState *state)
 	pocket_free_rows();
 }
 
-/* One step down through a folder: its id, its name as kept, and whether it is one. */
+/*
+ * One step down through a folder, whose columns go to step: false when there is
+ * none.  Each is a statement of its own: a join of the steps, or a recursion, takes
+ * the executor longer to set up than SPI takes to begin anew.
+ */
 static bool
-find_step(int64 *file_id, char **name, bool *is_folder, int64 ns_id, int64 parent_id, const char *key, bool fresh)
+find_step(PocketStep *step, char **name, bool *is_folder, int64 ns_id, int64 parent_id, const char *key, bool fresh)
 {
-	static PocketPlan step = {"SELECT file_id, name, kind = 'folder' FROM pocket_data.entry "
+	static PocketPlan find = {"SELECT name, kind = 'folder', file_id FROM pocket_data.entry "
 							  "WHERE ns_id = $1 AND parent_id = $2 AND name_key = $3",
 							  "int8 int8 text", NULL, NULL};
 	Datum values[3] = {Int64GetDatum(ns_id), Int64GetDatum(parent_id), CStringGetTextDatum(key)};
-	bool found = pocket_select(&step, values, NULL, fresh, 0) == 1;
+	bool found = pocket_select(&find, values, NULL, fresh, 0) == 1;
 
 	if (found)
 	{
-		*file_id = pocket_column_int64(0, 1);
-		*name = pocket_column_text(0, 2);
-		*is_folder = pocket_column_bool(0, 3);
+		*name = pocket_column_text(0, 1);
+		*is_folder = pocket_column_bool(0, 2);
+		step->file_id = pocket_column_int64(0, 3);
 	}
 	pocket_free_rows();
 	return found;
@@ -99,33 +104,42 @@ is_under(const PocketFolder *near, const PocketNamespace *ns, const PocketPath *
 	return true;
 }
 
+/* Where the walk begins: at the base, or below it in a folder that is known. */
+static void
+begin(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, const PocketPath *path, const PocketFolder *near)
+{
+	const PocketStep base = {ns->base_id};
+	bool under = is_under(near, ns, path);
+
+	spot->known = under ? near->depth : 0;
+	spot->step_count = spot->known + 1;
+	spot->steps = palloc(sizeof(PocketStep) * (Size) path->depth);
+	memcpy(spot->steps, under ? near->steps : &base, sizeof(PocketStep) * (Size) spot->step_count);
+	appendStringInfoString(shown, under ? near->path : ns->prefix);
+	/* a root's path has its slash already, and gets it again */
+	if (shown->len > 0 && shown->data[shown->len - 1] == '/')
+		shown->data[--shown->len] = '\0';
+}
+
 /* Down to the folder that holds the last name, as far as it exists. */
 static void
-resolve_parents(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, const PocketFolder *near,
-				bool fresh)
+resolve_folders(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, const PocketPath *path, bool fresh)
 {
-	spot->known = 0;
-	spot->parent_id = POCKET_ROOT_ID;
-	spot->path = psprintf("%s:/", ns->name);
-	if (is_under(near, ns, path))
+	for (spot->parent_id = spot->steps[spot->known].file_id; spot->known < path->depth - 1; spot->known++)
 	{
-		spot->known = near->depth;
-		spot->parent_id = near->file_id;
-		spot->path = pstrdup(near->path);
-	}
-	while (spot->known < path->depth - 1)
-	{
-		const char *key = pocket_key(ns, path->names[spot->known]);
+		PocketStep *step = &spot->steps[spot->step_count];
 		bool is_folder;
 		char *name;
 
-		if (!find_step(&spot->parent_id, &name, &is_folder, ns->ns_id, spot->parent_id, key, fresh))
+		if (!find_step(step, &name, &is_folder, ns->ns_id, spot->parent_id, pocket_key(ns, path->names[spot->known]),
+					   fresh))
 			return;
-		spot->path = pocket_path_join(spot->path, name);
+		appendStringInfo(shown, "/%s", name);
 		if (!is_folder)
-			ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", spot->path),
+			ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", shown->data),
 							errdetail("A path goes through folders only.")));
-		spot->known++;
+		spot->step_count++;
+		spot->parent_id = step->file_id;
 	}
 }
 
@@ -133,27 +147,29 @@ void
 pocket_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, const PocketFolder *near,
 			   bool fresh, bool with_content)
 {
-	int i;
+	StringInfoData shown;
 
 	memset(spot, 0, sizeof(*spot));
 	if (path->depth == 0)
 	{
-		spot->path = psprintf("%s:/", ns->name);
-		spot->exists = pocket_entry_find(&spot->state, ns->ns_id, POCKET_ROOT_ID, fresh);
+		spot->path = pocket_path_base(ns);
+		spot->exists = pocket_entry_find(&spot->state, ns->ns_id, ns->base_id, fresh);
 		return;
 	}
-	resolve_parents(spot, ns, path, near, fresh);
+	initStringInfo(&shown);
+	begin(spot, &shown, ns, path, near);
+	resolve_folders(spot, &shown, ns, path, fresh);
 	if (spot->known == path->depth - 1)
 		spot->exists = pocket_child_find(&spot->state, ns->ns_id, spot->parent_id,
 										 pocket_key(ns, path->names[path->depth - 1]), fresh, with_content);
 	if (spot->exists)
 	{
-		spot->path = pocket_path_join(spot->path, spot->state.name);
-		spot->known = path->depth;
-		return;
+		appendStringInfo(&shown, "/%s", spot->state.name);
+		spot->known++;
 	}
-	for (i = spot->known; i < path->depth; i++)
-		spot->path = pocket_path_join(spot->path, path->names[i]);
+	for (int i = spot->known; i < path->depth; i++)
+		appendStringInfo(&shown, "/%s", path->names[i]);
+	spot->path = shown.data;
 }
 
 void
@@ -177,7 +193,7 @@ pocket_check_spot(const PocketSpot *spot, const PocketPath *path)
 int64
 pocket_resolve_past(const PocketNamespace *ns, const PocketPath *path)
 {
-	int64 file_id = POCKET_ROOT_ID;
+	int64 file_id = ns->base_id;
 	int i;
 
 	for (i = 0; i < path->depth; i++)

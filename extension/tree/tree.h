@@ -40,11 +40,18 @@ extern void pocket_path_check_leaf(const PocketPath *path);
 
 /* --- namespaces --- */
 
+/*
+ * A namespace as a path leads into it.  What is shown of it begins with prefix,
+ * and names go down from the folder base_id: the root and "NAME:", unless the
+ * path comes in another way.
+ */
 typedef struct PocketNamespace
 {
 	int64 ns_id;
-	char *name;
+	char *name; /* its own */
 	bool case_sensitive;
+	char *prefix; /* a path is this, and "/NAME" for each name below the base */
+	int64 base_id;
 } PocketNamespace;
 
 /* 42704 when it does not exist, or caller has no right on it, which is the same. */
@@ -55,6 +62,13 @@ extern void pocket_namespace_open(PocketNamespace *ns, const char *name, Oid cal
  * another name, or taken from caller, since then.
  */
 extern void pocket_namespace_lock(PocketHead *head, const PocketNamespace *ns, Oid caller);
+
+/*
+ * Where a path begins: the one place that knows what stands before its names.
+ * path is left with those that go down from ns->base_id.  Errors as those of
+ * pocket_namespace_open.
+ */
+extern void pocket_path_open(PocketNamespace *ns, PocketPath *path, Oid caller, bool fresh);
 
 /* By its id, as of the calling query; false when it does not exist for caller. */
 extern bool pocket_namespace_find(PocketNamespace *ns, int64 ns_id, Oid caller);
@@ -81,14 +95,20 @@ extern void pocket_namespace_drop(const PocketHead *head);
 
 /* --- looking up --- */
 
+/* What is known of a folder that a path goes through. */
+typedef struct PocketStep
+{
+	int64 file_id;
+} PocketStep;
+
 /* A folder that was resolved: where the next resolution may begin. */
 typedef struct PocketFolder
 {
 	int64 ns_id;
-	int64 file_id;
-	char *path; /* as kept */
+	PocketStep *steps; /* depth + 1 of them, from the base to the folder itself */
+	char *path;		   /* as kept */
 	char **names;
-	int depth; /* -1: none yet */
+	int depth; /* below the base; -1: none yet */
 } PocketFolder;
 
 /* Where a path leads. */
@@ -96,8 +116,10 @@ typedef struct PocketSpot
 {
 	bool exists;
 	PocketState state; /* if it exists */
-	int known;		   /* how many of the path's names exist, from the root */
+	int known;		   /* how many of the path's names exist, from the base */
 	int64 parent_id;   /* of the last name; while known < depth - 1 the deepest folder that exists */
+	PocketStep *steps; /* from the base down to parent_id */
+	int step_count;	   /* 0 when the path has no names */
 	char *path;		   /* qualified; names that exist as they are kept, the others as given */
 } PocketSpot;
 
@@ -135,15 +157,24 @@ extern uint64 pocket_children(int64 ns_id, int64 parent_id, const char *after_ke
 /* The key of a name in a namespace; palloc'd. */
 extern char *pocket_key(const PocketNamespace *ns, const char *name);
 
-/* The path of what is called name in a folder, live or deleted; as deep as the tree is, which may be more than a
- * path that is given may have. */
+/*
+ * The path of what is called name in a folder, live or deleted; as deep as the
+ * tree is, which may be more than a path that is given may have.  NULL when that
+ * is not below the base.
+ */
 extern char *pocket_path_of(const PocketNamespace *ns, int64 parent_id, const char *name);
+
+/* The path of the base itself. */
+extern char *pocket_path_base(const PocketNamespace *ns);
 
 /* A path as it was given, qualified: for what is said about what does not exist. */
 extern char *pocket_path_given(const PocketNamespace *ns, const PocketPath *path);
 
 /* `path` + "/" + `name` */
 extern char *pocket_path_join(const char *path, const char *name);
+
+/* The path of the folder that an entry's path is in. */
+extern char *pocket_path_folder(const char *path);
 
 /* --- as it was (past.c): the tree after row jid of the journal --- */
 
@@ -185,7 +216,7 @@ extern void pocket_entry_change(PocketHead *head, const PocketNamespace *ns, con
 /* state loses its content, and gets the deletion's revision. */
 extern void pocket_entry_remove(PocketHead *head, PocketState *state, const char *author);
 
-/* Makes the folders that a path's last name lacks; spot->parent_id and known are then its parent's. */
+/* Makes the folders that a path's last name lacks; spot's steps, parent_id and known are then its parent's. */
 extern void pocket_parents_make(PocketHead *head, const PocketNamespace *ns, const PocketPath *path, PocketSpot *spot,
 								const char *author);
 
