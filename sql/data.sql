@@ -26,6 +26,7 @@ CREATE TABLE pocket_data.namespace (
 	quota bigint CHECK (quota >= 0),
 	retention interval NOT NULL,
 	case_sensitive boolean NOT NULL,
+	mounts integer NOT NULL DEFAULT 0 CHECK (mounts >= 0),	-- mount points in it
 	created_at timestamptz NOT NULL,
 	-- What retention has dropped: rows that others had replaced when the journal ended at kept_jid, which was at kept_at.
 	kept_jid bigint NOT NULL DEFAULT 0,
@@ -46,7 +47,7 @@ CREATE TABLE pocket_data.entry (
 	parent_id bigint NOT NULL,		-- 0: this is the root
 	name text NOT NULL,
 	name_key text COLLATE "C" NOT NULL,
-	kind text NOT NULL CHECK (kind IN ('file', 'folder', 'symlink')),
+	kind text NOT NULL CHECK (kind IN ('file', 'folder', 'symlink', 'mount')),
 	rev bigint NOT NULL,			-- the journal row that made this state
 	size bigint NOT NULL,
 	blocks pocket.blocklist,		-- of a file that is not inline
@@ -60,6 +61,11 @@ CREATE TABLE pocket_data.entry (
 	PRIMARY KEY (ns_id, file_id),
 	UNIQUE (ns_id, parent_id, name_key)
 );
+-- Mount points: those of a tree, and those at which a namespace is mounted.  What others call so among their attributes
+-- is theirs, and need not be a number.
+CREATE INDEX entry_mount ON pocket_data.entry (ns_id, file_id) WHERE kind = 'mount';
+CREATE INDEX entry_mounted ON pocket_data.entry
+	((CASE WHEN kind = 'mount' THEN (attributes ->> 'namespace_id')::bigint END)) WHERE kind = 'mount';
 
 CREATE TABLE pocket_data.journal (
 	ns_id bigint NOT NULL,
@@ -189,14 +195,26 @@ CREATE TABLE pocket_data.intent (
 -- Views for users.  They are made with the tables, not by the extension's script, which runs before there are any;
 -- a role sees the rows of the namespaces that it owns.
 CREATE VIEW pocket.files WITH (security_barrier) AS
-	SELECT e.ns_id, e.file_id, e.rev, pocket.path_of(e.ns_id, e.file_id) AS path, e.kind, e.size, e.content_hash,
+	SELECT e.ns_id, e.file_id, e.rev, pocket.path_of(e.ns_id, e.file_id) AS path,
+		CASE e.kind WHEN 'mount' THEN 'folder' ELSE e.kind END AS kind, e.size, e.content_hash,
 		e.version, e.mtime, e.author, e.at, e.attributes, e.parent_id, e.name
 	FROM pocket_data.entry e JOIN pocket_data.namespace n ON n.ns_id = e.ns_id
-	WHERE pocket.owns(n.owner);
+	WHERE pocket.owns(n.owner) AND (e.kind <> 'mount' OR EXISTS (SELECT FROM pocket_data.namespace m
+		WHERE m.ns_id = CASE WHEN e.kind = 'mount' THEN (e.attributes ->> 'namespace_id')::bigint END AND pocket.owns(m.owner)));
 COMMENT ON VIEW pocket.files IS 'live files, folders and symbolic links';
 
+CREATE VIEW pocket.mounts WITH (security_barrier) AS
+	SELECT e.ns_id, e.file_id, pocket.path_of(e.ns_id, e.file_id) AS path, m.name AS namespace,
+		CASE WHEN e.kind = 'mount' THEN (e.attributes ->> 'namespace_id')::bigint END AS mounted_id, e.author, e.at
+	FROM pocket_data.entry e JOIN pocket_data.namespace n ON n.ns_id = e.ns_id
+	LEFT JOIN pocket_data.namespace m ON m.ns_id = CASE WHEN e.kind = 'mount' THEN (e.attributes ->> 'namespace_id')::bigint END AND pocket.owns(m.owner)
+	WHERE pocket.owns(n.owner) AND e.kind = 'mount';
+COMMENT ON VIEW pocket.mounts IS
+	'where namespaces are mounted; namespace is null when it was dropped, or is none of the current role''s any more';
+
 CREATE VIEW pocket.deleted WITH (security_barrier) AS
-	SELECT j.ns_id, j.file_id, j.jid AS rev, pocket.path_of_deleted(j.ns_id, j.file_id) AS path, j.kind, j.size, j.author,
+	SELECT j.ns_id, j.file_id, j.jid AS rev, pocket.path_of_deleted(j.ns_id, j.file_id) AS path,
+		CASE j.kind WHEN 'mount' THEN 'folder' ELSE j.kind END AS kind, j.size, j.author,
 		j.at
 	FROM pocket_data.journal j JOIN pocket_data.namespace n ON n.ns_id = j.ns_id
 	WHERE pocket.owns(n.owner) AND j.op = 'deleted' AND NOT EXISTS (SELECT FROM pocket_data.journal l
@@ -220,4 +238,4 @@ CREATE VIEW pocket.usage WITH (security_barrier) AS
 	WHERE pocket.owns(n.owner);
 COMMENT ON VIEW pocket.usage IS 'what file trees take: bytes of live files, entries, distinct blocks';
 
-GRANT SELECT ON pocket.files, pocket.deleted, pocket.namespaces, pocket.usage TO PUBLIC;
+GRANT SELECT ON pocket.files, pocket.mounts, pocket.deleted, pocket.namespaces, pocket.usage TO PUBLIC;

@@ -62,6 +62,8 @@ pocket_set_attributes(PG_FUNCTION_ARGS)
 	pocket_resolve_existing(&spot, &ns, &path, true, true);
 	if (spot.state.kind == POCKET_SYMLINK)
 		attributes = with_target(attributes, spot.state.attributes);
+	if (spot.state.kind == POCKET_MOUNT)
+		attributes = pocket_mount_attributes(pocket_mounted_id(&spot.state), attributes);
 	if (compareJsonbContainers(&attributes->root, &spot.state.attributes->root) != 0)
 	{
 		PocketState before = spot.state;

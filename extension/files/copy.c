@@ -41,7 +41,10 @@ void
 pocket_route_open(PocketRoute *route, Oid caller)
 {
 	route->author = pocket_author(caller);
-	pocket_path_open(&route->source_ns, &route->source_path, caller, true);
+	if (route->moves)
+		pocket_path_open(&route->source_ns, &route->source_path, caller, true);
+	else
+		pocket_path_open_through(&route->source_ns, &route->source_path, caller, true);
 	pocket_path_open(&route->target_ns, &route->target_path, caller, true);
 	lock_heads(route, caller);
 	pocket_resolve_existing(&route->source, &route->source_ns, &route->source_path, true, true);
@@ -90,7 +93,7 @@ pocket_route_check(const PocketRoute *route, const char *verb, const char *done)
 	if (target->known < path->depth - 1)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the folder of \"%s\" does not exist", target->path),
 						errhint("pocket.mkdir() makes it.")));
-	if (path->slash && route->source.state.kind != POCKET_FOLDER)
+	if (path->slash && !POCKET_IS_FOLDER(route->source.state.kind))
 		pocket_path_check_leaf(path);
 	check_no_cycle(route, done);
 }
@@ -117,6 +120,11 @@ static void
 copy_entry(PocketRoute *route, PocketState *state, int64 folder_id)
 {
 	check_distinct(route, folder_id, state->name);
+	if (state->kind == POCKET_MOUNT && !route->moves)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("\"%s\" cannot be copied", route->source.path),
+				 errdetail("Another namespace is mounted below it, at \"%s\".", state->name),
+				 errhint("Copy what is beside the mount point, and what is mounted by the mount point's own path.")));
 	if (state->blocks != NULL)
 		pocket_blocks_hold_copy(route->target_ns.ns_id, route->source_ns.ns_id, state->blocks);
 	state->parent_id = folder_id;
@@ -206,6 +214,7 @@ pocket_cp(PG_FUNCTION_ARGS)
 	Datum result;
 
 	PreventCommandIfReadOnly("pocket.cp()");
+	route.moves = false;
 	pocket_path_argument(&route.source_path, fcinfo, 0);
 	pocket_path_argument(&route.target_path, fcinfo, 1);
 

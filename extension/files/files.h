@@ -132,6 +132,7 @@ typedef struct PocketRoute
 	/* given */
 	PocketPath source_path;
 	PocketPath target_path;
+	bool moves; /* mount points go along; else what is mounted at the source is the source */
 
 	/* opened: both heads are locked, both ends resolved since */
 	PocketNamespace source_ns;

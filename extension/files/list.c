@@ -31,23 +31,35 @@ pocket_moment(const PocketNamespace *ns, const PocketPath *path, TimestampTz at,
 	return jid;
 }
 
-/* The journal row up to which the tree is looked at; a time to come is now. */
+/*
+ * Opens a path, now or at the time of an argument; through: see pocket_path_open_through().  Returns the journal row up
+ * to which the tree is looked at; a time to come is now.
+ */
 static int64
-moment_argument(FunctionCallInfo fcinfo, int argument, const PocketNamespace *ns, const PocketPath *path)
+open_path(FunctionCallInfo fcinfo, int argument, PocketNamespace *ns, PocketPath *path, Oid caller, bool through)
 {
-	if (PG_ARGISNULL(argument))
-		return POCKET_NOW;
-	return pocket_moment(ns, path, PG_GETARG_TIMESTAMPTZ(argument), false);
+	if (!PG_ARGISNULL(argument))
+	{
+		pocket_path_open_past(ns, path, caller, PG_GETARG_TIMESTAMPTZ(argument), through);
+		return pocket_moment(ns, path, PG_GETARG_TIMESTAMPTZ(argument), false);
+	}
+	if (through)
+		pocket_path_open_through(ns, path, caller, false);
+	else
+		pocket_path_open(ns, path, caller, false);
+	return POCKET_NOW;
 }
 
 /* What a path leads to, now or then. */
 static void
-look(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, int64 jid)
+look(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, int64 jid, Oid caller)
 {
 	if (jid == POCKET_NOW)
 		pocket_resolve(spot, ns, path, NULL, false, false);
 	else
 		pocket_past_resolve(spot, ns, path, jid, false);
+	if (spot->exists && !pocket_is_visible(&spot->state, caller))
+		spot->exists = false;
 	pocket_check_spot(spot, path);
 }
 
@@ -60,14 +72,15 @@ pocket_stat(PG_FUNCTION_ARGS)
 	PocketNamespace ns;
 	PocketSpot spot;
 	Datum result;
+	int64 jid;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	pocket_path_argument(&path, fcinfo, 0);
 
 	pocket_enter(&session);
-	pocket_path_open(&ns, &path, session.caller, false);
-	look(&spot, &ns, &path, moment_argument(fcinfo, 1, &ns, &path));
+	jid = open_path(fcinfo, 1, &ns, &path, session.caller, false);
+	look(&spot, &ns, &path, jid, session.caller);
 	result = pocket_result(fcinfo, &session, &spot.state, spot.path, NULL);
 	pocket_leave(&session);
 	PG_RETURN_DATUM(result);
@@ -100,7 +113,7 @@ path_of(FunctionCallInfo fcinfo, bool is_removed)
 	text *result = NULL;
 
 	pocket_enter(&session);
-	if (pocket_namespace_find(&ns, PG_GETARG_INT64(0), session.caller) &&
+	if (pocket_namespace_find(&ns, PG_GETARG_INT64(0), session.caller, false) &&
 		find_place(ns.ns_id, PG_GETARG_INT64(1), is_removed, &parent_id, &name))
 	{
 		char *path = pocket_path_of(&ns, parent_id, name);
@@ -133,16 +146,25 @@ pocket_path_of_deleted(PG_FUNCTION_ARGS)
 typedef struct Listing
 {
 	FunctionCallInfo fcinfo;
-	const PocketNamespace *ns;
-	int64 jid; /* as of which; POCKET_NOW: the live tree */
+	Oid caller;
+	TimestampTz at; /* if it is not now */
 	bool recursive;
 	int64 left; /* rows that may still come */
 } Listing;
 
+/* A folder that is listed. */
+typedef struct Folder
+{
+	const PocketNamespace *ns;
+	int64 jid; /* as of which; POCKET_NOW: the live tree */
+	int64 file_id;
+	const char *path;
+} Folder;
+
 /* What was listed already: names below the folder, NULL at their end. */
 typedef char **After;
 
-static void list_folder(Listing *listing, int64 folder_id, const char *folder_path, After after);
+static void list_folder(Listing *listing, const Folder *folder, After after);
 
 typedef struct Child
 {
@@ -152,23 +174,23 @@ typedef struct Child
 
 /* The next children of a folder; key is moved to the last of them. */
 static Child *
-read_children(const Listing *listing, int64 folder_id, const char *folder_path, char **key, int *count)
+read_children(const Listing *listing, const Folder *folder, char **key, int *count)
 {
 	long max = (long) Min(listing->left, BATCH_ROWS);
-	int64 ns_id = listing->ns->ns_id;
+	int64 ns_id = folder->ns->ns_id;
 	Child *children;
 	int i;
 
-	if (listing->jid == POCKET_NOW)
-		*count = (int) pocket_children(ns_id, folder_id, *key, max, false);
+	if (folder->jid == POCKET_NOW)
+		*count = (int) pocket_children(ns_id, folder->file_id, *key, max, false);
 	else
-		*count = (int) pocket_past_children(ns_id, folder_id, *key, max, listing->jid, false);
+		*count = (int) pocket_past_children(ns_id, folder->file_id, *key, max, folder->jid, false);
 	children = palloc(sizeof(Child) * (Size) Max(*count, 1));
 
 	for (i = 0; i < *count; i++)
 	{
 		pocket_state_read(&children[i].state, (uint64) i, false);
-		children[i].path = pocket_path_join(folder_path, children[i].state.name);
+		children[i].path = pocket_path_join(folder->path, children[i].state.name);
 	}
 	if (*count > 0)
 		*key = pocket_column_text((uint64) (*count - 1), POCKET_CHILD_KEY_COLUMN);
@@ -176,25 +198,50 @@ read_children(const Listing *listing, int64 folder_id, const char *folder_path, 
 	return children;
 }
 
+/* What is below a child, if it is a folder; what is mounted is listed as of the same moment, if it was there then. */
+static void
+list_child(Listing *listing, const Folder *folder, const PocketState *state, const char *path, After after)
+{
+	Folder child = {folder->ns, folder->jid, state->file_id, path};
+	PocketNamespace mounted;
+
+	if (state->kind == POCKET_MOUNT)
+	{
+		if (!pocket_mount_enter(&mounted, state, path, listing->caller, false))
+			return;
+		child.ns = &mounted;
+		child.file_id = mounted.base_id;
+		if (folder->jid != POCKET_NOW)
+		{
+			child.jid = pocket_past_moment(mounted.ns_id, listing->at, false);
+			if (child.jid == POCKET_NOW)
+				return;
+		}
+	}
+	else if (state->kind != POCKET_FOLDER)
+		return;
+	list_folder(listing, &child, after);
+}
+
 /* Goes on below the child that was listed last, if it is there still. */
 static void
-resume_below(Listing *listing, int64 folder_id, const char *folder_path, After after)
+resume_below(Listing *listing, const Folder *folder, After after)
 {
-	int64 ns_id = listing->ns->ns_id;
-	char *key = pocket_key(listing->ns, *after);
+	int64 ns_id = folder->ns->ns_id;
+	char *key = pocket_key(folder->ns, *after);
 	PocketState state;
 	bool found;
 
-	if (listing->jid == POCKET_NOW)
-		found = pocket_child_find(&state, ns_id, folder_id, key, false, false);
+	if (folder->jid == POCKET_NOW)
+		found = pocket_child_find(&state, ns_id, folder->file_id, key, false, false);
 	else
-		found = pocket_past_child_find(&state, ns_id, folder_id, key, listing->jid, false);
-	if (found && state.kind == POCKET_FOLDER)
-		list_folder(listing, state.file_id, pocket_path_join(folder_path, state.name), after + 1);
+		found = pocket_past_child_find(&state, ns_id, folder->file_id, key, folder->jid, false);
+	if (found)
+		list_child(listing, folder, &state, pocket_path_join(folder->path, state.name), after + 1);
 }
 
 static void
-list_folder(Listing *listing, int64 folder_id, const char *folder_path, After after)
+list_folder(Listing *listing, const Folder *folder, After after)
 {
 	MemoryContext outer = CurrentMemoryContext;
 	MemoryContext batch = AllocSetContextCreate(outer, "batch of ls", ALLOCSET_SMALL_SIZES);
@@ -207,8 +254,8 @@ list_folder(Listing *listing, int64 folder_id, const char *folder_path, After af
 	if (*after != NULL)
 	{
 		if (listing->recursive)
-			resume_below(listing, folder_id, folder_path, after);
-		key = pocket_key(listing->ns, *after);
+			resume_below(listing, folder, after);
+		key = pocket_key(folder->ns, *after);
 	}
 	while (listing->left > 0)
 	{
@@ -216,15 +263,17 @@ list_folder(Listing *listing, int64 folder_id, const char *folder_path, After af
 
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextSwitchTo(batch);
-		children = read_children(listing, folder_id, folder_path, &last, &count);
+		children = read_children(listing, folder, &last, &count);
 		for (i = 0; i < count && listing->left > 0; i++)
 		{
 			static char *none[1] = {NULL};
 
+			if (!pocket_is_visible(&children[i].state, listing->caller))
+				continue;
 			pocket_result_row(listing->fcinfo, &children[i].state, children[i].path, NULL);
 			listing->left--;
-			if (listing->recursive && children[i].state.kind == POCKET_FOLDER)
-				list_folder(listing, children[i].state.file_id, children[i].path, none);
+			if (listing->recursive)
+				list_child(listing, folder, &children[i].state, children[i].path, none);
 		}
 		MemoryContextSwitchTo(outer);
 		if (count == 0)
@@ -235,26 +284,33 @@ list_folder(Listing *listing, int64 folder_id, const char *folder_path, After af
 	MemoryContextDelete(batch);
 }
 
-/* The names of `after` below the folder that is listed: a path as ls gives it, or names below the folder. */
+static bool
+same_name(const char *a, const char *b, bool case_sensitive)
+{
+	return strcmp(pocket_name_key(a, case_sensitive), pocket_name_key(b, case_sensitive)) == 0;
+}
+
+/*
+ * The names of `after` below the folder that is listed: a path as ls gives it, or names below the folder.  given: the
+ * folder's path, of which the last depth names are in ns.
+ */
 static After
-parse_after(const char *text, const PocketNamespace *ns, const PocketPath *folder, Oid caller)
+parse_after(const char *text, const PocketNamespace *ns, const PocketPath *given, int depth)
 {
 	bool is_path = text[0] == '/' || strstr(text, ":/") != NULL;
-	PocketNamespace its = *ns;
 	PocketPath path;
 	After after;
-	int skip = is_path ? folder->depth : 0;
+	int skip = is_path ? given->depth : 0;
 	int i;
 
-	pocket_path_parse_listed(&path, is_path ? text : psprintf("%s:/%s", ns->name, text));
-	if (is_path)
-		pocket_path_open(&its, &path, caller, false);
+	pocket_path_parse_listed(&path, is_path ? text : psprintf("%s:/%s", given->namespace_name, text));
 	for (i = 0; i < skip; i++)
 	{
-		if (i >= path.depth || strcmp(pocket_key(ns, path.names[i]), pocket_key(ns, folder->names[i])) != 0)
+		if (i >= path.depth ||
+			!same_name(path.names[i], given->names[i], i >= given->depth - depth && ns->case_sensitive))
 			break;
 	}
-	if (i < skip || path.depth <= skip || its.ns_id != ns->ns_id || its.base_id != ns->base_id)
+	if (i < skip || path.depth <= skip || strcmp(path.namespace_name, given->namespace_name) != 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("after: \"%s\" is not below the folder that is listed", text)));
 	after = palloc(sizeof(char *) * (Size) (path.depth - skip + 1));
@@ -269,10 +325,12 @@ pocket_ls(PG_FUNCTION_ARGS)
 {
 	Listing listing = {.fcinfo = fcinfo};
 	char *none[1] = {NULL};
+	PocketPath given;
 	PocketPath path;
 	PocketSession session;
 	PocketNamespace ns;
 	PocketSpot spot;
+	Folder folder;
 
 	pocket_check_not_null(fcinfo, 0, "path");
 	pocket_check_not_null(fcinfo, 1, "recursive");
@@ -280,20 +338,23 @@ pocket_ls(PG_FUNCTION_ARGS)
 	listing.left = PG_ARGISNULL(3) ? PG_INT64_MAX : PG_GETARG_INT32(3);
 	if (listing.left < 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("max must not be negative")));
+	listing.at = PG_ARGISNULL(4) ? 0 : PG_GETARG_TIMESTAMPTZ(4);
 	pocket_path_argument(&path, fcinfo, 0);
+	given = path;
 	InitMaterializedSRF(fcinfo, 0);
 
 	pocket_enter(&session);
-	pocket_path_open(&ns, &path, session.caller, false);
-	listing.ns = &ns;
-	listing.jid = moment_argument(fcinfo, 4, &ns, &path);
-	look(&spot, &ns, &path, listing.jid);
+	listing.caller = session.caller;
+	folder.ns = &ns;
+	folder.jid = open_path(fcinfo, 4, &ns, &path, session.caller, true);
+	look(&spot, &ns, &path, folder.jid, session.caller);
 	if (spot.state.kind != POCKET_FOLDER)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", spot.path),
 						errhint("pocket.stat() tells about a single file.")));
-	list_folder(&listing, spot.state.file_id, spot.path,
-				PG_ARGISNULL(2) ? none
-								: parse_after(text_to_cstring(PG_GETARG_TEXT_PP(2)), &ns, &path, session.caller));
+	folder.file_id = spot.state.file_id;
+	folder.path = spot.path;
+	list_folder(&listing, &folder,
+				PG_ARGISNULL(2) ? none : parse_after(text_to_cstring(PG_GETARG_TEXT_PP(2)), &ns, &given, path.depth));
 	pocket_leave(&session);
 	return (Datum) 0;
 }

@@ -66,6 +66,7 @@ pocket_mv(PG_FUNCTION_ARGS)
 	Datum result;
 
 	PreventCommandIfReadOnly("pocket.mv()");
+	route.moves = true;
 	pocket_path_argument(&route.source_path, fcinfo, 0);
 	pocket_path_argument(&route.target_path, fcinfo, 1);
 	check_not_root(&route.source_path, "moved");
@@ -78,7 +79,7 @@ pocket_mv(PG_FUNCTION_ARGS)
 			  route.target.state.file_id == route.source.state.file_id;
 	if (!renamed)
 		pocket_route_check(&route, "move", "moved");
-	else if (route.target_path.slash && route.source.state.kind != POCKET_FOLDER)
+	else if (route.target_path.slash && !POCKET_IS_FOLDER(route.source.state.kind))
 		pocket_path_check_leaf(&route.target_path);
 	outcome = within ? move_entry(&route) : move_away(&route);
 	pocket_route_flush(&route);

@@ -78,7 +78,7 @@ find_lost(Lost *lost, const PocketNamespace *ns, const PocketPath *path, int64 r
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("revision " INT64_FORMAT " of \"%s\" is its deletion", rev, pocket_path_given(ns, path)),
 						errhint("Name the revision before it.")));
-	if (lost->revision.kind != POCKET_FOLDER && path->slash)
+	if (!POCKET_IS_FOLDER(lost->revision.kind) && path->slash)
 		pocket_path_check_leaf(path);
 }
 

@@ -399,7 +399,7 @@ pocket_rewind(PG_FUNCTION_ARGS)
 	pocket_path_argument(&path, fcinfo, 0);
 
 	pocket_enter(&session);
-	pocket_path_open(&ns, &path, session.caller, true);
+	pocket_path_open_through(&ns, &path, session.caller, true);
 	pocket_namespace_lock(&head, &ns, session.caller);
 	changed = rewind_to(&head, &ns, &path, pocket_moment(&ns, &path, PG_GETARG_TIMESTAMPTZ(1), true),
 						pocket_author(session.caller));

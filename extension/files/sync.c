@@ -147,7 +147,7 @@ pocket_cursor_open(const PocketCursor *cursor, PocketNamespace *ns, Oid caller)
 	if (cursor->count != 1)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("the cursor reads %d namespaces, not one", cursor->count)));
-	if (!pocket_namespace_find(ns, cursor->items[0].ns_id, caller))
+	if (!pocket_namespace_find(ns, cursor->items[0].ns_id, caller, false))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the cursor's namespace does not exist")));
 }
 

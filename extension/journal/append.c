@@ -9,12 +9,18 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
-static const char *const kind_names[] = {"file", "folder", "symlink"};
+static const char *const kind_names[] = {"file", "folder", "symlink", "mount"};
 
 const char *
 pocket_kind_name(PocketKind kind)
 {
 	return kind_names[kind];
+}
+
+const char *
+pocket_kind_shown(PocketKind kind)
+{
+	return kind_names[kind == POCKET_MOUNT ? POCKET_FOLDER : kind];
 }
 
 static PocketKind

@@ -24,11 +24,16 @@ typedef enum PocketKind
 {
 	POCKET_FILE,
 	POCKET_FOLDER,
-	POCKET_SYMLINK
+	POCKET_SYMLINK,
+	POCKET_MOUNT /* a folder for whoever looks at it: tree/mount.c */
 } PocketKind;
 
-/* "file", "folder", "symlink" */
+/* "file", "folder", "symlink", "mount" */
 extern const char *pocket_kind_name(PocketKind kind);
+
+/* As callers see it: a mount point is a "folder". */
+extern const char *pocket_kind_shown(PocketKind kind);
+#define POCKET_IS_FOLDER(kind) ((kind) == POCKET_FOLDER || (kind) == POCKET_MOUNT)
 
 /*
  * An entry as a revision left it: what rows of entry and journal have in common.

@@ -11,11 +11,13 @@
 
 /* A namespace that is looked at from its root. */
 static void
-fill(PocketNamespace *ns, int64 ns_id, char *name, bool case_sensitive)
+fill(PocketNamespace *ns, int64 ns_id, char *name, bool case_sensitive, int32 mounts)
 {
 	ns->ns_id = ns_id;
 	ns->name = name;
 	ns->case_sensitive = case_sensitive;
+	ns->mounts = mounts;
+	ns->is_mounted = false;
 	ns->prefix = psprintf("%s:", name);
 	ns->base_id = POCKET_ROOT_ID;
 }
@@ -23,43 +25,37 @@ fill(PocketNamespace *ns, int64 ns_id, char *name, bool case_sensitive)
 void
 pocket_namespace_open(PocketNamespace *ns, const char *name, Oid caller, bool fresh)
 {
-	static PocketPlan find = {"SELECT ns_id, owner, case_sensitive FROM pocket_data.namespace WHERE name = $1", "text",
-							  NULL, NULL};
+	static PocketPlan find = {"SELECT ns_id, owner, case_sensitive, mounts FROM pocket_data.namespace WHERE name = $1",
+							  "text", NULL, NULL};
 	Datum values[1] = {CStringGetTextDatum(name)};
 	bool found = pocket_select(&find, values, NULL, fresh, 0) == 1;
 
 	if (!found || !pocket_may(caller, pocket_column_text(0, 2)))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("namespace \"%s\" does not exist", name),
 						errhint("pocket.create_namespace() makes one; the view pocket.namespaces lists yours.")));
-	fill(ns, pocket_column_int64(0, 1), pstrdup(name), pocket_column_bool(0, 3));
+	fill(ns, pocket_column_int64(0, 1), pstrdup(name), pocket_column_bool(0, 3), pocket_column_int32(0, 4));
 	pocket_free_rows();
-}
-
-void
-pocket_path_open(PocketNamespace *ns, PocketPath *path, Oid caller, bool fresh)
-{
-	pocket_namespace_open(ns, path->namespace_name, caller, fresh);
 }
 
 void
 pocket_namespace_lock(PocketHead *head, const PocketNamespace *ns, Oid caller)
 {
 	pocket_head_lock(head, ns->ns_id);
-	if (strcmp(head->name, ns->name) != 0 || !pocket_may(caller, head->owner))
+	if ((!ns->is_mounted && strcmp(head->name, ns->name) != 0) || !pocket_may(caller, head->owner))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("namespace \"%s\" does not exist", ns->name),
 						errdetail("It was renamed, or taken from you, at this moment.")));
 }
 
 bool
-pocket_namespace_find(PocketNamespace *ns, int64 ns_id, Oid caller)
+pocket_namespace_find(PocketNamespace *ns, int64 ns_id, Oid caller, bool fresh)
 {
-	static PocketPlan find = {"SELECT name, owner, case_sensitive FROM pocket_data.namespace WHERE ns_id = $1", "int8",
-							  NULL, NULL};
+	static PocketPlan find = {"SELECT name, owner, case_sensitive, mounts FROM pocket_data.namespace WHERE ns_id = $1",
+							  "int8", NULL, NULL};
 	Datum values[1] = {Int64GetDatum(ns_id)};
-	bool found = pocket_read(&find, values, NULL) == 1 && pocket_may(caller, pocket_column_text(0, 2));
+	bool found = pocket_select(&find, values, NULL, fresh, 0) == 1 && pocket_may(caller, pocket_column_text(0, 2));
 
 	if (found)
-		fill(ns, ns_id, pocket_column_text(0, 1), pocket_column_bool(0, 3));
+		fill(ns, ns_id, pocket_column_text(0, 1), pocket_column_bool(0, 3), pocket_column_int32(0, 4));
 	pocket_free_rows();
 	return found;
 }
@@ -111,7 +107,7 @@ pocket_namespace_create(const char *name, const PocketNamespaceOptions *options,
 	Datum values[1];
 
 	check_name(name);
-	fill(&ns, insert_namespace(name, options, owner), pstrdup(name), options->case_sensitive);
+	fill(&ns, insert_namespace(name, options, owner), pstrdup(name), options->case_sensitive, 0);
 	values[0] = Int64GetDatum(ns.ns_id);
 	(void) pocket_write(&begin, values, NULL);
 	pocket_head_lock(&head, ns.ns_id);

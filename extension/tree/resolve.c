@@ -70,9 +70,9 @@ pocket_entry_content(PocketState *state)
  * the executor longer to set up than SPI takes to begin anew.
  */
 static bool
-find_step(PocketStep *step, char **name, bool *is_folder, int64 ns_id, int64 parent_id, const char *key, bool fresh)
+find_step(PocketStep *step, char **name, char **kind, int64 ns_id, int64 parent_id, const char *key, bool fresh)
 {
-	static PocketPlan find = {"SELECT name, kind = 'folder', file_id FROM pocket_data.entry "
+	static PocketPlan find = {"SELECT name, kind, file_id FROM pocket_data.entry "
 							  "WHERE ns_id = $1 AND parent_id = $2 AND name_key = $3",
 							  "int8 int8 text", NULL, NULL};
 	Datum values[3] = {Int64GetDatum(ns_id), Int64GetDatum(parent_id), CStringGetTextDatum(key)};
@@ -81,7 +81,7 @@ find_step(PocketStep *step, char **name, bool *is_folder, int64 ns_id, int64 par
 	if (found)
 	{
 		*name = pocket_column_text(0, 1);
-		*is_folder = pocket_column_bool(0, 2);
+		*kind = pocket_column_text(0, 2);
 		step->file_id = pocket_column_int64(0, 3);
 	}
 	pocket_free_rows();
@@ -121,6 +121,18 @@ begin(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, const Pocke
 		shown->data[--shown->len] = '\0';
 }
 
+static void
+check_folder(const char *path, const char *kind)
+{
+	if (strcmp(kind, pocket_kind_name(POCKET_FOLDER)) == 0)
+		return;
+	if (strcmp(kind, pocket_kind_name(POCKET_MOUNT)) == 0)
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						errmsg("a namespace was mounted at \"%s\" at this moment", path), errhint("Try again.")));
+	ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", path),
+					errdetail("A path goes through folders only.")));
+}
+
 /* Down to the folder that holds the last name, as far as it exists. */
 static void
 resolve_folders(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, const PocketPath *path, bool fresh)
@@ -128,16 +140,13 @@ resolve_folders(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, c
 	for (spot->parent_id = spot->steps[spot->known].file_id; spot->known < path->depth - 1; spot->known++)
 	{
 		PocketStep *step = &spot->steps[spot->step_count];
-		bool is_folder;
 		char *name;
+		char *kind;
 
-		if (!find_step(step, &name, &is_folder, ns->ns_id, spot->parent_id, pocket_key(ns, path->names[spot->known]),
-					   fresh))
+		if (!find_step(step, &name, &kind, ns->ns_id, spot->parent_id, pocket_key(ns, path->names[spot->known]), fresh))
 			return;
 		appendStringInfo(shown, "/%s", name);
-		if (!is_folder)
-			ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", shown->data),
-							errdetail("A path goes through folders only.")));
+		check_folder(shown->data, kind);
 		spot->step_count++;
 		spot->parent_id = step->file_id;
 	}
@@ -185,7 +194,7 @@ pocket_check_spot(const PocketSpot *spot, const PocketPath *path)
 {
 	if (!spot->exists)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", spot->path)));
-	if (path->slash && spot->state.kind != POCKET_FOLDER)
+	if (path->slash && !POCKET_IS_FOLDER(spot->state.kind))
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", spot->path),
 						errhint("Leave out the slash at the end.")));
 }

@@ -14,6 +14,7 @@
 
 #include "base/compat.h"
 
+#include "contract/pk_limits.h"
 #include "journal/journal.h"
 
 #define POCKET_ROOT_ID 1
@@ -50,7 +51,9 @@ typedef struct PocketNamespace
 	int64 ns_id;
 	char *name; /* its own */
 	bool case_sensitive;
-	char *prefix; /* a path is this, and "/NAME" for each name below the base */
+	int32 mounts;	 /* how many mount points it has */
+	bool is_mounted; /* looked at through one; else by its name */
+	char *prefix;	 /* a path is this, and "/NAME" for each name below the base */
 	int64 base_id;
 } PocketNamespace;
 
@@ -63,15 +66,8 @@ extern void pocket_namespace_open(PocketNamespace *ns, const char *name, Oid cal
  */
 extern void pocket_namespace_lock(PocketHead *head, const PocketNamespace *ns, Oid caller);
 
-/*
- * Where a path begins: the one place that knows what stands before its names.
- * path is left with those that go down from ns->base_id.  Errors as those of
- * pocket_namespace_open.
- */
-extern void pocket_path_open(PocketNamespace *ns, PocketPath *path, Oid caller, bool fresh);
-
-/* By its id, as of the calling query; false when it does not exist for caller. */
-extern bool pocket_namespace_find(PocketNamespace *ns, int64 ns_id, Oid caller);
+/* By its id; false when it does not exist for caller. */
+extern bool pocket_namespace_find(PocketNamespace *ns, int64 ns_id, Oid caller, bool fresh);
 
 typedef struct PocketNamespaceOptions
 {
@@ -92,6 +88,48 @@ extern void pocket_namespace_alter(const PocketHead *head, const char *new_name,
 
 /* Under the head lock: removes every row of the namespace, the head last. Its blocks then have one holder fewer. */
 extern void pocket_namespace_drop(const PocketHead *head);
+
+/* --- mounts (mount.c) --- */
+
+/* One item of a cursor is the tree's own. */
+#define POCKET_MOUNTS_MAX (PK_CURSOR_ITEMS_MAX - 1)
+
+/*
+ * Where a path begins: the one place that knows what stands before its names.
+ * path is left with those that go down from ns->base_id: when it leads through a
+ * mount point, those behind that.  42704 when the namespace does not exist, or
+ * what is mounted on the way does not, for caller.
+ *
+ * through: a mount point that the path leads to is passed too; what is asked for
+ * is then the root of what is mounted.
+ * past: the way is looked for as it was; for reading.
+ */
+extern void pocket_path_open(PocketNamespace *ns, PocketPath *path, Oid caller, bool fresh);
+extern void pocket_path_open_through(PocketNamespace *ns, PocketPath *path, Oid caller, bool fresh);
+extern void pocket_path_open_past(PocketNamespace *ns, PocketPath *path, Oid caller, TimestampTz at, bool through);
+
+/* What is mounted at a mount point, whose path it gets as its prefix; false when it does not exist for caller. */
+extern bool pocket_mount_enter(PocketNamespace *ns, const PocketState *mount, const char *path, Oid caller, bool fresh);
+
+/* Whether an entry exists for caller: a mount point does with what is mounted.  As of the calling query. */
+extern bool pocket_is_visible(const PocketState *state, Oid caller);
+
+/* The attributes of a mount point: others, which may be NULL, and what is mounted; and that again. */
+extern Jsonb *pocket_mount_attributes(int64 mounted_id, Jsonb *others);
+extern int64 pocket_mounted_id(const PocketState *mount);
+
+/* The mount points of a namespace, as of the calling query, by file_id; palloc'd. */
+extern PocketState *pocket_mounts(int64 ns_id, int *count);
+
+/*
+ * Under the head lock, before a mount point is added: 55000 when it would be inside
+ * a mount, or have one inside, 42710 when the tree has the namespace already,
+ * 54000 when it has POCKET_MOUNTS_MAX.
+ */
+extern void pocket_mount_admit(const PocketHead *head, const PocketState *mount);
+
+/* Under the head lock: there are so many more. */
+extern void pocket_mounts_count(const PocketHead *head, int change);
 
 /* --- looking up --- */
 
@@ -123,7 +161,10 @@ typedef struct PocketSpot
 	char *path;		   /* qualified; names that exist as they are kept, the others as given */
 } PocketSpot;
 
-/* near may be NULL, or a folder that the caller knows to be there still.  42809 when the path goes through a file. */
+/*
+ * near may be NULL, or a folder that the caller knows to be there still.  42809 when the path goes through a file, 40001
+ * through a mount point: it was opened before that was made.
+ */
 extern void pocket_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path,
 						   const PocketFolder *near, bool fresh, bool with_content);
 
