@@ -41,11 +41,11 @@ extern void pocket_path_argument(PocketPath *path, FunctionCallInfo fcinfo, int 
 
 /* --- cursors (sync.c) --- */
 
-/* The namespace that a cursor reads; 22023 when it does not read just one, 42704 when caller has no such one. */
+/* The tree that a cursor follows; 22023 when it follows none, 42704 when caller has no such one. */
 extern void pocket_cursor_open(const PocketCursor *cursor, PocketNamespace *ns, Oid caller);
 
-/* Whether changes() has something for a cursor of this namespace. */
-extern bool pocket_changes_due(const PocketCursor *cursor, const PocketNamespace *ns);
+/* Whether changes() has something for a cursor of this tree. */
+extern bool pocket_changes_due(const PocketCursor *cursor, const PocketNamespace *ns, Oid caller);
 
 /* --- contents (change.c) --- */
 

@@ -7,6 +7,15 @@
  * comes the journal.  Both go forward by jid, so that a cursor is one position,
  * and what is told twice is told alike: whoever applies rows as they come has a
  * valid tree after each of them.
+ *
+ * When the tree's own journal has been told, it is seen what is mounted in it.
+ * A mount point that is new to the cursor is told, and from then on the cursor
+ * reads what is mounted, too: its listing, and its journal.  The removal of a
+ * mount point, or of the right to what is mounted, is told as the mount point's
+ * deletion: what is below it goes with it.  So mount points are not told when
+ * their rows come by, unless the client has them.  What is below one comes with
+ * its own ns_id and file_id; those whose parent_id is the root are in the folder
+ * whose attributes name this namespace_id.
  */
 #include "files/files.h"
 
@@ -43,12 +52,25 @@ typedef struct Row
 	bool tell;
 } Row;
 
+/* A mount point of the tree, and what is mounted there. */
+typedef struct Mount
+{
+	PocketState state;
+	int64 ns_id;
+	PocketNamespace ns;
+	bool exists; /* for the caller */
+} Mount;
+
 typedef struct Reader
 {
 	ReturnSetInfo *result; /* NULL: only whether there is something is asked */
-	PocketNamespace ns;
-	PocketCursor *cursor; /* moves along; what a row gives as next */
+	Oid caller;
+	PocketNamespace tree;
+	PocketNamespace ns;	  /* which is read: the tree, or what is mounted there */
+	PocketCursor *cursor; /* moves along; what a row gives as next; has room for all items */
 	pk_cursor_item *item; /* in it */
+	Mount *mounts;
+	int mount_count;
 	int64 told;
 	int64 max;
 	HeapTuple held; /* the row told last: it gets the cursor that stands behind all that was passed by after it */
@@ -62,6 +84,17 @@ typedef struct Reader
 
 /* --- cursors --- */
 
+static void
+begin_item(pk_cursor_item *item, int64 ns_id)
+{
+	item->ns_id = ns_id;
+	item->listed = 0;
+	item->jid = pocket_journal_end(ns_id);
+	if (!pocket_journal_time(ns_id, item->jid, &item->at))
+		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+						errmsg("the journal of namespace " INT64_FORMAT " does not end where its head says", ns_id)));
+}
+
 static PocketCursor *
 new_cursor(int64 ns_id)
 {
@@ -71,11 +104,46 @@ new_cursor(int64 ns_id)
 	pocket_cell_identity(&cell);
 	memcpy(cursor->head.cell, cell.uuid, PK_UUID_SIZE);
 	cursor->head.incarnation = cell.epoch.incarnation;
-	cursor->items[0].ns_id = ns_id;
-	cursor->items[0].jid = pocket_journal_end(ns_id);
-	if (!pocket_journal_time(ns_id, cursor->items[0].jid, &cursor->items[0].at))
-		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
-						errmsg("the journal of namespace " INT64_FORMAT " does not end where its head says", ns_id)));
+	begin_item(&cursor->items[0], ns_id);
+	return cursor;
+}
+
+/* What is mounted in a tree now. */
+static Mount *
+find_mounts(const PocketNamespace *tree, Oid caller, int *count)
+{
+	PocketState *states = pocket_mounts(tree->ns_id, count);
+	Mount *mounts = palloc(sizeof(Mount) * (Size) Max(*count, 1));
+
+	for (int i = 0; i < *count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		mounts[i].state = states[i];
+		mounts[i].ns_id = pocket_mounted_id(&states[i]);
+		mounts[i].exists = pocket_namespace_find(&mounts[i].ns, mounts[i].ns_id, caller, false);
+	}
+	return mounts;
+}
+
+/* A cursor that stands behind all there is. */
+static PocketCursor *
+last_cursor(const PocketNamespace *tree, Oid caller)
+{
+	PocketCursor *cursor = pocket_cursor_copy(new_cursor(tree->ns_id));
+	int count = 0;
+	Mount *mounts = tree->mounts > 0 ? find_mounts(tree, caller, &count) : NULL;
+
+	cursor->items[0].listed = cursor->items[0].jid;
+	for (int i = 0; i < count; i++)
+	{
+		pk_cursor_item item;
+
+		if (!mounts[i].exists)
+			continue;
+		begin_item(&item, mounts[i].ns_id);
+		item.listed = item.jid;
+		pocket_cursor_add(cursor, &item);
+	}
 	return cursor;
 }
 
@@ -87,20 +155,18 @@ make_cursor(FunctionCallInfo fcinfo, bool latest)
 	PocketSession session;
 	PocketNamespace ns;
 	PocketCursor *cursor;
-	MemoryContext old;
+	PocketCursor *result;
 
 	if (name == NULL || name[0] == '\0')
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("no namespace is named"),
 						errhint("Give its name, or set pocket.namespace.")));
 	pocket_enter(&session);
 	pocket_namespace_open(&ns, name, session.caller, false);
-	old = MemoryContextSwitchTo(session.result_context);
-	cursor = new_cursor(ns.ns_id);
-	MemoryContextSwitchTo(old);
-	if (latest)
-		cursor->items[0].listed = cursor->items[0].jid;
+	cursor = latest ? last_cursor(&ns, session.caller) : new_cursor(ns.ns_id);
+	result = MemoryContextAlloc(session.result_context, VARSIZE(cursor));
+	memcpy(result, cursor, VARSIZE(cursor));
 	pocket_leave(&session);
-	PG_RETURN_POINTER(cursor);
+	PG_RETURN_POINTER(result);
 }
 
 Datum
@@ -121,32 +187,36 @@ pocket_latest_cursor(PG_FUNCTION_ARGS)
  * even if the row is.
  */
 static bool
+item_holds(const pk_cursor_item *item)
+{
+	TimestampTz at;
+
+	return pocket_journal_time(item->ns_id, item->jid, &at) && at == item->at &&
+		   item->jid >= pocket_journal_kept(item->ns_id, NULL, false);
+}
+
+static bool
 cursor_holds(const PocketCursor *cursor)
 {
-	const pk_cursor_item *item = &cursor->items[0];
 	PocketCell cell;
-	TimestampTz at;
 
 	pocket_cell_identity(&cell);
 	return memcmp(cursor->head.cell, cell.uuid, PK_UUID_SIZE) == 0 &&
-		   cursor->head.incarnation == cell.epoch.incarnation && pocket_journal_time(item->ns_id, item->jid, &at) &&
-		   at == item->at && item->jid >= pocket_journal_kept(item->ns_id, NULL, false);
+		   cursor->head.incarnation == cell.epoch.incarnation && item_holds(&cursor->items[0]);
 }
 
 /* A standby that lags, or a snapshot that is kept, may not have come as far as the cursor: that is no other journal. */
 static bool
-is_ahead(const PocketCursor *cursor)
+is_ahead(const pk_cursor_item *item)
 {
-	return (RecoveryInProgress() || IsolationUsesXactSnapshot()) &&
-		   cursor->items[0].jid > pocket_journal_end(cursor->items[0].ns_id);
+	return (RecoveryInProgress() || IsolationUsesXactSnapshot()) && item->jid > pocket_journal_end(item->ns_id);
 }
 
 void
 pocket_cursor_open(const PocketCursor *cursor, PocketNamespace *ns, Oid caller)
 {
-	if (cursor->count != 1)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("the cursor reads %d namespaces, not one", cursor->count)));
+	if (cursor->count < 1)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the cursor reads no namespace")));
 	if (!pocket_namespace_find(ns, cursor->items[0].ns_id, caller, false))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the cursor's namespace does not exist")));
 }
@@ -200,8 +270,8 @@ put_reset(const Reader *reader)
 
 	memset(nulls, true, sizeof(nulls));
 	values[0] = CStringGetTextDatum(OP_RESET);
-	values[1] = Int64GetDatum(reader->ns.ns_id);
-	values[COLUMN_COUNT - 1] = PointerGetDatum(new_cursor(reader->ns.ns_id));
+	values[1] = Int64GetDatum(reader->tree.ns_id);
+	values[COLUMN_COUNT - 1] = PointerGetDatum(new_cursor(reader->tree.ns_id));
 	nulls[0] = nulls[1] = nulls[COLUMN_COUNT - 1] = false;
 	tuplestore_putvalues(reader->result->setResult, reader->result->setDesc, values, nulls);
 }
@@ -348,7 +418,7 @@ read_listing(Reader *reader)
 		{
 			if (reader->told >= reader->max)
 				return;
-			if (rows[i].tell && !tell_listed(reader, &rows[i]))
+			if (rows[i].tell && rows[i].state.kind != POCKET_MOUNT && !tell_listed(reader, &rows[i]))
 			{
 				reader->max = reader->told;
 				return;
@@ -361,6 +431,20 @@ read_listing(Reader *reader)
 }
 
 /* --- the journal --- */
+
+/* Whether the client has, or shall have, what a row tells of; with a mount point what is mounted goes. */
+static bool
+is_known(Reader *reader, const Row *row)
+{
+	int32 place;
+
+	if (row->state.kind != POCKET_MOUNT)
+		return row->tell;
+	place = pocket_cursor_find(reader->cursor, pocket_mounted_id(&row->state));
+	if (place > 0 && strcmp(row->op, POCKET_OP_DELETED) == 0)
+		pocket_cursor_drop(reader->cursor, place);
+	return place > 0;
+}
 
 static void
 read_journal(Reader *reader)
@@ -385,26 +469,136 @@ read_journal(Reader *reader)
 			reader->item->at = state->at;
 			if (state->kind == POCKET_FOLDER)
 				reader->near_id = 0; /* it or one below it may be called otherwise from here on */
-			if (rows[i].tell)
+			if (is_known(reader, &rows[i]))
 				tell(reader, &rows[i], state->rev);
 		}
 	} while (reader->told < reader->max && count == (uint64) wanted);
 }
 
+/* --- what is mounted --- */
+
+/* What the reader reads from here on: the item at a place of the cursor. */
+static void
+turn_to(Reader *reader, const PocketNamespace *ns, int32 place)
+{
+	HASHCTL control = {.keysize = sizeof(int64), .entrysize = sizeof(int64), .hcxt = reader->page};
+
+	reader->ns = *ns;
+	reader->item = &reader->cursor->items[place];
+	reader->near_id = 0;
+	if (reader->folders != NULL)
+		hash_destroy(reader->folders);
+	reader->folders = hash_create("folders told early", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+static const Mount *
+mount_of(const Reader *reader, int64 ns_id)
+{
+	for (int i = 0; i < reader->mount_count; i++)
+	{
+		if (reader->mounts[i].ns_id == ns_id)
+			return &reader->mounts[i];
+	}
+	return NULL;
+}
+
+static void
+tell_mount(Reader *reader, const Mount *mount, const char *op)
+{
+	Row row = {mount->state, unconstify(char *, op), true};
+
+	tell(reader, &row, reader->item->jid);
+}
+
+/* What the cursor reads and the client cannot have any more; or, when its journal has gone on without him, must have anew. */
+static void
+drop_mounts(Reader *reader)
+{
+	for (int32 place = reader->cursor->count - 1; place > 0 && reader->told < reader->max; place--)
+	{
+		const pk_cursor_item *item = &reader->cursor->items[place];
+		const Mount *mount = mount_of(reader, item->ns_id);
+
+		if (mount != NULL && mount->exists && (is_ahead(item) || item_holds(item)))
+			continue;
+		pocket_cursor_drop(reader->cursor, place);
+		if (mount != NULL)
+			tell_mount(reader, mount, POCKET_OP_DELETED);
+	}
+}
+
+static void
+add_mounts(Reader *reader)
+{
+	for (int i = 0; i < reader->mount_count && reader->told < reader->max; i++)
+	{
+		const Mount *mount = &reader->mounts[i];
+		pk_cursor_item item;
+		PocketState state;
+		char *op;
+
+		if (!mount->exists || pocket_cursor_find(reader->cursor, mount->ns_id) > 0)
+			continue;
+		if (!pocket_journal_revision(&state, &op, mount->state.ns_id, mount->state.file_id, mount->state.rev))
+			ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
+							errmsg("mount point " INT64_FORMAT " of namespace \"%s\" is not in the journal",
+								   mount->state.file_id, reader->tree.name)));
+		begin_item(&item, mount->ns_id);
+		pocket_cursor_add(reader->cursor, &item);
+		tell_mount(reader, mount, op);
+	}
+}
+
+static void
+read_one(Reader *reader)
+{
+	read_listing(reader);
+	if (reader->told < reader->max)
+		read_journal(reader);
+}
+
+static void
+read_mounted(Reader *reader)
+{
+	for (int32 place = 1; place < reader->cursor->count && reader->told < reader->max; place++)
+	{
+		const Mount *mount = mount_of(reader, reader->cursor->items[place].ns_id);
+		PocketNamespace ns = mount->ns;
+
+		CHECK_FOR_INTERRUPTS();
+		if (is_ahead(&reader->cursor->items[place]))
+			continue;
+		turn_to(reader, &reader->tree, 0);
+		ns.prefix = pocket_path_join(folder_path(reader, mount->state.parent_id, reader->item->jid), mount->state.name);
+		turn_to(reader, &ns, place);
+		MemoryContextSwitchTo(reader->batch);
+		read_one(reader);
+		MemoryContextSwitchTo(reader->page);
+	}
+}
+
+/* --- changes --- */
+
+/* The tree's own, and when that has been told, what is mounted in it. */
 static void
 read_page(Reader *reader)
 {
-	HASHCTL control = {.keysize = sizeof(int64), .entrysize = sizeof(int64), .hcxt = CurrentMemoryContext};
 	MemoryContext outer = CurrentMemoryContext;
 
-	reader->folders = hash_create("folders told early", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	reader->page = AllocSetContextCreate(outer, "page of changes", ALLOCSET_DEFAULT_SIZES);
 	reader->batch = AllocSetContextCreate(reader->page, "batch of changes", ALLOCSET_DEFAULT_SIZES);
 	reader->row = AllocSetContextCreate(reader->page, "row of changes", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(reader->batch);
-	read_listing(reader);
-	if (reader->told < reader->max)
-		read_journal(reader);
+	turn_to(reader, &reader->tree, 0);
+	read_one(reader);
+	if (reader->told < reader->max && (reader->tree.mounts > 0 || reader->cursor->count > 1))
+	{
+		MemoryContextSwitchTo(reader->page);
+		reader->mounts = find_mounts(&reader->tree, reader->caller, &reader->mount_count);
+		drop_mounts(reader);
+		add_mounts(reader);
+		read_mounted(reader);
+	}
 	MemoryContextSwitchTo(reader->page);
 	put_last(reader);
 	MemoryContextSwitchTo(outer);
@@ -412,17 +606,15 @@ read_page(Reader *reader)
 }
 
 bool
-pocket_changes_due(const PocketCursor *cursor, const PocketNamespace *ns)
+pocket_changes_due(const PocketCursor *cursor, const PocketNamespace *ns, Oid caller)
 {
-	Reader reader = {.ns = *ns, .max = 1};
+	Reader reader = {.tree = *ns, .caller = caller, .max = 1};
 
-	if (is_ahead(cursor))
+	if (is_ahead(&cursor->items[0]))
 		return false;
 	if (!cursor_holds(cursor))
 		return true;
-	reader.cursor = palloc(VARSIZE(cursor));
-	memcpy(reader.cursor, cursor, VARSIZE(cursor));
-	reader.item = &reader.cursor->items[0];
+	reader.cursor = pocket_cursor_copy(cursor);
 	read_page(&reader);
 	return reader.told > 0;
 }
@@ -439,14 +631,14 @@ pocket_changes(PG_FUNCTION_ARGS)
 	reader->max = PG_GETARG_INT32(1);
 	if (reader->max < 1 || reader->max > CHANGES_MAX)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("max must be between 1 and %d", CHANGES_MAX)));
-	reader->cursor = (PocketCursor *) PG_DETOAST_DATUM_COPY(PG_GETARG_DATUM(0));
-	reader->item = &reader->cursor->items[0];
+	reader->cursor = pocket_cursor_copy(PG_GETARG_CURSOR(0));
 	InitMaterializedSRF(fcinfo, 0);
 	reader->result = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	pocket_enter(&session);
-	pocket_cursor_open(reader->cursor, &reader->ns, session.caller);
-	if (is_ahead(reader->cursor))
+	reader->caller = session.caller;
+	pocket_cursor_open(reader->cursor, &reader->tree, session.caller);
+	if (is_ahead(&reader->cursor->items[0]))
 		; /* nothing is there yet */
 	else if (cursor_holds(reader->cursor))
 		read_page(reader);

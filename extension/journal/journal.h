@@ -239,8 +239,8 @@ extern void pocket_notify_init(void);
 extern void pocket_notify_changed(int64 ns_id);
 
 /*
- * From enter to leave the backend's latch is set when the namespace has changed; false when it will not be: then look from
- * time to time.  A prepared transaction that is committed wakes nobody.
+ * From enter, once for each of several, to leave the backend's latch is set when the namespace has changed; false when it
+ * will not be: then look from time to time.  A prepared transaction that is committed wakes nobody.
  */
 extern bool pocket_notify_enter(int64 ns_id);
 extern void pocket_notify_leave(void);
