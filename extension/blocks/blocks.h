@@ -66,7 +66,20 @@ extern void pocket_blocks_index(const PocketReceipts *receipts, const PocketBloc
  * The bytes [start, start + length) of a block list, into out.  Each block is
  * held against its length and CRC32C.  PK004 when a block is lost.
  */
-extern void pocket_blocks_read(int64 ns_id, const PocketBlockList *blocks, int64 start, int64 length, char *out);
+extern void pocket_blocks_read(const PocketBlockList *blocks, int64 start, int64 length, char *out);
+
+/*
+ * The same for who does not know yet where the bytes shall go.  begin returns when each node has begun to answer (or, when
+ * there are many blocks, has asked none), so that what cannot be read is told there.  finish needs no session, and may be
+ * called several times, when it fetches again; all errors but those of begin are its.  What begin makes is in the current
+ * memory context, whose reset ends all.
+ */
+typedef struct PocketRead PocketRead;
+extern PocketRead *pocket_read_begin(const PocketBlockList *blocks, int64 start, int64 length);
+extern void pocket_read_finish(PocketRead *read, char *out);
+
+/* The bytes of a read as a value that is fetched when it is used, as a toasted one is; in that memory context. */
+extern Datum pocket_read_value(MemoryContext context, const PocketBlockList *blocks, int64 start, int64 length);
 
 /*
  * The keys of pocket.key_file, read again when the file has changed.  28000

@@ -2,16 +2,19 @@
  * read.c
  *	  Bytes from sidecars.
  *
- * All blocks of a call are in flight at once; a block that is wanted whole is
+ * All blocks of a read are in flight at once; a block that is wanted whole is
  * received straight to its place in the result.  The row's CRC32C proves the
  * bytes: the node has held them against their SHA-256 or their AEAD tag.  A
  * block has as many chances as it has rows.
+ *
+ * A read begins with SQL and requests; what comes after, the bytes, needs no
+ * session.
  */
 #include "blocks/blocks.h"
 
 #include <time.h>
 
-#include "miscadmin.h"
+#include "utils/memutils.h"
 
 #include "base/spi.h"
 #include "blocks/transfer.h"
@@ -19,19 +22,19 @@
 
 #define TOKEN_LIFE_S 3600
 
-/* A part of a block, and where it goes. */
+/* A part of a block, and where in the result it goes. */
 typedef struct Part
 {
 	uint32 skip;
 	uint32 take;
-	char *out;
+	Size at;
 	struct Part *next;
 } Part;
 
-/* A copy of a block, as a row tells. */
+/* A copy of a block, as rows tell. */
 typedef struct Copy
 {
-	int64 bucket_id;
+	const PocketPlace *place;
 	int64 offset;
 	uint32 stored_length;
 	uint32 crc32c;
@@ -41,11 +44,14 @@ typedef struct Copy
 /* One block to be fetched, once, whatever number of places want it. */
 typedef struct Fetch
 {
-	const uint8 *hash;
+	uint8 hash[PK_SHA256_SIZE];
 	uint32 length;
 	Part *parts;
-	char *buffer; /* `length` bytes: in the result, or our own */
-	Copy *copies; /* those not yet tried; the first is being tried */
+	const Part *whole; /* the one that is all of the block, if there is one: it is received there */
+	char *buffer;	   /* else here */
+	Copy *copies;
+	Copy *copy; /* the one being tried; then those after it */
+	bool again; /* for the second time */
 	PocketTransfer transfer;
 } Fetch;
 
@@ -56,15 +62,19 @@ typedef struct Place
 	struct Place *next;
 } Place;
 
-typedef struct Read
+struct PocketRead
 {
+	MemoryContext context;
 	PocketCell cell;
 	const pk_keyring *keys;
 	PocketBatch *batch;
 	Fetch *fetches;
 	int count;
 	Place *places;
-} Read;
+	char *out; /* NULL: not known yet */
+	bool begun;
+	MemoryContextCallback at_reset;
+};
 
 static int
 fetch_order(const void *a, const void *b)
@@ -74,7 +84,7 @@ fetch_order(const void *a, const void *b)
 
 /* The blocks that [start, start + length) touches; equal ones are joined. */
 static void
-plan_fetches(Read *read, const PocketBlockList *blocks, int64 start, int64 length, char *out)
+plan_fetches(PocketRead *read, const PocketBlockList *blocks, int64 start, int64 length)
 {
 	int64 at = 0;
 	int count = 0;
@@ -92,12 +102,12 @@ plan_fetches(Read *read, const PocketBlockList *blocks, int64 start, int64 lengt
 
 		if (from >= to)
 			continue;
-		fetch->hash = blocks->blocks[i].hash.bytes;
+		memcpy(fetch->hash, blocks->blocks[i].hash.bytes, PK_SHA256_SIZE);
 		fetch->length = blocks->blocks[i].size;
 		fetch->parts = palloc0(sizeof(Part));
 		fetch->parts->skip = (uint32) from;
 		fetch->parts->take = (uint32) (to - from);
-		fetch->parts->out = out + (at + from - start);
+		fetch->parts->at = (Size) (at + from - start);
 		count++;
 	}
 	qsort(read->fetches, count, sizeof(Fetch), fetch_order);
@@ -116,24 +126,42 @@ plan_fetches(Read *read, const PocketBlockList *blocks, int64 start, int64 lengt
 }
 
 static void
-choose_buffers(Read *read)
+choose_buffers(PocketRead *read)
 {
 	for (int i = 0; i < read->count; i++)
 	{
 		Fetch *fetch = &read->fetches[i];
 
-		for (Part *part = fetch->parts; part != NULL && fetch->buffer == NULL; part = part->next)
+		for (Part *part = fetch->parts; part != NULL && fetch->whole == NULL; part = part->next)
 		{
 			if (part->take == fetch->length)
-				fetch->buffer = part->out;
+				fetch->whole = part;
 		}
-		if (fetch->buffer == NULL)
+		if (fetch->whole == NULL)
 			fetch->buffer = palloc(fetch->length);
 	}
 }
 
+static const PocketPlace *
+place_of(PocketRead *read, int64 bucket_id)
+{
+	Place *place;
+
+	for (place = read->places; place != NULL; place = place->next)
+	{
+		if (place->place.bucket_id == bucket_id)
+			return place->known ? &place->place : NULL;
+	}
+	place = palloc0(sizeof(Place));
+	place->known = pocket_place_locate(bucket_id, &place->place);
+	place->place.bucket_id = bucket_id;
+	place->next = read->places;
+	read->places = place;
+	return place->known ? &place->place : NULL;
+}
+
 static void
-find_copies(Read *read)
+find_copies(PocketRead *read)
 {
 	/* LIMIT: as in pocket_blocks_held, and more copies than that are not tried */
 	static PocketPlan find = {"SELECT u.i, b.bucket_id, b.\"offset\", b.stored_length, b.length, b.crc32c"
@@ -143,59 +171,49 @@ find_copies(Read *read)
 							  "bytea[]", NULL, NULL};
 	const uint8 **hashes = palloc(sizeof(uint8 *) * Max(read->count, 1));
 	Datum values[1];
+	SPITupleTable *rows;
+	uint64 count;
 
 	for (int i = 0; i < read->count; i++)
 		hashes[i] = read->fetches[i].hash;
 	values[0] = pocket_hash_array(hashes, read->count);
 	(void) pocket_latest(&find, values, NULL);
-	for (uint64 row = 0; row < SPI_processed; row++)
+	rows = SPI_tuptable;
+	count = SPI_processed;
+	for (uint64 row = 0; row < count; row++)
 	{
-		Fetch *fetch = &read->fetches[pocket_column_int64(row, 1) - 1];
-		Copy *copy = palloc(sizeof(Copy));
+		Fetch *fetch;
+		Copy *copy;
 
-		copy->bucket_id = pocket_column_int64(row, 2);
+		SPI_tuptable = rows; /* which locating a bucket changes */
+		fetch = &read->fetches[pocket_column_int64(row, 1) - 1];
+		copy = palloc(sizeof(Copy));
 		copy->offset = pocket_column_int64(row, 3);
 		copy->stored_length = (uint32) pocket_column_int32(row, 4);
 		copy->crc32c = (uint32) pocket_column_int64(row, 6);
 		copy->next = fetch->copies;
-		if ((uint32) pocket_column_int32(row, 5) == fetch->length)
+		if ((uint32) pocket_column_int32(row, 5) == fetch->length &&
+			(copy->place = place_of(read, pocket_column_int64(row, 2))) != NULL)
 			fetch->copies = copy;
 	}
-	pocket_free_rows();
-}
-
-static const Place *
-place_of(Read *read, int64 bucket_id)
-{
-	Place *place;
-
-	for (place = read->places; place != NULL; place = place->next)
-	{
-		if (place->place.bucket_id == bucket_id)
-			return place;
-	}
-	place = palloc0(sizeof(Place));
-	place->known = pocket_place_locate(bucket_id, &place->place);
-	place->place.bucket_id = bucket_id;
-	place->next = read->places;
-	read->places = place;
-	return place;
+	SPI_freetuptable(rows);
+	SPI_tuptable = NULL;
 }
 
 static char *
-get_path(const Read *read, const Fetch *fetch)
+get_path(const PocketRead *read, const Fetch *fetch)
 {
 	pk_token token = {0};
 	char text[PK_TOKEN_TEXT + 1];
 
 	token.method = PK_METHOD_GET;
-	token.flags = PK_TOKEN_CRC_CHECKED;
+	token.flags = fetch->again ? 0 : PK_TOKEN_CRC_CHECKED;
 	memcpy(token.cell, read->cell.uuid, PK_UUID_SIZE);
-	token.bucket_id = (uint64) fetch->copies->bucket_id;
-	token.offset = (uint64) fetch->copies->offset;
-	token.stored_length = fetch->copies->stored_length;
+	token.bucket_id = (uint64) fetch->copy->place->bucket_id;
+	token.offset = (uint64) fetch->copy->offset;
+	token.stored_length = fetch->copy->stored_length;
 	token.length = fetch->length;
-	token.crc32c = fetch->copies->crc32c;
+	token.crc32c = fetch->copy->crc32c;
 	memcpy(token.hash, fetch->hash, PK_SHA256_SIZE);
 	token.epoch = read->cell.epoch;
 	token.expires = (uint64) time(NULL) + TOKEN_LIFE_S;
@@ -214,34 +232,40 @@ block_lost(const Fetch *fetch, const char *detail)
 			 errdetail("%s", detail), errhint("See SELECT * FROM pocket.verify(); bring back drives that are away.")));
 }
 
-/* Starts with the next copy that can be located. */
+static char *
+destination(const PocketRead *read, const Fetch *fetch)
+{
+	return fetch->whole == NULL ? fetch->buffer : read->out + fetch->whole->at;
+}
+
 static void
-fetch_start(Read *read, Fetch *fetch)
+fetch_start(PocketRead *read, Fetch *fetch)
 {
 	PocketTransfer *transfer = &fetch->transfer;
-	const Place *place = NULL;
 
-	while (fetch->copies != NULL && !(place = place_of(read, fetch->copies->bucket_id))->known)
-		fetch->copies = fetch->copies->next;
-	if (fetch->copies == NULL)
+	if (fetch->copy == NULL)
 		block_lost(fetch, "No row of the block index tells where it is.");
-	transfer->node = place->place.url;
+	transfer->node = fetch->copy->place->url;
 	transfer->method = "GET";
 	transfer->path = get_path(read, fetch);
-	transfer->into = fetch->buffer;
 	transfer->expected = fetch->length;
+	transfer->hold = read->out == NULL;
+	transfer->into = transfer->hold ? NULL : destination(read, fetch);
 	transfer->owner = fetch;
 	pocket_batch_add(read->batch, transfer);
 }
 
 static void
-fetch_failed(Read *read, Fetch *fetch)
+fetch_failed(PocketRead *read, Fetch *fetch)
 {
 	PocketTransfer *transfer = &fetch->transfer;
-	int64 bucket_id = fetch->copies->bucket_id;
+	int64 bucket_id = fetch->copy->place->bucket_id;
 
-	fetch->copies = fetch->copies->next;
-	if (fetch->copies != NULL)
+	/* who checks himself may get bytes before all of them are proved, and the node break off: then it shall check first */
+	fetch->again = !fetch->again && transfer->error == PK_ERR_CORRUPT;
+	if (!fetch->again)
+		fetch->copy = fetch->copy->next;
+	if (fetch->copy != NULL)
 	{
 		fetch_start(read, fetch);
 		return;
@@ -254,11 +278,11 @@ fetch_failed(Read *read, Fetch *fetch)
 }
 
 static void
-fetch_done(Read *read, Fetch *fetch)
+fetch_done(PocketRead *read, Fetch *fetch)
 {
 	PocketTransfer *transfer = &fetch->transfer;
 
-	if (transfer->error == PK_OK && transfer->crc32c != fetch->copies->crc32c)
+	if (transfer->error == PK_OK && transfer->crc32c != fetch->copy->crc32c)
 	{
 		transfer->error = PK_ERR_CORRUPT;
 		strlcpy(transfer->problem, "the bytes do not have the block's checksum", sizeof(transfer->problem));
@@ -270,37 +294,105 @@ fetch_done(Read *read, Fetch *fetch)
 	}
 	for (Part *part = fetch->parts; part != NULL; part = part->next)
 	{
-		if (part->out != fetch->buffer)
-			memcpy(part->out, fetch->buffer + part->skip, part->take);
+		if (part != fetch->whole)
+			memcpy(read->out + part->at, transfer->into + part->skip, part->take);
 	}
 }
 
-void
-pocket_blocks_read(int64 ns_id, const PocketBlockList *blocks, int64 start, int64 length, char *out)
+/* Until all is here; or, while nobody knows where to, until each block's answer has begun. */
+static void
+work(PocketRead *read)
 {
-	Read read = {0};
+	PocketTransfer *transfer;
+
+	while ((transfer = pocket_batch_next(read->batch)) != NULL)
+		fetch_done(read, transfer->owner);
+}
+
+static void
+start_all(PocketRead *read)
+{
+	for (int i = 0; i < read->count; i++)
+	{
+		Fetch *fetch = &read->fetches[i];
+
+		fetch->copy = fetch->copies;
+		fetch->again = false;
+		fetch_start(read, fetch);
+	}
+	read->begun = true;
+}
+
+static void
+read_end(void *arg)
+{
+	PocketRead *read = arg;
+
+	pocket_batch_end(read->batch);
+}
+
+static PocketRead *
+read_create(const PocketBlockList *blocks, int64 start, int64 length)
+{
+	PocketRead *read = palloc0(sizeof(PocketRead));
 
 	Assert(start >= 0 && length >= 0 && start + length <= pocket_blocklist_length(blocks));
-	plan_fetches(&read, blocks, start, length, out);
-	if (read.count == 0)
-		return;
-	read.keys = pocket_keys();
-	pocket_cell_identity(&read.cell);
-	choose_buffers(&read);
-	find_copies(&read);
-	read.batch = pocket_batch_begin();
-	PG_TRY();
+	read->context = CurrentMemoryContext;
+	plan_fetches(read, blocks, start, length);
+	if (read->count > 0)
 	{
-		PocketTransfer *transfer;
+		read->keys = pocket_keys();
+		pocket_cell_identity(&read->cell);
+		choose_buffers(read);
+		find_copies(read);
+	}
+	read->batch = pocket_batch_begin();
+	/* also when an error ends the transaction */
+	read->at_reset.func = read_end;
+	read->at_reset.arg = read;
+	MemoryContextRegisterResetCallback(read->context, &read->at_reset);
+	return read;
+}
 
-		for (int i = 0; i < read.count; i++)
-			fetch_start(&read, &read.fetches[i]);
-		while ((transfer = pocket_batch_next(read.batch)) != NULL)
-			fetch_done(&read, transfer->owner);
-	}
-	PG_FINALLY();
+PocketRead *
+pocket_read_begin(const PocketBlockList *blocks, int64 start, int64 length)
+{
+	PocketRead *read = read_create(blocks, start, length);
+
+	if (read->count <= POCKET_FLIGHT_MAX)
 	{
-		pocket_batch_end(read.batch);
+		start_all(read);
+		work(read);
 	}
-	PG_END_TRY();
+	return read;
+}
+
+void
+pocket_read_finish(PocketRead *read, char *out)
+{
+	MemoryContext caller = MemoryContextSwitchTo(read->context);
+
+	read->out = out;
+	if (!read->begun)
+		start_all(read);
+	else
+	{
+		for (int i = 0; i < read->count; i++)
+			pocket_transfer_receive(&read->fetches[i].transfer, destination(read, &read->fetches[i]));
+	}
+	work(read);
+	read->out = NULL;
+	read->begun = false; /* whoever wants it once more has it fetched once more */
+	MemoryContextSwitchTo(caller);
+}
+
+void
+pocket_blocks_read(const PocketBlockList *blocks, int64 start, int64 length, char *out)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "pocket read", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+
+	pocket_read_finish(read_create(blocks, start, length), out);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
 }

@@ -54,7 +54,7 @@ fill_tail(Appending *append, const PocketNamespace *ns)
 	{
 		append->kept = (int32) (state->size / PK_BLOCK_SIZE_MAX);
 		if (loose > 0)
-			pocket_blocks_read(ns->ns_id, state->blocks, state->size - loose, loose, bytes);
+			pocket_blocks_read(state->blocks, state->size - loose, loose, bytes);
 	}
 	else if (loose > 0)
 		memcpy(bytes, VARDATA_ANY(state->inlined), (Size) loose);

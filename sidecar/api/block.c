@@ -143,6 +143,21 @@ pd_block_put_finish(struct pd_exchange *exchange)
 	pd_bucket_put(exchange->api->cell, put);
 }
 
+static bool
+read_stream(void *arg, uint8_t *out, size_t n)
+{
+	struct pd_err err = {0};
+
+	/* the stream has told the coordinator */
+	return pd_stream_read(arg, out, n, &err) == PK_OK;
+}
+
+static void
+release_stream(void *arg)
+{
+	pd_stream_free(arg);
+}
+
 static void
 get_done(struct pd_get *get)
 {
@@ -158,6 +173,13 @@ get_done(struct pd_get *get)
 	}
 	atomic_fetch_add(&metrics->blocks_get, 1);
 	atomic_fetch_add(&metrics->bytes_get, get->length);
+	if (get->stream != NULL)
+	{
+		const struct pd_source source = {read_stream, release_stream, get->stream};
+
+		pd_request_reply_source(exchange->request, 200, &source, get->length);
+		return;
+	}
 	pd_request_reply_buffer(exchange->request, 200, get->plain, get->plain_offset, get->length);
 }
 

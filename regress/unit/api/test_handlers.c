@@ -196,6 +196,21 @@ a_put_is_answered_with_a_receipt_for_it(void **state)
 }
 
 static void
+a_get_may_be_answered_by_a_stream(void **state)
+{
+	pk_token token = good_token(PK_METHOD_GET);
+	char *text;
+
+	(void) state;
+	fake.streams = true;
+	fake.streams_freed = 0;
+	assert_int_equal(block("GET", token, 0, &text), 200);
+	free(text);
+	assert_int_equal(fake.streams_freed, 1);
+	fake.streams = false;
+}
+
+static void
 a_body_that_is_not_the_block_is_refused(void **state)
 {
 	pk_token token = good_token(PK_METHOD_PUT);
@@ -675,6 +690,7 @@ main(void)
 		EACH(whatever_is_wrong_with_a_url_is_said_in_the_same_words),
 		EACH(a_superseded_epoch_writes_nothing_and_reads_still),
 		EACH(a_put_is_answered_with_a_receipt_for_it),
+		EACH(a_get_may_be_answered_by_a_stream),
 		EACH(a_body_that_is_not_the_block_is_refused),
 		EACH(failures_have_the_status_and_code_of_the_contract),
 		EACH(a_get_answers_the_plain_bytes),
