@@ -23,8 +23,8 @@ pocket_kind_shown(PocketKind kind)
 	return kind_names[kind == POCKET_MOUNT ? POCKET_FOLDER : kind];
 }
 
-static PocketKind
-kind_by_name(const char *name)
+PocketKind
+pocket_kind_by_name(const char *name)
 {
 	int kind;
 
@@ -53,7 +53,7 @@ pocket_state_read(PocketState *state, uint64 row, bool with_content)
 	state->file_id = pocket_column_int64(row, 2);
 	state->parent_id = pocket_column_int64(row, 3);
 	state->name = pocket_column_text(row, 4);
-	state->kind = kind_by_name(pocket_column_text(row, 5));
+	state->kind = pocket_kind_by_name(pocket_column_text(row, 5));
 	state->size = pocket_column_int64(row, 6);
 	value = pocket_column(row, 7, &is_null);
 	if (!is_null)

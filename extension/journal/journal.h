@@ -30,6 +30,7 @@ typedef enum PocketKind
 
 /* "file", "folder", "symlink", "mount" */
 extern const char *pocket_kind_name(PocketKind kind);
+extern PocketKind pocket_kind_by_name(const char *name);
 
 /* As callers see it: a mount point is a "folder". */
 extern const char *pocket_kind_shown(PocketKind kind);

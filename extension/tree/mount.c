@@ -131,6 +131,20 @@ pocket_mounts(int64 ns_id, int *count)
 
 /* --- opening --- */
 
+/* The child of a folder that has the key, when a path can go through it; a mount point with all that it says. */
+static bool
+find_below(PocketState *state, const PocketNamespace *ns, int64 folder_id, const char *key, int64 jid, bool fresh)
+{
+	PocketStep step;
+
+	if (jid != POCKET_NOW)
+		return pocket_past_child_find(state, ns->ns_id, folder_id, key, jid, fresh);
+	if (!pocket_step_find(&step, &state->name, &state->kind, ns->ns_id, folder_id, key, fresh))
+		return false;
+	state->file_id = step.file_id;
+	return state->kind != POCKET_MOUNT || pocket_entry_find(state, ns->ns_id, step.file_id, fresh);
+}
+
 /* Down the names of a path until a mount point is passed; through: or reached. */
 static void
 cross(PocketNamespace *ns, PocketPath *path, Oid caller, bool fresh, int64 jid, bool through)
@@ -140,28 +154,21 @@ cross(PocketNamespace *ns, PocketPath *path, Oid caller, bool fresh, int64 jid, 
 
 	for (int i = 0; i < path->depth - (through ? 0 : 1); i++)
 	{
-		char *key = pocket_key(ns, path->names[i]);
 		PocketState state;
-		bool found;
+		char *given;
 
-		if (jid == POCKET_NOW)
-			found = pocket_child_find(&state, ns->ns_id, id, key, fresh, false);
-		else
-			found = pocket_past_child_find(&state, ns->ns_id, id, key, jid, fresh);
-		if (!found || (state.kind != POCKET_FOLDER && state.kind != POCKET_MOUNT))
+		if (!find_below(&state, ns, id, pocket_key(ns, path->names[i]), jid, fresh) || !POCKET_IS_FOLDER(state.kind))
 			return;
 		id = state.file_id;
 		shown = pocket_path_join(shown, state.name);
-		if (state.kind == POCKET_MOUNT)
-		{
-			char *given = pocket_path_given(ns, path);
-
-			if (!pocket_mount_enter(ns, &state, shown, caller, fresh))
-				ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", given)));
-			path->names += i + 1;
-			path->depth -= i + 1;
-			return;
-		}
+		if (state.kind == POCKET_FOLDER)
+			continue;
+		given = pocket_path_given(ns, path);
+		if (!pocket_mount_enter(ns, &state, shown, caller, fresh))
+			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", given)));
+		path->names += i + 1;
+		path->depth -= i + 1;
+		return;
 	}
 }
 

@@ -65,12 +65,12 @@ pocket_entry_content(PocketState *state)
 }
 
 /*
- * One step down through a folder, whose columns go to step: false when there is
- * none.  Each is a statement of its own: a join of the steps, or a recursion, takes
+ * Each step is a statement of its own: a join of the steps, or a recursion, takes
  * the executor longer to set up than SPI takes to begin anew.
  */
-static bool
-find_step(PocketStep *step, char **name, char **kind, int64 ns_id, int64 parent_id, const char *key, bool fresh)
+bool
+pocket_step_find(PocketStep *step, char **name, PocketKind *kind, int64 ns_id, int64 parent_id, const char *key,
+				 bool fresh)
 {
 	static PocketPlan find = {"SELECT name, kind, file_id FROM pocket_data.entry "
 							  "WHERE ns_id = $1 AND parent_id = $2 AND name_key = $3",
@@ -81,7 +81,7 @@ find_step(PocketStep *step, char **name, char **kind, int64 ns_id, int64 parent_
 	if (found)
 	{
 		*name = pocket_column_text(0, 1);
-		*kind = pocket_column_text(0, 2);
+		*kind = pocket_kind_by_name(pocket_column_text(0, 2));
 		step->file_id = pocket_column_int64(0, 3);
 	}
 	pocket_free_rows();
@@ -122,11 +122,11 @@ begin(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, const Pocke
 }
 
 static void
-check_folder(const char *path, const char *kind)
+check_folder(const char *path, PocketKind kind)
 {
-	if (strcmp(kind, pocket_kind_name(POCKET_FOLDER)) == 0)
+	if (kind == POCKET_FOLDER)
 		return;
-	if (strcmp(kind, pocket_kind_name(POCKET_MOUNT)) == 0)
+	if (kind == POCKET_MOUNT)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						errmsg("a namespace was mounted at \"%s\" at this moment", path), errhint("Try again.")));
 	ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", path),
@@ -140,10 +140,11 @@ resolve_folders(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, c
 	for (spot->parent_id = spot->steps[spot->known].file_id; spot->known < path->depth - 1; spot->known++)
 	{
 		PocketStep *step = &spot->steps[spot->step_count];
+		PocketKind kind;
 		char *name;
-		char *kind;
 
-		if (!find_step(step, &name, &kind, ns->ns_id, spot->parent_id, pocket_key(ns, path->names[spot->known]), fresh))
+		if (!pocket_step_find(step, &name, &kind, ns->ns_id, spot->parent_id, pocket_key(ns, path->names[spot->known]),
+							  fresh))
 			return;
 		appendStringInfo(shown, "/%s", name);
 		check_folder(shown->data, kind);

@@ -185,6 +185,10 @@ extern bool pocket_entry_find(PocketState *state, int64 ns_id, int64 file_id, bo
 extern bool pocket_child_find(PocketState *state, int64 ns_id, int64 parent_id, const char *key, bool fresh,
 							  bool with_content);
 
+/* As child_find, of a child that a path may go through: what a step needs, its name as it is kept, and its kind. */
+extern bool pocket_step_find(PocketStep *step, char **name, PocketKind *kind, int64 ns_id, int64 parent_id,
+							 const char *key, bool fresh);
+
 /* Fills in the content of a live entry's state that was read without it. */
 extern void pocket_entry_content(PocketState *state);
 
