@@ -11,13 +11,10 @@
 
 #include <time.h>
 
-#include "miscadmin.h"
-
 #include "base/spi.h"
+#include "blocks/copies.h"
+#include "blocks/token.h"
 #include "blocks/transfer.h"
-#include "placement/placement.h"
-
-#define TOKEN_LIFE_S 3600
 
 /* A part of a block, and where it goes. */
 typedef struct Part
@@ -28,48 +25,29 @@ typedef struct Part
 	struct Part *next;
 } Part;
 
-/* A copy of a block, as a row tells. */
-typedef struct Copy
-{
-	int64 bucket_id;
-	int64 offset;
-	uint32 stored_length;
-	uint32 crc32c;
-	struct Copy *next;
-} Copy;
-
 /* One block to be fetched, once, whatever number of places want it. */
 typedef struct Fetch
 {
-	const uint8 *hash;
-	uint32 length;
+	const PocketBlock *block;
 	Part *parts;
-	char *buffer; /* `length` bytes: in the result, or our own */
-	Copy *copies; /* those not yet tried; the first is being tried */
+	char *buffer;		/* all of its bytes: in the result, or our own */
+	PocketCopy *copies; /* those not yet tried; the first is being tried */
 	PocketTransfer transfer;
 } Fetch;
 
-typedef struct Place
-{
-	PocketPlace place;
-	bool known;
-	struct Place *next;
-} Place;
-
 typedef struct Read
 {
-	PocketCell cell;
-	const pk_keyring *keys;
+	PocketSigner signer;
 	PocketBatch *batch;
 	Fetch *fetches;
 	int count;
-	Place *places;
+	PocketPlaces *places;
 } Read;
 
 static int
 fetch_order(const void *a, const void *b)
 {
-	return memcmp(((const Fetch *) a)->hash, ((const Fetch *) b)->hash, PK_SHA256_SIZE);
+	return memcmp(((const Fetch *) a)->block->hash.bytes, ((const Fetch *) b)->block->hash.bytes, PK_SHA256_SIZE);
 }
 
 /* The blocks that [start, start + length) touches; equal ones are joined. */
@@ -92,8 +70,7 @@ plan_fetches(Read *read, const PocketBlockList *blocks, int64 start, int64 lengt
 
 		if (from >= to)
 			continue;
-		fetch->hash = blocks->blocks[i].hash.bytes;
-		fetch->length = blocks->blocks[i].size;
+		fetch->block = &blocks->blocks[i];
 		fetch->parts = palloc0(sizeof(Part));
 		fetch->parts->skip = (uint32) from;
 		fetch->parts->take = (uint32) (to - from);
@@ -104,7 +81,7 @@ plan_fetches(Read *read, const PocketBlockList *blocks, int64 start, int64 lengt
 	for (int i = 0; i < count; i++)
 	{
 		if (kept > 0 && fetch_order(&read->fetches[kept - 1], &read->fetches[i]) == 0 &&
-			read->fetches[kept - 1].length == read->fetches[i].length)
+			read->fetches[kept - 1].block->size == read->fetches[i].block->size)
 		{
 			read->fetches[i].parts->next = read->fetches[kept - 1].parts;
 			read->fetches[kept - 1].parts = read->fetches[i].parts;
@@ -124,94 +101,25 @@ choose_buffers(Read *read)
 
 		for (Part *part = fetch->parts; part != NULL && fetch->buffer == NULL; part = part->next)
 		{
-			if (part->take == fetch->length)
+			if (part->take == fetch->block->size)
 				fetch->buffer = part->out;
 		}
 		if (fetch->buffer == NULL)
-			fetch->buffer = palloc(fetch->length);
+			fetch->buffer = palloc(fetch->block->size);
 	}
 }
 
 static void
 find_copies(Read *read)
 {
-	/* LIMIT: as in pocket_blocks_held, and more copies than that are not tried */
-	static PocketPlan find = {"SELECT u.i, b.bucket_id, b.\"offset\", b.stored_length, b.length, b.crc32c"
-							  " FROM pg_catalog.unnest($1) WITH ORDINALITY u (b, i)"
-							  " CROSS JOIN LATERAL (SELECT * FROM pocket_data.block k"
-							  " WHERE k.hash OPERATOR(pocket.=) u.b::pocket.sha256 LIMIT 16) b",
-							  "bytea[]", NULL, NULL};
-	const uint8 **hashes = palloc(sizeof(uint8 *) * Max(read->count, 1));
-	Datum values[1];
+	const PocketBlock **blocks = palloc(sizeof(PocketBlock *) * read->count);
+	PocketCopy **copies = palloc(sizeof(PocketCopy *) * read->count);
 
 	for (int i = 0; i < read->count; i++)
-		hashes[i] = read->fetches[i].hash;
-	values[0] = pocket_hash_array(hashes, read->count);
-	(void) pocket_latest(&find, values, NULL);
-	for (uint64 row = 0; row < SPI_processed; row++)
-	{
-		Fetch *fetch = &read->fetches[pocket_column_int64(row, 1) - 1];
-		Copy *copy = palloc(sizeof(Copy));
-
-		copy->bucket_id = pocket_column_int64(row, 2);
-		copy->offset = pocket_column_int64(row, 3);
-		copy->stored_length = (uint32) pocket_column_int32(row, 4);
-		copy->crc32c = (uint32) pocket_column_int64(row, 6);
-		copy->next = fetch->copies;
-		if ((uint32) pocket_column_int32(row, 5) == fetch->length)
-			fetch->copies = copy;
-	}
-	pocket_free_rows();
-}
-
-static const Place *
-place_of(Read *read, int64 bucket_id)
-{
-	Place *place;
-
-	for (place = read->places; place != NULL; place = place->next)
-	{
-		if (place->place.bucket_id == bucket_id)
-			return place;
-	}
-	place = palloc0(sizeof(Place));
-	place->known = pocket_place_locate(bucket_id, &place->place);
-	place->place.bucket_id = bucket_id;
-	place->next = read->places;
-	read->places = place;
-	return place;
-}
-
-static char *
-get_path(const Read *read, const Fetch *fetch)
-{
-	pk_token token = {0};
-	char text[PK_TOKEN_TEXT + 1];
-
-	token.method = PK_METHOD_GET;
-	token.flags = PK_TOKEN_CRC_CHECKED;
-	memcpy(token.cell, read->cell.uuid, PK_UUID_SIZE);
-	token.bucket_id = (uint64) fetch->copies->bucket_id;
-	token.offset = (uint64) fetch->copies->offset;
-	token.stored_length = fetch->copies->stored_length;
-	token.length = fetch->length;
-	token.crc32c = fetch->copies->crc32c;
-	memcpy(token.hash, fetch->hash, PK_SHA256_SIZE);
-	token.epoch = read->cell.epoch;
-	token.expires = (uint64) time(NULL) + TOKEN_LIFE_S;
-	pk_token_sign(text, &token, read->keys);
-	return psprintf("/block/%s", text);
-}
-
-static void
-block_lost(const Fetch *fetch, const char *detail)
-{
-	char hex[PK_SHA256_HEX + 1];
-
-	pk_hex_encode(hex, fetch->hash, PK_SHA256_SIZE);
-	ereport(ERROR,
-			(errcode(pocket_node_sqlstate(PK_ERR_BLOCK_LOST)), errmsg("block %s cannot be read", hex),
-			 errdetail("%s", detail), errhint("See SELECT * FROM pocket.verify(); bring back drives that are away.")));
+		blocks[i] = read->fetches[i].block;
+	pocket_copies_find(blocks, read->count, copies);
+	for (int i = 0; i < read->count; i++)
+		read->fetches[i].copies = copies[i];
 }
 
 /* Starts with the next copy that can be located. */
@@ -219,17 +127,18 @@ static void
 fetch_start(Read *read, Fetch *fetch)
 {
 	PocketTransfer *transfer = &fetch->transfer;
-	const Place *place = NULL;
+	const PocketPlace *place = NULL;
 
-	while (fetch->copies != NULL && !(place = place_of(read, fetch->copies->bucket_id))->known)
+	while (fetch->copies != NULL && (place = pocket_places_find(read->places, fetch->copies->bucket_id)) == NULL)
 		fetch->copies = fetch->copies->next;
 	if (fetch->copies == NULL)
-		block_lost(fetch, "No row of the block index tells where it is.");
-	transfer->node = place->place.url;
+		pocket_block_lost(fetch->block, "No row of the block index tells where it is.");
+	transfer->node = place->url;
 	transfer->method = "GET";
-	transfer->path = get_path(read, fetch);
+	transfer->path = pocket_get_path(&read->signer, fetch->copies, fetch->block, &fetch->copies->crc32c,
+									 (uint64) time(NULL) + POCKET_TOKEN_LIFE_S);
 	transfer->into = fetch->buffer;
-	transfer->expected = fetch->length;
+	transfer->expected = fetch->block->size;
 	transfer->owner = fetch;
 	pocket_batch_add(read->batch, transfer);
 }
@@ -248,8 +157,8 @@ fetch_failed(Read *read, Fetch *fetch)
 	}
 	if (transfer->error == PK_ERR_BLOCK_LOST || transfer->error == PK_ERR_CORRUPT ||
 		transfer->error == PK_ERR_NOT_FOUND || transfer->error == PK_ERR_IO)
-		block_lost(fetch,
-				   psprintf("Bucket " INT64_FORMAT ", node %s: %s.", bucket_id, transfer->node, transfer->problem));
+		pocket_block_lost(fetch->block, psprintf("Bucket " INT64_FORMAT ", node %s: %s.", bucket_id, transfer->node,
+												 transfer->problem));
 	pocket_node_raise(transfer->node, transfer->error, transfer->problem);
 }
 
@@ -284,8 +193,8 @@ pocket_blocks_read(int64 ns_id, const PocketBlockList *blocks, int64 start, int6
 	plan_fetches(&read, blocks, start, length, out);
 	if (read.count == 0)
 		return;
-	read.keys = pocket_keys();
-	pocket_cell_identity(&read.cell);
+	pocket_signer_init(&read.signer);
+	read.places = pocket_places_make();
 	choose_buffers(&read);
 	find_copies(&read);
 	read.batch = pocket_batch_begin();

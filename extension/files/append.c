@@ -71,6 +71,7 @@ prepare(Appending *append, const PocketNamespace *ns, const PocketPath *path)
 		pocket_check_file(&append->spot);
 	(void) pocket_quota_fits(ns->ns_id, (int64) append->length, true);
 	fill_tail(append, ns);
+	append->receipts = NULL;
 	append->is_inline = append->kept == 0 && append->tail.length <= (Size) pocket_inline_limit;
 	if (append->is_inline)
 		append->tail.blocks = pocket_blocklist_chunk(append->tail.data, append->tail.length);
@@ -161,6 +162,8 @@ pocket_append(PG_FUNCTION_ARGS)
 	pocket_namespace_lock(&head, &ns, session.caller);
 	if (!is_current(&append, &ns, &path))
 		prepare(&append, &ns, &path);
+	else if (append.receipts != NULL)
+		pocket_blocks_store_again(ns.ns_id, append.receipts, &append.tail, 1);
 	outcome = apply(&append, &head, &ns, &path, pocket_author(session.caller));
 	pocket_head_flush(&head);
 	result = pocket_result(fcinfo, &session, &append.spot.state, append.spot.path, outcome);
