@@ -64,7 +64,7 @@ CREATE TABLE pocket_data.journal (
 	file_id bigint NOT NULL,
 	op text NOT NULL CHECK (op IN ('created', 'updated', 'deleted', 'moved', 'copied', 'restored')),
 	parent_id bigint NOT NULL,
-	name text NOT NULL,
+	name text NOT NULL,				-- '/' and file_id: the row has been purged
 	name_key text COLLATE "C" NOT NULL,
 	kind text NOT NULL,
 	size bigint NOT NULL,
@@ -196,7 +196,7 @@ CREATE VIEW pocket.deleted WITH (security_barrier) AS
 	SELECT j.ns_id, j.file_id, j.jid AS rev, pocket.path_of_deleted(j.ns_id, j.file_id) AS path, j.kind, j.size, j.author,
 		j.at
 	FROM pocket_data.journal j JOIN pocket_data.namespace n ON n.ns_id = j.ns_id
-	WHERE pocket.owns(n.owner) AND j.op = 'deleted' AND NOT EXISTS (SELECT FROM pocket_data.journal l
+	WHERE pocket.owns(n.owner) AND j.op = 'deleted' AND j.name NOT LIKE '/%' AND NOT EXISTS (SELECT FROM pocket_data.journal l
 		WHERE l.ns_id = j.ns_id AND l.file_id = j.file_id AND l.jid > j.jid);
 COMMENT ON VIEW pocket.deleted IS 'files, folders and symbolic links that were removed; rev is the removal';
 
