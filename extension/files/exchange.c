@@ -41,9 +41,9 @@ compare_spots(const void *a, const void *b)
 	return result != 0 ? result : (x->at > y->at) - (x->at < y->at);
 }
 
-/* A block that is in a list several times is brought once. */
+/* A block that is in a list several times is brought once. bytes: of the distinct ones. */
 static bool *
-first_of_each(const PocketBlockList *list)
+first_of_each(const PocketBlockList *list, int64 *bytes)
 {
 	Spot *spots = MemoryContextAllocHuge(CurrentMemoryContext, sizeof(Spot) * (Size) Max(list->count, 1));
 	bool *first = palloc0(sizeof(bool) * (Size) Max(list->count, 1));
@@ -52,7 +52,12 @@ first_of_each(const PocketBlockList *list)
 		spots[i] = (Spot){&list->blocks[i], i};
 	qsort(spots, (size_t) list->count, sizeof(Spot), compare_spots);
 	for (int32 i = 0; i < list->count; i++)
-		first[spots[i].at] = i == 0 || memcmp(spots[i - 1].block, spots[i].block, sizeof(PocketBlock)) != 0;
+	{
+		bool is_first = i == 0 || memcmp(spots[i - 1].block, spots[i].block, sizeof(PocketBlock)) != 0;
+
+		first[spots[i].at] = is_first;
+		*bytes += is_first ? spots[i].block->size : 0;
+	}
 	pfree(spots);
 	return first;
 }
@@ -99,12 +104,15 @@ pocket_upload(PG_FUNCTION_ARGS)
 	MemoryContext window;
 	MemoryContext outer;
 	const bool *first;
+	int64 bytes = 0;
 
 	InitMaterializedSRF(fcinfo, 0);
 	pocket_enter(&session);
 	pocket_namespace_open(&ns, name, session.caller, true);
+	first = first_of_each(list, &bytes);
+	/* what has them all has no fewer bytes: nobody sends for hours what cannot be committed */
+	pocket_quota_allows(ns.ns_id, bytes);
 	uploads = pocket_uploads_begin(ns.ns_id);
-	first = first_of_each(list);
 	window = AllocSetContextCreate(CurrentMemoryContext, "window of upload", ALLOCSET_DEFAULT_SIZES);
 	outer = MemoryContextSwitchTo(window);
 	for (int32 start = 0; start < list->count; start += WINDOW_BLOCKS)

@@ -115,6 +115,9 @@ extern void pocket_head_account(PocketHead *head, int64 bytes);
  */
 extern bool pocket_quota_fits(int64 ns_id, int64 growth, bool complain);
 
+/* PK003 when so many live bytes are over the quota, whatever else is there, or goes. */
+extern void pocket_quota_allows(int64 ns_id, int64 bytes);
+
 /* Operations of the journal; they are also the outcomes that callers see. */
 #define POCKET_OP_CREATED "created"
 #define POCKET_OP_UPDATED "updated"

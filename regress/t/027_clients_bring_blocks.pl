@@ -201,7 +201,10 @@ $cell->fails("SELECT pocket.commit('app:/x', '{$hash:4194305}')", '22P02', qr//,
 $cell->fails("SELECT pocket.commit('app:/x', '{$hash:0}')", '22P02', qr//, 'and an empty one are no block lists');
 my ($fits, $fits_blocks) = random_block('fits', 100000);
 my ($over, $over_blocks) = random_block('over', 100001);
+$cell->fails("SELECT pocket.upload('small', '$over')", 'PK003', qr/100001 bytes, 100000 are allowed/, 'what can never be committed is not brought');
+$cell->sql("SELECT pocket.alter_namespace('small', quota => 100001)");
 $receipts = bring('small', $over, $over_blocks);
+$cell->sql("SELECT pocket.alter_namespace('small', quota => 100000)");
 $cell->fails("SELECT pocket.commit('small:/over', '$over', $receipts)", 'PK003', qr/100001 bytes, 100000 are allowed/, 'a byte over the quota');
 $cell->fails("SELECT pocket.commit('small:/over', '$over')", 'PK003', qr/quota/, 'is told before the blocks are looked at');
 $receipts = bring('small', $fits, $fits_blocks);

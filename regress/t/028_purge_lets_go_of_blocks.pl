@@ -31,5 +31,13 @@ my $list = $cell->sql("SELECT pocket.chunk($own)");
 $cell->fails("SELECT pocket.commit('app:/again', '$list')", 'PK002', qr/is needed/, 'by its hash nobody gets it back');
 is($cell->sql("SELECT needed FROM pocket.upload('app', '$list')"), 't', 'and it would have to be brought again');
 $cell->fails("SELECT pocket.download('app:/d/moved')", '42704', qr/does not exist/, 'it has no URL');
+
+# A large folder: it can be interrupted, and then all is there; memory is that of a batch.
+$cell->sql("SELECT pocket.put_many(array_agg('app:/large/' || i), array_agg('x'::bytea)) IS NULL FROM generate_series(1, 5000) i");
+$cell->fails("SET statement_timeout = '20ms'; SELECT pocket.purge('app:/large')", '57014', qr/statement timeout/, 'it can be interrupted');
+is($cell->sql("SELECT count(*) FROM pocket.ls('app:/large')"), '5000', 'and then nothing has gone');
+my $anonymous = "substring(pg_read_file('/proc/self/status') from 'RssAnon:\s+([0-9]+)')::int";
+cmp_ok($cell->sql("CREATE TEMP TABLE kb AS SELECT $anonymous AS before; DO \$\$ BEGIN PERFORM pocket.purge('app:/large'); END \$\$; SELECT $anonymous - before FROM kb"), '<', 8192, 'it takes no more than 8 MB');
+is($cell->sql("SELECT count(*) FROM pocket_data.journal WHERE name LIKE '/%' AND name_key LIKE '/%' AND op <> 'deleted'"), '0', 'nothing is left of it');
 is($cell->sql('SELECT count(*) FROM pocket.verify()'), '0', 'all is well');
 done_testing();
