@@ -98,7 +98,7 @@ COMMENT ON FUNCTION pocket.rewind(text, timestamptz) IS
 CREATE FUNCTION pocket.purge(path text) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'pocket_purge' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION pocket.purge(text) IS
-	'removes for good what is at a path, what was deleted there, and all that is or was deleted below it: every revision loses its name, content and attributes, and followers are told of a deletion; VACUUM then overwrites it on disk.  Returns how many files, folders and links';
+	'removes for good what is at a path, what was deleted there, and all that is or was deleted below it: every revision loses its name, content and attributes, and followers are told of a deletion.  Returns how many files, folders and links';
 
 -- What the views (data.sql) are made of.
 CREATE FUNCTION pocket.owns(owner text) RETURNS boolean

@@ -10,6 +10,7 @@
 
 #include <time.h>
 
+#include "miscadmin.h"
 #include "utils/hsearch.h"
 
 struct PocketReceipts
@@ -69,6 +70,7 @@ pocket_receipts_read(int64 ns_id, char *const *texts, int count)
 		PocketSeenBlock *seen;
 		bool is_new;
 
+		CHECK_FOR_INTERRUPTS();
 		if (!pocket_receipt_read(&receipt, texts[i], &signer, ns_id))
 			continue;
 		/* after a restore of the database to an earlier moment, it does not know the buckets of receipts from after that */
