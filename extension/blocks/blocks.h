@@ -42,8 +42,11 @@ extern void pocket_blocks_store_again(int64 ns_id, PocketReceipts *receipts, con
 /*
  * The receipts that a client brings.  Only those that count are taken: signed by
  * this cell's nodes for the namespace, not expired, for a bucket that is there.
+ * alone: that the namespace holds a block proves nothing for this client.
  */
-extern PocketReceipts *pocket_receipts_read(int64 ns_id, char *const *texts, int count);
+extern PocketReceipts *pocket_receipts_read(int64 ns_id, char *const *texts, int count, bool alone);
+
+extern bool pocket_receipts_alone(const PocketReceipts *receipts);
 
 /* NULL when the block has none. */
 extern const pk_receipt *pocket_receipt_find(const PocketReceipts *receipts, const PocketBlock *block);
@@ -97,8 +100,8 @@ extern Datum pocket_hash_array(const PocketBlock *const *blocks, int count);
  */
 typedef struct PocketUploads PocketUploads;
 
-/* For all blocks that one call is asked for. */
-extern PocketUploads *pocket_uploads_begin(int64 ns_id);
+/* For all blocks that one call is asked for.  all: also for those that the namespace holds, which is not said then. */
+extern PocketUploads *pocket_uploads_begin(int64 ns_id, bool all);
 
 /* urls[i] is where to PUT block i; NULL when the namespace holds it. The strings are in the current context. */
 extern void pocket_uploads_sign(PocketUploads *uploads, const PocketBlock *const *blocks, int count, char **urls);

@@ -225,12 +225,12 @@ pocket_blocks_hold(int64 ns_id, const PocketReceipts *receipts, const PocketBloc
 	pocket_blocks_held(ns_id, blocks, wanted, held);
 	for (int i = 0; i < wanted; i++)
 	{
-		const pk_receipt *receipt = held[i] ? NULL : pocket_receipt_find(receipts, blocks[i]);
+		const pk_receipt *receipt = pocket_receipt_find(receipts, blocks[i]);
 
-		if (receipt != NULL)
-			insert_block(receipt);
-		else if (!held[i])
+		if (receipt == NULL && (!held[i] || pocket_receipts_alone(receipts)))
 			block_needed(blocks[i]);
+		if (!held[i])
+			insert_block(receipt);
 	}
 	count_holders(ns_id, added, count_added);
 	pfree(held);

@@ -16,12 +16,13 @@
 struct PocketReceipts
 {
 	HTAB *blocks;
+	bool alone;
 };
 
 PocketReceipts *
 pocket_receipts_make(void)
 {
-	PocketReceipts *receipts = palloc(sizeof(PocketReceipts));
+	PocketReceipts *receipts = palloc0(sizeof(PocketReceipts));
 	HASHCTL control = {.keysize = PK_SHA256_SIZE, .entrysize = sizeof(PocketSeenBlock), .hcxt = CurrentMemoryContext};
 
 	receipts->blocks = hash_create("pocket receipts", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
@@ -47,6 +48,12 @@ pocket_receipt_find(const PocketReceipts *receipts, const PocketBlock *block)
 }
 
 bool
+pocket_receipts_alone(const PocketReceipts *receipts)
+{
+	return receipts != NULL && receipts->alone;
+}
+
+bool
 pocket_receipt_read(pk_receipt *receipt, const char *text, const PocketSigner *signer, int64 ns_id)
 {
 	return pk_receipt_verify(receipt, text, strlen(text), signer->keys, (uint64) time(NULL)) == PK_OK &&
@@ -54,12 +61,13 @@ pocket_receipt_read(pk_receipt *receipt, const char *text, const PocketSigner *s
 }
 
 PocketReceipts *
-pocket_receipts_read(int64 ns_id, char *const *texts, int count)
+pocket_receipts_read(int64 ns_id, char *const *texts, int count, bool alone)
 {
 	PocketReceipts *receipts = pocket_receipts_make();
 	PocketPlaces *places = pocket_places_make();
 	PocketSigner signer;
 
+	receipts->alone = alone;
 	if (count == 0)
 		return receipts;
 	pocket_signer_init(&signer);

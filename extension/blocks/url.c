@@ -20,6 +20,7 @@
 struct PocketUploads
 {
 	int64 ns_id;
+	bool all; /* whatever is held */
 	PocketSigner signer;
 	PocketSpread spread;
 	MemoryContext context; /* the spread's */
@@ -34,11 +35,12 @@ struct PocketDownloads
 };
 
 PocketUploads *
-pocket_uploads_begin(int64 ns_id)
+pocket_uploads_begin(int64 ns_id, bool all)
 {
 	PocketUploads *uploads = palloc0(sizeof(PocketUploads));
 
 	uploads->ns_id = ns_id;
+	uploads->all = all;
 	uploads->context = CurrentMemoryContext;
 	return uploads;
 }
@@ -65,7 +67,9 @@ pocket_uploads_sign(PocketUploads *uploads, const PocketBlock *const *blocks, in
 {
 	bool *held = palloc(sizeof(bool) * Max(count, 1));
 
-	pocket_blocks_held(uploads->ns_id, blocks, count, held);
+	memset(held, 0, sizeof(bool) * count);
+	if (!uploads->all)
+		pocket_blocks_held(uploads->ns_id, blocks, count, held);
 	for (int i = 0; i < count; i++)
 		urls[i] = held[i] ? NULL : upload_url(uploads, blocks[i]);
 	pfree(held);

@@ -3,7 +3,9 @@
  *	  commit: a file whose blocks a client has brought to the nodes itself.
  *
  * It is the change that put makes; what proves that the content may be used are
- * receipts, or that the namespace holds the blocks already.
+ * receipts, or that the namespace holds the blocks already.  Who does not own the
+ * namespace may not read all that it holds: for him, only receipts count, and the
+ * blocks of the file that he replaces.
  */
 #include "files/files.h"
 
@@ -86,6 +88,7 @@ pocket_commit(PG_FUNCTION_ARGS)
 	PocketPut put = {0};
 	PocketPut *puts[1] = {&put};
 	PocketSession session;
+	PocketCaller *caller;
 	PocketNamespace ns;
 	PocketReceipts *receipts;
 	PocketHead head;
@@ -100,12 +103,13 @@ pocket_commit(PG_FUNCTION_ARGS)
 	texts = receipt_texts(PG_GETARG_ARRAYTYPE_P(2), &count);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, put.path.namespace_name, session.caller, true);
+	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
+	pocket_path_open(&ns, &put.path, caller, true);
 	pocket_put_check_early(&ns, &put);
 	pocket_puts_check_quota(&ns, puts, 1);
-	receipts = pocket_receipts_read(ns.ns_id, texts, count);
-	pocket_namespace_lock(&head, &ns, session.caller);
-	outcome = pocket_put_apply(&head, &ns, &put, receipts, NULL, &spot, pocket_author(session.caller));
+	receipts = pocket_receipts_read(ns.ns_id, texts, count, !ns.is_owned);
+	pocket_namespace_lock(&head, &ns);
+	outcome = pocket_put_apply(&head, &ns, &put, receipts, NULL, &spot, caller->name);
 	pocket_head_flush(&head);
 	result = pocket_result(fcinfo, &session, &spot.state, spot.path, outcome);
 	pocket_leave(&session);

@@ -108,11 +108,12 @@ pocket_upload(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, name, session.caller, true);
+	pocket_namespace_open(&ns, name, pocket_caller(&session, fcinfo->flinfo->fn_oid), true);
+	pocket_check_root(&ns, PK_RIGHT_WRITE);
 	first = first_of_each(list, &bytes);
 	/* what has them all has no fewer bytes: nobody sends for hours what cannot be committed */
 	pocket_quota_allows(ns.ns_id, bytes);
-	uploads = pocket_uploads_begin(ns.ns_id);
+	uploads = pocket_uploads_begin(ns.ns_id, !ns.is_owned);
 	window = AllocSetContextCreate(CurrentMemoryContext, "window of upload", ALLOCSET_DEFAULT_SIZES);
 	outer = MemoryContextSwitchTo(window);
 	for (int32 start = 0; start < list->count; start += WINDOW_BLOCKS)
@@ -224,7 +225,7 @@ pocket_download(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, false);
+	pocket_path_open(&ns, &path, pocket_caller(&session, fcinfo->flinfo->fn_oid), false);
 	pocket_find_content(&spot, &ns, &path, !PG_ARGISNULL(1), PG_ARGISNULL(1) ? 0 : PG_GETARG_INT64(1));
 	if (spot.state.blocks != NULL)
 		download_blocks((ReturnSetInfo *) fcinfo->resultinfo, spot.state.blocks, expires);

@@ -26,7 +26,7 @@ typedef struct Found
 typedef struct Purge
 {
 	PocketHead *head;
-	const char *author;
+	PocketCaller *caller;
 	int64 done;
 	MemoryContext one; /* for one entry */
 } Purge;
@@ -59,9 +59,9 @@ purge_entry(Purge *purge, int64 file_id)
 
 	CHECK_FOR_INTERRUPTS();
 	if (pocket_entry_find(&state, ns_id, file_id, true))
-		pocket_entry_remove(purge->head, &state, purge->author);
+		pocket_entry_remove(purge->head, &state, purge->caller->name);
 	else if (pocket_journal_last(&state, ns_id, file_id))
-		pocket_journal_append(purge->head, &state, POCKET_OP_DELETED, purge->author);
+		pocket_journal_append(purge->head, &state, POCKET_OP_DELETED, purge->caller->name);
 	release_blocks(ns_id, file_id);
 	pocket_journal_blank(ns_id, file_id);
 	purge->done++;
@@ -124,8 +124,8 @@ find_named(List *all, int64 ns_id, int64 folder_id, const char *key)
 static List *
 find_all(const PocketNamespace *ns, const PocketPath *path)
 {
-	Found root = {POCKET_ROOT_ID, true};
-	List *all = list_make1(&root);
+	Found base = {ns->base_id, true};
+	List *all = list_make1(&base);
 
 	for (int i = 0; i < path->depth; i++)
 	{
@@ -168,11 +168,13 @@ pocket_purge(PG_FUNCTION_ARGS)
 						errhint("pocket.drop_namespace() removes all of a namespace.")));
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
-	pocket_namespace_lock(&head, &ns, session.caller);
+	purge.caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
+	pocket_path_open(&ns, &path, purge.caller, true);
+	pocket_check_owned(&ns);
+	pocket_namespace_lock(&head, &ns);
+	pocket_check_owned(&ns);
 	pocket_head_one_moment(&head);
 	purge.head = &head;
-	purge.author = pocket_author(session.caller);
 	purge.one = AllocSetContextCreate(CurrentMemoryContext, "one entry of purge", ALLOCSET_DEFAULT_SIZES);
 	foreach (cell, find_all(&ns, &path))
 	{
@@ -183,7 +185,10 @@ pocket_purge(PG_FUNCTION_ARGS)
 		else if (path.slash)
 			pocket_path_check_leaf(&path);
 		purge_entry(&purge, found->file_id);
+		/* not by what name: that is gone */
+		pocket_audit(purge.caller, "purge", ns.ns_id, found->file_id, NULL, (const char *const[]){NULL});
 	}
+	pocket_audit_blank(ns.ns_id);
 	pocket_head_flush(&head);
 	pocket_leave(&session);
 	PG_RETURN_INT64(purge.done);
