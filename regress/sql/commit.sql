@@ -1,4 +1,4 @@
--- upload, commit and download as far as they need no node; the rest is in t/027.
+-- upload, commit and download as far as they need no node; the rest is in t/033.
 SET client_min_messages = warning;
 CREATE EXTENSION pocket;
 SELECT pocket.create_namespace('n', quota => 5000000) > 0 AS made, pocket.create_namespace('other') > 0 AS made;
