@@ -65,7 +65,8 @@ pocket_blocks_held(int64 ns_id, const PocketBlock *const *blocks, int count, boo
 	values[0] = Int64GetDatum(ns_id);
 	values[1] = pocket_hash_array(blocks, count);
 	values[2] = size_array(blocks, count);
-	(void) pocket_write(&find, values, NULL);
+	/* of now, whatever this transaction may see: retention lets go meanwhile */
+	(void) pocket_latest(&find, values, NULL);
 	for (uint64 row = 0; row < SPI_processed; row++)
 		held[pocket_column_int64(row, 1) - 1] = true;
 	pocket_free_rows();
