@@ -19,12 +19,15 @@ PG_FUNCTION_INFO_V1(pocket_path_of_entry);
 PG_FUNCTION_INFO_V1(pocket_path_of_deleted);
 
 #define BATCH_ROWS 200
+#define BATCH_ROWS_MIN 16
 
 int64
 pocket_moment(const PocketNamespace *ns, const PocketPath *path, TimestampTz at, bool fresh)
 {
-	int64 jid = pocket_past_moment(ns->ns_id, at, fresh);
+	int64 jid = pocket_past_moment(ns, path, at, fresh);
 
+	if (jid == POCKET_NOW)
+		pocket_check_known(ns, path, fresh);
 	if (jid == POCKET_NOW)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", pocket_path_given(ns, path)),
 						errdetail("Its namespace was made after the time that was given.")));
@@ -48,7 +51,7 @@ look(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, int64 
 		pocket_resolve(spot, ns, path, NULL, false, false);
 	else
 		pocket_past_resolve(spot, ns, path, jid, false);
-	pocket_check_spot(spot, path);
+	pocket_check_spot(spot, ns, path);
 }
 
 /* stat(path, at) */
@@ -66,7 +69,7 @@ pocket_stat(PG_FUNCTION_ARGS)
 	pocket_path_argument(&path, fcinfo, 0);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, false);
+	pocket_path_open(&ns, &path, pocket_caller(&session, fcinfo->flinfo->fn_oid), false);
 	look(&spot, &ns, &path, moment_argument(fcinfo, 1, &ns, &path));
 	result = pocket_result(fcinfo, &session, &spot.state, spot.path, NULL);
 	pocket_leave(&session);
@@ -90,6 +93,13 @@ find_place(int64 ns_id, int64 file_id, bool is_removed, int64 *parent_id, char *
 	return lives;
 }
 
+static bool
+may_read(const PocketNamespace *ns, int64 file_id)
+{
+	return ns->is_owned ||
+		   (pocket_policy_rights(pocket_policy(ns->caller, false), ns->ns_id, file_id) & PK_RIGHT_READ) != 0;
+}
+
 static Datum
 path_of(FunctionCallInfo fcinfo, bool is_removed)
 {
@@ -100,8 +110,8 @@ path_of(FunctionCallInfo fcinfo, bool is_removed)
 	text *result = NULL;
 
 	pocket_enter(&session);
-	if (pocket_namespace_find(&ns, PG_GETARG_INT64(0), session.caller) &&
-		find_place(ns.ns_id, PG_GETARG_INT64(1), is_removed, &parent_id, &name))
+	if (pocket_namespace_find(&ns, PG_GETARG_INT64(0), pocket_caller(&session, fcinfo->flinfo->fn_oid)) &&
+		may_read(&ns, PG_GETARG_INT64(1)) && find_place(ns.ns_id, PG_GETARG_INT64(1), is_removed, &parent_id, &name))
 	{
 		char *path = pocket_path_of(&ns, parent_id, name);
 
@@ -136,13 +146,14 @@ typedef struct Listing
 	const PocketNamespace *ns;
 	int64 jid; /* as of which; POCKET_NOW: the live tree */
 	bool recursive;
-	int64 left; /* rows that may still come */
+	int64 left;			  /* rows that may still come */
+	PocketPolicy *policy; /* of what was; NULL when all is the caller's own, or is listed as it is */
 } Listing;
 
 /* What was listed already: names below the folder, NULL at their end. */
 typedef char **After;
 
-static void list_folder(Listing *listing, int64 folder_id, const char *folder_path, After after);
+static void list_folder(Listing *listing, int64 folder_id, const char *folder_path, uint8 rights, After after);
 
 typedef struct Child
 {
@@ -150,11 +161,23 @@ typedef struct Child
 	char *path;
 } Child;
 
+/* Of the caller on a child of a folder on which he has `above`. */
+static uint8
+child_rights(const Listing *listing, uint8 above, const PocketState *child)
+{
+	if (listing->ns->is_owned)
+		return PK_RIGHTS_ALL;
+	if (listing->policy != NULL)
+		return pocket_policy_rights(listing->policy, child->ns_id, child->file_id);
+	return pocket_rights_below(listing->ns->caller, above, child->acl, false);
+}
+
 /* The next children of a folder; key is moved to the last of them. */
 static Child *
 read_children(const Listing *listing, int64 folder_id, const char *folder_path, char **key, int *count)
 {
-	long max = (long) Min(listing->left, BATCH_ROWS);
+	/* some of them may be hidden */
+	long max = (long) Min(listing->ns->is_owned ? listing->left : Max(listing->left, BATCH_ROWS_MIN), BATCH_ROWS);
 	int64 ns_id = listing->ns->ns_id;
 	Child *children;
 	int i;
@@ -178,23 +201,28 @@ read_children(const Listing *listing, int64 folder_id, const char *folder_path, 
 
 /* Goes on below the child that was listed last, if it is there still. */
 static void
-resume_below(Listing *listing, int64 folder_id, const char *folder_path, After after)
+resume_below(Listing *listing, int64 folder_id, const char *folder_path, uint8 above, After after)
 {
 	int64 ns_id = listing->ns->ns_id;
 	char *key = pocket_key(listing->ns, *after);
 	PocketState state;
+	uint8 rights;
 	bool found;
 
 	if (listing->jid == POCKET_NOW)
 		found = pocket_child_find(&state, ns_id, folder_id, key, false, false);
 	else
 		found = pocket_past_child_find(&state, ns_id, folder_id, key, listing->jid, false);
-	if (found && state.kind == POCKET_FOLDER)
-		list_folder(listing, state.file_id, pocket_path_join(folder_path, state.name), after + 1);
+	if (!found || state.kind != POCKET_FOLDER)
+		return;
+	rights = child_rights(listing, above, &state);
+	if ((rights & PK_RIGHT_READ) != 0)
+		list_folder(listing, state.file_id, pocket_path_join(folder_path, state.name), rights, after + 1);
 }
 
+/* rights: of the caller on the folder */
 static void
-list_folder(Listing *listing, int64 folder_id, const char *folder_path, After after)
+list_folder(Listing *listing, int64 folder_id, const char *folder_path, uint8 rights, After after)
 {
 	MemoryContext outer = CurrentMemoryContext;
 	MemoryContext batch = AllocSetContextCreate(outer, "batch of ls", ALLOCSET_SMALL_SIZES);
@@ -207,7 +235,7 @@ list_folder(Listing *listing, int64 folder_id, const char *folder_path, After af
 	if (*after != NULL)
 	{
 		if (listing->recursive)
-			resume_below(listing, folder_id, folder_path, after);
+			resume_below(listing, folder_id, folder_path, rights, after);
 		key = pocket_key(listing->ns, *after);
 	}
 	while (listing->left > 0)
@@ -220,11 +248,14 @@ list_folder(Listing *listing, int64 folder_id, const char *folder_path, After af
 		for (i = 0; i < count && listing->left > 0; i++)
 		{
 			static char *none[1] = {NULL};
+			uint8 on_child = child_rights(listing, rights, &children[i].state);
 
+			if ((on_child & PK_RIGHT_READ) == 0)
+				continue;
 			pocket_result_row(listing->fcinfo, &children[i].state, children[i].path, NULL);
 			listing->left--;
 			if (listing->recursive && children[i].state.kind == POCKET_FOLDER)
-				list_folder(listing, children[i].state.file_id, children[i].path, none);
+				list_folder(listing, children[i].state.file_id, children[i].path, on_child, none);
 		}
 		MemoryContextSwitchTo(outer);
 		if (count == 0)
@@ -240,18 +271,21 @@ static After
 parse_after(const char *text, const PocketNamespace *ns, const PocketPath *folder)
 {
 	bool is_path = text[0] == '/' || strstr(text, ":/") != NULL;
+	PocketNamespace its = *ns;
 	PocketPath path;
 	After after;
 	int skip = is_path ? folder->depth : 0;
 	int i;
 
 	pocket_path_parse_listed(&path, is_path ? text : psprintf("%s:/%s", ns->name, text));
+	if (is_path)
+		pocket_path_open(&its, &path, ns->caller, false);
 	for (i = 0; i < skip; i++)
 	{
 		if (i >= path.depth || strcmp(pocket_key(ns, path.names[i]), pocket_key(ns, folder->names[i])) != 0)
 			break;
 	}
-	if (i < skip || path.depth <= skip || strcmp(path.namespace_name, ns->name) != 0)
+	if (i < skip || path.depth <= skip || its.ns_id != ns->ns_id || its.base_id != ns->base_id)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("after: \"%s\" is not below the folder that is listed", text)));
 	after = palloc(sizeof(char *) * (Size) (path.depth - skip + 1));
@@ -281,14 +315,16 @@ pocket_ls(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, false);
+	pocket_path_open(&ns, &path, pocket_caller(&session, fcinfo->flinfo->fn_oid), false);
 	listing.ns = &ns;
 	listing.jid = moment_argument(fcinfo, 4, &ns, &path);
 	look(&spot, &ns, &path, listing.jid);
 	if (spot.state.kind != POCKET_FOLDER)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", spot.path),
 						errhint("pocket.stat() tells about a single file.")));
-	list_folder(&listing, spot.state.file_id, spot.path,
+	if (listing.jid != POCKET_NOW && !ns.is_owned)
+		listing.policy = pocket_policy(ns.caller, false);
+	list_folder(&listing, spot.state.file_id, spot.path, spot.rights,
 				PG_ARGISNULL(2) ? none : parse_after(text_to_cstring(PG_GETARG_TEXT_PP(2)), &ns, &path));
 	pocket_leave(&session);
 	return (Datum) 0;
@@ -340,7 +376,7 @@ pocket_history(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, false);
+	pocket_path_open(&ns, &path, pocket_caller(&session, fcinfo->flinfo->fn_oid), false);
 	file_id = pocket_resolve_past(&ns, &path);
 	outer = CurrentMemoryContext;
 	batch = AllocSetContextCreate(outer, "batch of history", ALLOCSET_DEFAULT_SIZES);

@@ -17,8 +17,8 @@
 PG_FUNCTION_INFO_V1(pocket_put);
 PG_FUNCTION_INFO_V1(pocket_put_many);
 
-static PocketPutMode
-parse_mode(const char *mode, const PocketVersionVector *base)
+PocketPutMode
+pocket_put_mode(const char *mode, const PocketVersionVector *base)
 {
 	if (strcmp(mode, "overwrite") == 0)
 		return POCKET_PUT_OVERWRITE;
@@ -33,13 +33,13 @@ parse_mode(const char *mode, const PocketVersionVector *base)
 	return POCKET_PUT_UPDATE;
 }
 
-/* An upload is not begun for what cannot be put; this is looked at again under the lock. */
-static void
-check_early(const PocketNamespace *ns, const PocketPut *put)
+void
+pocket_put_check_early(const PocketNamespace *ns, const PocketPut *put)
 {
 	PocketSpot spot;
 
 	pocket_path_check_leaf(&put->path);
+	pocket_check_write(ns, &put->path);
 	if (put->length <= (Size) pocket_inline_limit)
 		return;
 	pocket_resolve(&spot, ns, &put->path, NULL, true, false);
@@ -61,6 +61,7 @@ pocket_put(PG_FUNCTION_ARGS)
 	PocketPut put = {0};
 	PocketPut *puts[1] = {&put};
 	PocketSession session;
+	PocketCaller *caller;
 	PocketNamespace ns;
 	PocketReceipts *receipts;
 	PocketHead head;
@@ -73,7 +74,7 @@ pocket_put(PG_FUNCTION_ARGS)
 	pocket_check_not_null(fcinfo, 3, "mode");
 	PreventCommandIfReadOnly("pocket.put()");
 	put.base = PG_ARGISNULL(2) ? NULL : PG_GETARG_VERSION_VECTOR(2);
-	put.mode = parse_mode(text_to_cstring(PG_GETARG_TEXT_PP(3)), put.base);
+	put.mode = pocket_put_mode(text_to_cstring(PG_GETARG_TEXT_PP(3)), put.base);
 	if (put.base != NULL)
 		pocket_check_base(put.base);
 	pocket_path_argument(&put.path, fcinfo, 0);
@@ -84,11 +85,13 @@ pocket_put(PG_FUNCTION_ARGS)
 	pocket_check_attributes(put.attributes);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, put.path.namespace_name, session.caller, true);
-	check_early(&ns, &put);
+	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
+	pocket_path_open(&ns, &put.path, caller, true);
+	pocket_put_check_early(&ns, &put);
 	receipts = pocket_puts_store(&ns, puts, 1);
-	pocket_namespace_lock(&head, &ns, session.caller);
-	outcome = pocket_put_apply(&head, &ns, &put, receipts, NULL, &spot, pocket_author(session.caller));
+	pocket_namespace_lock(&head, &ns);
+	pocket_puts_store_again(&ns, puts, 1, receipts);
+	outcome = pocket_put_apply(&head, &ns, &put, receipts, NULL, &spot, caller->name);
 	pocket_head_flush(&head);
 	result = pocket_result(fcinfo, &session, &spot.state, spot.path, outcome);
 	pocket_leave(&session);
@@ -214,7 +217,7 @@ find_target(const Batch *batch, const char *name)
 
 /* The namespaces, each once, in the order in which they are locked. */
 static void
-find_targets(Batch *batch, Oid caller)
+find_targets(Batch *batch, PocketCaller *caller)
 {
 	int room = 8;
 	int i;
@@ -233,7 +236,7 @@ find_targets(Batch *batch, Oid caller)
 			memset(batch->targets + room, 0, sizeof(Target) * (Size) room);
 			room *= 2;
 		}
-		pocket_namespace_open(&batch->targets[batch->target_count].ns, name, caller, true);
+		pocket_path_open(&batch->targets[batch->target_count].ns, &batch->puts[i].path, caller, true);
 		batch->targets[batch->target_count++].near.depth = -1;
 	}
 	qsort(batch->targets, (size_t) batch->target_count, sizeof(Target), compare_targets);
@@ -241,27 +244,44 @@ find_targets(Batch *batch, Oid caller)
 		batch->target_of[i] = find_target(batch, batch->puts[i].path.namespace_name);
 }
 
-static void
-store_targets(Batch *batch)
+/* The puts into one target, in their order; returns how many. */
+static int
+puts_of(const Batch *batch, int target, PocketPut **puts)
 {
-	PocketPut **puts = palloc(sizeof(PocketPut *) * (Size) Max(batch->count, 1));
-	int t;
-	int i;
+	int count = 0;
 
-	for (i = 0; i < batch->count; i++)
-		pocket_path_check_leaf(&batch->puts[i].path);
-	for (t = 0; t < batch->target_count; t++)
+	for (int i = 0; i < batch->count; i++)
 	{
-		int count = 0;
+		if (batch->target_of[i] == target)
+			puts[count++] = &batch->puts[i];
+	}
+	return count;
+}
 
-		for (i = 0; i < batch->count; i++)
-		{
-			if (batch->target_of[i] == t)
-				puts[count++] = &batch->puts[i];
-		}
+static void
+store_targets(Batch *batch, PocketPut **puts)
+{
+	for (int i = 0; i < batch->count; i++)
+		pocket_put_check_early(&batch->targets[batch->target_of[i]].ns, &batch->puts[i]);
+	for (int t = 0; t < batch->target_count; t++)
+	{
+		int count = puts_of(batch, t, puts);
+
 		batch->targets[t].receipts = pocket_puts_store(&batch->targets[t].ns, puts, count);
 	}
-	pfree(puts);
+}
+
+static void
+lock_targets(Batch *batch, PocketPut **puts)
+{
+	for (int t = 0; t < batch->target_count; t++)
+		pocket_namespace_lock(&batch->targets[t].head, &batch->targets[t].ns);
+	for (int t = 0; t < batch->target_count; t++)
+	{
+		int count = puts_of(batch, t, puts);
+
+		pocket_puts_store_again(&batch->targets[t].ns, puts, count, batch->targets[t].receipts);
+	}
 }
 
 /* The next file is likely to be in the same folder, which cannot go while the head is locked. */
@@ -269,16 +289,21 @@ static void
 remember_folder(Target *target, const PocketPut *put, const PocketSpot *spot)
 {
 	PocketFolder *near = &target->near;
-	const char *slash = strrchr(spot->path, '/');
 
 	near->ns_id = target->ns.ns_id;
-	near->file_id = spot->state.parent_id;
 	near->depth = put->path.depth - 1;
 	near->names = put->path.names;
 	if (near->path != NULL)
+	{
 		pfree(near->path);
-	/* a root keeps its slash */
-	near->path = pnstrdup(spot->path, slash - spot->path + (near->depth == 0 ? 1 : 0));
+		pfree(near->steps);
+	}
+	near->path = pocket_path_folder(spot->path);
+	near->steps = palloc(sizeof(PocketStep) * (Size) spot->step_count);
+	memcpy(near->steps, spot->steps, sizeof(PocketStep) * (Size) spot->step_count);
+	/* their rights are known, their lists are gone with the memory of this file */
+	for (int i = 0; i < spot->step_count; i++)
+		near->steps[i].acl = NULL;
 }
 
 static void
@@ -312,6 +337,8 @@ pocket_put_many(PG_FUNCTION_ARGS)
 {
 	Batch batch = {0};
 	PocketSession session;
+	PocketPut **puts;
+	PocketCaller *caller;
 	int t;
 
 	pocket_check_not_null(fcinfo, 0, "paths");
@@ -321,11 +348,12 @@ pocket_put_many(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 
 	pocket_enter(&session);
-	find_targets(&batch, session.caller);
-	store_targets(&batch);
-	for (t = 0; t < batch.target_count; t++)
-		pocket_namespace_lock(&batch.targets[t].head, &batch.targets[t].ns, session.caller);
-	apply_batch(&batch, fcinfo, pocket_author(session.caller));
+	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
+	find_targets(&batch, caller);
+	puts = palloc(sizeof(PocketPut *) * (Size) Max(batch.count, 1));
+	store_targets(&batch, puts);
+	lock_targets(&batch, puts);
+	apply_batch(&batch, fcinfo, caller->name);
 	for (t = 0; t < batch.target_count; t++)
 		pocket_head_flush(&batch.targets[t].head);
 	pocket_leave(&session);

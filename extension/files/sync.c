@@ -7,9 +7,16 @@
  * comes the journal.  Both go forward by jid, so that a cursor is one position,
  * and what is told twice is told alike: whoever applies rows as they come has a
  * valid tree after each of them.
+ *
+ * Who does not own the namespace is told of what he may read, as far as he may
+ * read the folders above it too: lists count as they are now, along the tree as
+ * the row had it.  When what he may read changes (a list, or a move across its
+ * bounds) he begins anew.  Beside that no file is told that he may not read any
+ * more where it is now.
  */
 #include "files/files.h"
 
+#include "access/access.h"
 #include "base/guc.h"
 #include "access/htup_details.h"
 #include "access/xact.h"
@@ -55,9 +62,13 @@ typedef struct Reader
 	HTAB *folders;	/* told before their turn in this page, because something below them was */
 	int64 near_id;	/* the folder whose path is known; 0: none */
 	char *near_path;
-	MemoryContext page;	 /* what lasts to its end */
-	MemoryContext batch; /* rows of one query */
-	MemoryContext row;	 /* making one row */
+	uint8 near_rights; /* on it, and whether all above it may be read */
+	bool near_shown;
+	PocketPolicy *policy; /* NULL: all is the caller's own */
+	bool reset;			  /* behind the rows told, the caller has to begin anew */
+	MemoryContext page;	  /* what lasts to its end */
+	MemoryContext batch;  /* rows of one query */
+	MemoryContext row;	  /* making one row */
 } Reader;
 
 /* --- cursors --- */
@@ -93,7 +104,8 @@ make_cursor(FunctionCallInfo fcinfo, bool latest)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("no namespace is named"),
 						errhint("Give its name, or set pocket.namespace.")));
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, name, session.caller, false);
+	pocket_namespace_open(&ns, name, pocket_caller(&session, fcinfo->flinfo->fn_oid), false);
+	pocket_check_root(&ns, PK_RIGHT_READ);
 	old = MemoryContextSwitchTo(session.result_context);
 	cursor = new_cursor(ns.ns_id);
 	MemoryContextSwitchTo(old);
@@ -142,12 +154,13 @@ is_ahead(const PocketCursor *cursor)
 }
 
 void
-pocket_cursor_open(const PocketCursor *cursor, PocketNamespace *ns, Oid caller)
+pocket_cursor_open(const PocketCursor *cursor, PocketNamespace *ns, PocketCaller *caller)
 {
 	if (cursor->count != 1)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("the cursor reads %d namespaces, not one", cursor->count)));
-	if (!pocket_namespace_find(ns, cursor->items[0].ns_id, caller))
+	if (!pocket_namespace_find(ns, cursor->items[0].ns_id, caller) ||
+		(pocket_root_rights(ns, false) & PK_RIGHT_READ) == 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the cursor's namespace does not exist")));
 }
 
@@ -216,33 +229,92 @@ above_at(const Reader *reader, int64 file_id, int64 jid, Row *above)
 							   reader->ns.name)));
 }
 
-/* The path of a folder when the journal ended at jid. */
-static const char *
-folder_path(Reader *reader, int64 folder_id, int64 jid)
+/* One folder further down; the root is where this begins. */
+static void
+enter_folder(Reader *reader, uint8 above, struct varlena *acl)
 {
-	List *names = NIL;
+	if (reader->policy == NULL)
+		return;
+	reader->near_rights = pocket_rights_below(reader->ns.caller, above, acl, false);
+	reader->near_shown = reader->near_shown && (reader->near_rights & PK_RIGHT_READ) != 0;
+}
+
+/* Looks at a folder as it was when the journal ended at jid: its path, and whether it is shown. */
+static void
+look_at_folder(Reader *reader, int64 folder_id, int64 jid)
+{
+	List *folders = NIL;
 	ListCell *cell;
 	StringInfoData path;
 
 	if (folder_id == reader->near_id)
-		return reader->near_path;
+		return;
 	for (int64 id = folder_id; id != POCKET_ROOT_ID;)
 	{
-		Row above;
+		Row *above = palloc(sizeof(Row));
 
-		above_at(reader, id, jid, &above);
-		names = lcons(above.state.name, names);
-		id = above.state.parent_id;
+		above_at(reader, id, jid, above);
+		folders = lcons(above, folders);
+		id = above->state.parent_id;
 	}
 	initStringInfo(&path);
-	appendStringInfo(&path, "%s:%s", reader->ns.name, names == NIL ? "/" : "");
-	foreach (cell, names)
-		appendStringInfo(&path, "/%s", (char *) lfirst(cell));
+	appendStringInfoString(&path, folders == NIL ? pocket_path_base(&reader->ns) : reader->ns.prefix);
+	reader->near_shown = true;
+	enter_folder(reader, 0, reader->ns.base_acl);
+	foreach (cell, folders)
+	{
+		const Row *folder = lfirst(cell);
+
+		appendStringInfo(&path, "/%s", folder->state.name);
+		enter_folder(reader, reader->near_rights, folder->state.acl);
+	}
 	if (reader->near_path != NULL)
 		pfree(reader->near_path);
 	reader->near_path = MemoryContextStrdup(reader->page, path.data);
 	reader->near_id = folder_id;
-	return reader->near_path;
+}
+
+/* Whether an entry was where the caller may read it, when the journal ended at jid. */
+static bool
+is_placed_in_view(Reader *reader, const PocketState *state, int64 jid)
+{
+	MemoryContext outer;
+
+	if (reader->policy == NULL)
+		return true;
+	outer = MemoryContextSwitchTo(reader->row);
+	look_at_folder(reader, state->parent_id, jid);
+	MemoryContextSwitchTo(outer);
+	MemoryContextReset(reader->row);
+	return reader->near_shown &&
+		   (pocket_rights_below(reader->ns.caller, reader->near_rights, state->acl, false) & PK_RIGHT_READ) != 0;
+}
+
+/* Folders are told as they were placed, so that what is in them has its place; files only while they may be read. */
+static bool
+is_in_view(Reader *reader, const PocketState *state, int64 jid)
+{
+	if (reader->policy == NULL)
+		return true;
+	return is_placed_in_view(reader, state, jid) &&
+		   (state->kind == POCKET_FOLDER ||
+			(pocket_policy_rights(reader->policy, reader->ns.ns_id, state->file_id) & PK_RIGHT_READ) != 0);
+}
+
+/* Whether a row has brought an entry into the caller's view, with what is below it, or out of it. */
+static bool
+crosses_view(Reader *reader, const Row *row)
+{
+	Row before;
+	bool was;
+
+	if (reader->policy == NULL || strcmp(row->op, POCKET_OP_MOVED) != 0)
+		return false;
+	above_at(reader, row->state.file_id, row->state.rev - 1, &before);
+	reader->near_id = 0;
+	was = is_placed_in_view(reader, &before.state, row->state.rev - 1);
+	reader->near_id = 0;
+	return was != is_placed_in_view(reader, &row->state, row->state.rev);
 }
 
 /* jid: where the journal ended when the row's path was what is told */
@@ -251,12 +323,15 @@ tell(Reader *reader, const Row *row, int64 jid)
 {
 	MemoryContext outer;
 
+	if (!is_in_view(reader, &row->state, jid))
+		return;
 	reader->told++;
 	if (reader->result == NULL)
 		return;
 	put_held(reader);
 	outer = MemoryContextSwitchTo(reader->row);
-	hold_row(reader, row, pocket_path_join(folder_path(reader, row->state.parent_id, jid), row->state.name));
+	look_at_folder(reader, row->state.parent_id, jid);
+	hold_row(reader, row, pocket_path_join(reader->near_path, row->state.name));
 	MemoryContextSwitchTo(outer);
 	MemoryContextReset(reader->row);
 }
@@ -292,7 +367,8 @@ tell_listed(Reader *reader, const Row *row)
 	List *folders;
 	ListCell *cell;
 
-	if (hash_search(reader->folders, &row->state.file_id, HASH_FIND, NULL) != NULL)
+	if (hash_search(reader->folders, &row->state.file_id, HASH_FIND, NULL) != NULL ||
+		!is_in_view(reader, &row->state, reader->item->jid))
 		return true;
 	folders = later_folders(reader, row);
 	if (reader->told > 0 && reader->told + list_length(folders) + 1 > reader->max)
@@ -381,6 +457,11 @@ read_journal(Reader *reader)
 		{
 			const PocketState *state = &rows[i].state;
 
+			if (crosses_view(reader, &rows[i]))
+			{
+				reader->reset = true;
+				return;
+			}
 			reader->item->jid = reader->item->listed = state->rev;
 			reader->item->at = state->at;
 			if (state->kind == POCKET_FOLDER)
@@ -401,10 +482,19 @@ read_page(Reader *reader)
 	reader->page = AllocSetContextCreate(outer, "page of changes", ALLOCSET_DEFAULT_SIZES);
 	reader->batch = AllocSetContextCreate(reader->page, "batch of changes", ALLOCSET_DEFAULT_SIZES);
 	reader->row = AllocSetContextCreate(reader->page, "row of changes", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(reader->page);
+	if (!reader->ns.is_owned)
+		reader->policy = pocket_policy(reader->ns.caller, false);
 	MemoryContextSwitchTo(reader->batch);
-	read_listing(reader);
-	if (reader->told < reader->max)
-		read_journal(reader);
+	/* what is told is judged by the lists of now, which must be those of the rows */
+	if (reader->policy != NULL && pocket_journal_shared_after(reader->ns.ns_id, reader->item->jid))
+		reader->reset = true;
+	else
+	{
+		read_listing(reader);
+		if (reader->told < reader->max)
+			read_journal(reader);
+	}
 	MemoryContextSwitchTo(reader->page);
 	put_last(reader);
 	MemoryContextSwitchTo(outer);
@@ -424,7 +514,7 @@ pocket_changes_due(const PocketCursor *cursor, const PocketNamespace *ns)
 	memcpy(reader.cursor, cursor, VARSIZE(cursor));
 	reader.item = &reader.cursor->items[0];
 	read_page(&reader);
-	return reader.told > 0;
+	return reader.told > 0 || reader.reset;
 }
 
 /* changes(cursor, max) */
@@ -445,12 +535,15 @@ pocket_changes(PG_FUNCTION_ARGS)
 	reader->result = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	pocket_enter(&session);
-	pocket_cursor_open(reader->cursor, &reader->ns, session.caller);
+	pocket_cursor_open(reader->cursor, &reader->ns, pocket_caller(&session, fcinfo->flinfo->fn_oid));
 	if (is_ahead(reader->cursor))
 		; /* nothing is there yet */
 	else if (cursor_holds(reader->cursor))
 		read_page(reader);
 	else
+		reader->reset = true;
+	/* what is told before it comes in a page of its own */
+	if (reader->reset && reader->told == 0)
 		put_reset(reader);
 	pocket_leave(&session);
 	return (Datum) 0;
