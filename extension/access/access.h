@@ -12,7 +12,7 @@
  *
  * Rights are those of now: of the lists as they are committed, or done by the
  * own transaction, when the statement that asks began (fresh: at this moment).
- * Nothing is remembered from one statement to the next.  All functions run
+ * What is remembered from one statement to the next is proved to be the same still.  All functions run
  * inside a session (base/spi.h).
  */
 #ifndef POCKET_ACCESS_H
@@ -22,9 +22,31 @@
 
 #include "base/spi.h"
 #include "types/acl.h"
+#include "utils/snapshot.h"
 
 /* What stands before a team's name in a list. */
 #define POCKET_TEAM "group:"
+
+/* --- that nothing has changed (proof.c) --- */
+
+typedef struct PocketProof
+{
+	bool is_taken;
+	SnapshotData snapshot;
+	TransactionId *xip; /* the snapshot's, with room for so many */
+	Size xip_room;
+	TransactionId *subxip;
+	Size subxip_room;
+	TransactionId xid; /* invalid while the transaction has written nothing */
+	LocalTransactionId transaction;
+	SubTransactionId subtransaction;
+} PocketProof;
+
+/* Of the active snapshot; memory is taken from context. */
+extern void pocket_proof_take(PocketProof *proof, MemoryContext context);
+
+/* Whether the active snapshot sees just what that one saw. */
+extern bool pocket_proof_holds(const PocketProof *proof);
 
 /* --- who calls (caller.c) --- */
 
@@ -75,7 +97,10 @@ extern char *pocket_principal_find(const char *name);
 extern char *pocket_principal_named(const char *name, bool *exists);
 
 /* Teams that any of names is in, with the teams that those are in. */
-extern List *pocket_teams_of(char **names, int count, bool fresh);
+extern List *pocket_teams_of(List *names, bool fresh);
+
+/* A text[] of names. */
+extern Datum pocket_name_array(List *names);
 
 /*
  * Makes member a member of team, or none any more; both as in lists.  False when it is so already.

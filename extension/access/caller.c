@@ -113,14 +113,79 @@ privileges_of(Oid role)
 	return roles;
 }
 
+/* The teams that were looked up last, while they are proved to be the same still; roles are known without a look. */
+static struct
+{
+	PocketProof proof;
+	MemoryContext context;
+	List *own;
+	List *teams;
+} last;
+
+static List *
+copy_names(const List *names)
+{
+	List *copy = NIL;
+	ListCell *cell;
+
+	foreach (cell, names)
+		copy = lappend(copy, pstrdup(lfirst(cell)));
+	return copy;
+}
+
+static bool
+same_names(const List *a, const List *b)
+{
+	ListCell *x;
+	ListCell *y;
+
+	if (list_length(a) != list_length(b))
+		return false;
+	forboth(x, a, y, b)
+	{
+		if (strcmp(lfirst(x), lfirst(y)) != 0)
+			return false;
+	}
+	return true;
+}
+
+static void
+remember(const List *own, const List *teams)
+{
+	MemoryContext outer;
+
+	if (last.context == NULL)
+		last.context = AllocSetContextCreate(TopMemoryContext, "teams of the caller", ALLOCSET_SMALL_SIZES);
+	memset(&last.proof, 0, sizeof(last.proof));
+	MemoryContextReset(last.context);
+	outer = MemoryContextSwitchTo(last.context);
+	last.own = copy_names(own);
+	last.teams = copy_names(teams);
+	MemoryContextSwitchTo(outer);
+	pocket_proof_take(&last.proof, last.context);
+}
+
+/* The teams that one of the names is in. */
+static List *
+find_teams(List *own, bool fresh)
+{
+	List *teams;
+
+	if (fresh)
+		return pocket_teams_of(own, true);
+	if (pocket_proof_holds(&last.proof) && same_names(own, last.own))
+		return copy_names(last.teams);
+	teams = pocket_teams_of(own, false);
+	remember(own, teams);
+	return teams;
+}
+
 void
 pocket_caller_look_up(PocketCaller *caller, bool fresh)
 {
 	MemoryContext outer;
 	List *names = NIL;
-	List *teams;
 	ListCell *cell;
-	int own;
 
 	if (caller->names != NULL)
 		return;
@@ -132,15 +197,11 @@ pocket_caller_look_up(PocketCaller *caller, bool fresh)
 	}
 	else
 		names = list_make1(caller->name);
-	own = list_length(names);
-	caller->names = palloc(sizeof(char *) * (Size) own);
+	names = list_concat(names, find_teams(names, fresh));
+	caller->name_count = list_length(names);
+	caller->names = palloc(sizeof(char *) * (Size) caller->name_count);
 	foreach (cell, names)
 		caller->names[foreach_current_index(cell)] = lfirst(cell);
-	teams = pocket_teams_of(caller->names, own, fresh);
-	caller->name_count = own + list_length(teams);
-	caller->names = repalloc(caller->names, sizeof(char *) * (Size) caller->name_count);
-	foreach (cell, teams)
-		caller->names[own + foreach_current_index(cell)] = lfirst(cell);
 	MemoryContextSwitchTo(outer);
 }
 

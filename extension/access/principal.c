@@ -118,31 +118,55 @@ pocket_create_principal(PG_FUNCTION_ARGS)
 
 /* --- teams --- */
 
-static Datum
-array_of(char **names, int count)
+Datum
+pocket_name_array(List *names)
 {
-	Datum *values = palloc(sizeof(Datum) * (Size) count);
+	Datum *values = palloc(sizeof(Datum) * (Size) list_length(names));
+	ListCell *cell;
 
-	for (int i = 0; i < count; i++)
-		values[i] = CStringGetTextDatum(names[i]);
-	return PointerGetDatum(construct_array(values, count, TEXTOID, -1, false, TYPALIGN_INT));
+	foreach (cell, names)
+		values[foreach_current_index(cell)] = CStringGetTextDatum(lfirst(cell));
+	return PointerGetDatum(construct_array(values, list_length(names), TEXTOID, -1, false, TYPALIGN_INT));
 }
 
-List *
-pocket_teams_of(char **names, int count, bool fresh)
+static bool
+has_name(List *names, const char *name)
 {
-	static PocketPlan find = {"WITH RECURSIVE teams (name) AS ("
-							  "SELECT team FROM pocket_data.member WHERE member = ANY ($1) UNION "
-							  "SELECT m.team FROM teams t JOIN pocket_data.member m ON m.member = t.name) "
-							  "SELECT name FROM teams",
-							  "text[]", NULL, NULL};
-	Datum values[1] = {array_of(names, count)};
-	uint64 found = pocket_select(&find, values, NULL, fresh, 0);
+	ListCell *cell;
+
+	foreach (cell, names)
+	{
+		if (strcmp(lfirst(cell), name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Level by level: a recursion in SQL takes longer to set up than what few levels there are. */
+List *
+pocket_teams_of(List *names, bool fresh)
+{
+	static PocketPlan find = {"SELECT team FROM pocket_data.member WHERE member = ANY ($1)", "text[]", NULL, NULL};
 	List *teams = NIL;
 
-	for (uint64 i = 0; i < found; i++)
-		teams = lappend(teams, pocket_column_text(i, 1));
-	pocket_free_rows();
+	while (names != NIL)
+	{
+		Datum values[1] = {pocket_name_array(names)};
+		uint64 found = pocket_select(&find, values, NULL, fresh, 0);
+
+		names = NIL;
+		for (uint64 i = 0; i < found; i++)
+		{
+			char *team = pocket_column_text(i, 1);
+
+			if (!has_name(teams, team))
+			{
+				teams = lappend(teams, team);
+				names = lappend(names, team);
+			}
+		}
+		pocket_free_rows();
+	}
 	return teams;
 }
 

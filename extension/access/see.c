@@ -4,19 +4,16 @@
  *
  * They ask for every row that is read, so what is known about folders is kept
  * in the function's own memory.  A plan may outlive its statement (PL/pgSQL keeps
- * expressions), so what is kept is good for one snapshot of one subtransaction, one role
- * and one principal, and is thrown away when any of them is another.
+ * expressions), so what is kept is good for one snapshot, one role and one principal,
+ * and is thrown away when any of them is another.
  */
 #include "access/access.h"
 
-#include "access/xact.h"
 #include "base/guc.h"
 #include "funcapi.h"
 #include "miscadmin.h"
-#include "storage/proc.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 PG_FUNCTION_INFO_V1(pocket_sees);
 PG_FUNCTION_INFO_V1(pocket_is_me);
@@ -30,50 +27,16 @@ typedef struct Seen
 	PocketPolicy *policy;
 
 	/* of what it is */
-	Snapshot snapshot; /* a copy of what tells it from others */
-	SubTransactionId subtransaction;
-	LocalTransactionId transaction;
+	PocketProof proof;
 	Oid role;
 	char *principal;
 } Seen;
 
 static bool
-same_xids(const TransactionId *a, const TransactionId *b, Size count)
-{
-	return count == 0 || memcmp(a, b, count * sizeof(TransactionId)) == 0;
-}
-
-/* Whether two snapshots see the same rows. */
-static bool
-same_snapshot(const SnapshotData *a, const SnapshotData *b)
-{
-	return a->xmin == b->xmin && a->xmax == b->xmax && a->curcid == b->curcid && a->xcnt == b->xcnt &&
-		   a->subxcnt == b->subxcnt && a->suboverflowed == b->suboverflowed && same_xids(a->xip, b->xip, a->xcnt) &&
-		   same_xids(a->subxip, b->subxip, (Size) Max(a->subxcnt, 0));
-}
-
-static Snapshot
-copy_snapshot(const SnapshotData *snapshot)
-{
-	Snapshot copy = palloc(sizeof(SnapshotData));
-	Size subxcnt = (Size) Max(snapshot->subxcnt, 0);
-
-	*copy = *snapshot;
-	copy->xip = palloc(sizeof(TransactionId) * ((Size) snapshot->xcnt + 1));
-	copy->subxip = palloc(sizeof(TransactionId) * (subxcnt + 1));
-	if (snapshot->xcnt > 0)
-		memcpy(copy->xip, snapshot->xip, sizeof(TransactionId) * snapshot->xcnt);
-	if (subxcnt > 0)
-		memcpy(copy->subxip, snapshot->subxip, sizeof(TransactionId) * subxcnt);
-	return copy;
-}
-
-static bool
 is_of_now(const Seen *seen)
 {
-	return seen->context != NULL && seen->role == GetUserId() && seen->transaction == pocket_local_transaction() &&
-		   seen->subtransaction == GetCurrentSubTransactionId() && strcmp(seen->principal, pocket_principal) == 0 &&
-		   same_snapshot(seen->snapshot, GetActiveSnapshot());
+	return seen->context != NULL && seen->role == GetUserId() && strcmp(seen->principal, pocket_principal) == 0 &&
+		   pocket_proof_holds(&seen->proof);
 }
 
 /* In a session. */
@@ -87,9 +50,8 @@ begin(Seen *seen, const PocketSession *session, MemoryContext function)
 	seen->context = NULL;
 	seen->context = AllocSetContextCreate(function, "rights in a statement", ALLOCSET_SMALL_SIZES);
 	MemoryContextSwitchTo(seen->context);
-	seen->snapshot = copy_snapshot(GetActiveSnapshot());
-	seen->subtransaction = GetCurrentSubTransactionId();
-	seen->transaction = pocket_local_transaction();
+	memset(&seen->proof, 0, sizeof(seen->proof));
+	pocket_proof_take(&seen->proof, seen->context);
 	seen->role = session->caller;
 	seen->principal = pstrdup(pocket_principal);
 	seen->caller = pocket_caller(session, InvalidOid);

@@ -10,9 +10,7 @@
 #include "files/files.h"
 
 #include "access/access.h"
-#include "catalog/pg_type.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -20,19 +18,6 @@ PG_FUNCTION_INFO_V1(pocket_add_member);
 PG_FUNCTION_INFO_V1(pocket_remove_member);
 
 #define BATCH_ROWS 200
-
-/* The team, and all teams that it is in. */
-static Datum
-teams_array(char *team)
-{
-	List *teams = lcons(team, pocket_teams_of(&team, 1, true));
-	Datum *values = palloc(sizeof(Datum) * (Size) list_length(teams));
-	ListCell *cell;
-
-	foreach (cell, teams)
-		values[foreach_current_index(cell)] = CStringGetTextDatum(lfirst(cell));
-	return PointerGetDatum(construct_array(values, list_length(teams), TEXTOID, -1, false, TYPALIGN_INT));
-}
 
 /* Entries of namespaces from ns_id on, behind file_id there, whose lists name one of teams. */
 static uint64
@@ -99,7 +84,8 @@ tell_namespace(PocketCaller *caller, Datum teams, int64 ns_id, MemoryContext one
 static void
 tell_followers(PocketCaller *caller, char *team)
 {
-	Datum teams = teams_array(team);
+	/* the team, and all teams that it is in */
+	Datum teams = pocket_name_array(lcons(team, pocket_teams_of(list_make1(team), true)));
 	MemoryContext one = AllocSetContextCreate(CurrentMemoryContext, "one entry shared", ALLOCSET_DEFAULT_SIZES);
 	int64 ns_id = 0;
 

@@ -46,6 +46,8 @@ open_sharing(Sharing *sharing, FunctionCallInfo fcinfo, const char *what)
 	pocket_path_open(&sharing->ns, &sharing->path, sharing->caller, true);
 	pocket_check_rights(&sharing->ns, &sharing->path, PK_RIGHT_SHARE);
 	pocket_namespace_lock(&sharing->head, &sharing->ns);
+	/* what is given above counts here for owners, too */
+	pocket_namespace_read_list(&sharing->ns, true);
 	/* with content: the journal's row has the whole state */
 	pocket_resolve(&sharing->spot, &sharing->ns, &sharing->path, NULL, true, true);
 	pocket_require(&sharing->spot, &sharing->ns, &sharing->path, PK_RIGHT_SHARE);
