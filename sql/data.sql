@@ -58,6 +58,7 @@ CREATE TABLE pocket_data.entry (
 	attributes jsonb NOT NULL,
 	author text NOT NULL,
 	at timestamptz NOT NULL,
+	acl pocket.acl,					-- who may do what with it and what is below it, beside what is given above
 	PRIMARY KEY (ns_id, file_id),
 	UNIQUE (ns_id, parent_id, name_key)
 );
@@ -66,14 +67,15 @@ CREATE TABLE pocket_data.entry (
 CREATE INDEX entry_mount ON pocket_data.entry (ns_id, file_id) WHERE kind = 'mount';
 CREATE INDEX entry_mounted ON pocket_data.entry
 	((CASE WHEN kind = 'mount' THEN (attributes ->> 'namespace_id')::bigint END)) WHERE kind = 'mount';
+CREATE INDEX entry_acl ON pocket_data.entry (ns_id, file_id) WHERE acl IS NOT NULL;
 
 CREATE TABLE pocket_data.journal (
 	ns_id bigint NOT NULL,
 	jid bigint NOT NULL,
 	file_id bigint NOT NULL,
-	op text NOT NULL CHECK (op IN ('created', 'updated', 'deleted', 'moved', 'copied', 'restored')),
+	op text NOT NULL CHECK (op IN ('created', 'updated', 'deleted', 'moved', 'copied', 'restored', 'shared')),
 	parent_id bigint NOT NULL,
-	name text NOT NULL,
+	name text NOT NULL,				-- '/' and file_id: the row has been purged
 	name_key text COLLATE "C" NOT NULL,
 	kind text NOT NULL,
 	size bigint NOT NULL,
@@ -85,11 +87,13 @@ CREATE TABLE pocket_data.journal (
 	attributes jsonb NOT NULL,
 	author text NOT NULL,
 	at timestamptz NOT NULL,
+	acl pocket.acl,
 	PRIMARY KEY (ns_id, jid)
 );
 CREATE INDEX journal_file ON pocket_data.journal (ns_id, file_id, jid);
 CREATE INDEX journal_spot ON pocket_data.journal (ns_id, parent_id, name_key, jid);	-- what was called so in a folder
 CREATE INDEX journal_at ON pocket_data.journal (ns_id, at, jid);
+CREATE INDEX journal_shared ON pocket_data.journal (ns_id, jid) WHERE op = 'shared';
 
 -- In how many files of a namespace a block is, live or retained: ownership, and what keeps the block.
 CREATE TABLE pocket_data.holder (
@@ -192,50 +196,113 @@ CREATE TABLE pocket_data.intent (
 	at timestamptz NOT NULL
 );
 
+-- Names that rights can be given to, beside roles; and teams, which lists call group:NAME.
+CREATE TABLE pocket_data.principal (
+	name text COLLATE "C" PRIMARY KEY,
+	kind text NOT NULL CHECK (kind IN ('user', 'group')),
+	created_at timestamptz NOT NULL
+);
+
+CREATE TABLE pocket_data.member (
+	team text COLLATE "C" NOT NULL,		-- both as in lists
+	member text COLLATE "C" NOT NULL,
+	added_at timestamptz NOT NULL,
+	PRIMARY KEY (member, team)
+);
+
+-- Who changed what others may, and who was refused what.  Rows stay.
+CREATE TABLE pocket_data.audit (
+	audit_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	at timestamptz NOT NULL,
+	principal text NOT NULL,		-- whose rights counted
+	role text NOT NULL,				-- who spoke
+	action text NOT NULL,
+	path text,
+	ns_id bigint,
+	file_id bigint,
+	detail jsonb NOT NULL
+);
+
 -- Views for users.  They are made with the tables, not by the extension's script, which runs before there are any;
--- a role sees the rows of the namespaces that it owns.
+-- each has the rows that the functions would tell the one who asks.
 CREATE VIEW pocket.files WITH (security_barrier) AS
 	SELECT e.ns_id, e.file_id, e.rev, pocket.path_of(e.ns_id, e.file_id) AS path,
 		CASE e.kind WHEN 'mount' THEN 'folder' ELSE e.kind END AS kind, e.size, e.content_hash,
 		e.version, e.mtime, e.author, e.at, e.attributes, e.parent_id, e.name
-	FROM pocket_data.entry e JOIN pocket_data.namespace n ON n.ns_id = e.ns_id
-	WHERE pocket.owns(n.owner) AND (e.kind <> 'mount' OR EXISTS (SELECT FROM pocket_data.namespace m
-		WHERE m.ns_id = CASE WHEN e.kind = 'mount' THEN (e.attributes ->> 'namespace_id')::bigint END AND pocket.owns(m.owner)));
+	FROM pocket_data.entry e
+	WHERE pocket.sees(e.ns_id, e.parent_id, e.acl) AND (e.kind <> 'mount' OR EXISTS (SELECT FROM pocket_data.entry m
+		WHERE m.ns_id = CASE WHEN e.kind = 'mount' THEN (e.attributes ->> 'namespace_id')::bigint END AND m.file_id = 1
+		AND pocket.sees(m.ns_id, m.parent_id, m.acl)));
 COMMENT ON VIEW pocket.files IS 'live files, folders and symbolic links';
 
 CREATE VIEW pocket.mounts WITH (security_barrier) AS
-	SELECT e.ns_id, e.file_id, pocket.path_of(e.ns_id, e.file_id) AS path, m.name AS namespace,
+	SELECT e.ns_id, e.file_id, pocket.path_of(e.ns_id, e.file_id) AS path, n.name AS namespace,
 		CASE WHEN e.kind = 'mount' THEN (e.attributes ->> 'namespace_id')::bigint END AS mounted_id, e.author, e.at
-	FROM pocket_data.entry e JOIN pocket_data.namespace n ON n.ns_id = e.ns_id
-	LEFT JOIN pocket_data.namespace m ON m.ns_id = CASE WHEN e.kind = 'mount' THEN (e.attributes ->> 'namespace_id')::bigint END AND pocket.owns(m.owner)
-	WHERE pocket.owns(n.owner) AND e.kind = 'mount';
+	FROM pocket_data.entry e
+	LEFT JOIN pocket_data.entry m ON m.ns_id = CASE WHEN e.kind = 'mount' THEN (e.attributes ->> 'namespace_id')::bigint END
+		AND m.file_id = 1 AND pocket.sees(m.ns_id, m.parent_id, m.acl)
+	LEFT JOIN pocket_data.namespace n ON n.ns_id = m.ns_id
+	WHERE e.kind = 'mount' AND pocket.sees(e.ns_id, e.parent_id, e.acl);
 COMMENT ON VIEW pocket.mounts IS
-	'where namespaces are mounted; namespace is null when it was dropped, or is none of the current role''s any more';
+	'where namespaces are mounted; namespace is null when it was dropped, or may not be read any more';
 
 CREATE VIEW pocket.deleted WITH (security_barrier) AS
 	SELECT j.ns_id, j.file_id, j.jid AS rev, pocket.path_of_deleted(j.ns_id, j.file_id) AS path,
 		CASE j.kind WHEN 'mount' THEN 'folder' ELSE j.kind END AS kind, j.size, j.author,
 		j.at
-	FROM pocket_data.journal j JOIN pocket_data.namespace n ON n.ns_id = j.ns_id
-	WHERE pocket.owns(n.owner) AND j.op = 'deleted' AND NOT EXISTS (SELECT FROM pocket_data.journal l
+	FROM pocket_data.journal j
+	WHERE j.op = 'deleted' AND j.name NOT LIKE '/%' AND pocket.sees(j.ns_id, j.parent_id, j.acl) AND NOT EXISTS (SELECT FROM pocket_data.journal l
 		WHERE l.ns_id = j.ns_id AND l.file_id = j.file_id AND l.jid > j.jid);
 COMMENT ON VIEW pocket.deleted IS 'files, folders and symbolic links that were removed; rev is the removal';
 
 CREATE VIEW pocket.namespaces WITH (security_barrier) AS
-	SELECT n.ns_id, n.name, n.owner, n.quota, n.retention, n.case_sensitive, h.used, h.jid, n.created_at,
-		h.at AS changed_at
+	SELECT n.ns_id, n.name, n.owner, CASE WHEN o.mine THEN n.quota END AS quota,
+		CASE WHEN o.mine THEN n.retention END AS retention, n.case_sensitive, CASE WHEN o.mine THEN h.used END AS used,
+		CASE WHEN o.mine THEN h.jid END AS jid, n.created_at, CASE WHEN o.mine THEN h.at END AS changed_at
 	FROM pocket_data.namespace n JOIN pocket_data.namespace_head h ON h.ns_id = n.ns_id
-	WHERE pocket.owns(n.owner);
-COMMENT ON VIEW pocket.namespaces IS 'file trees, with their last change';
+		JOIN pocket_data.entry e ON e.ns_id = n.ns_id AND e.file_id = 1
+		CROSS JOIN LATERAL (SELECT pocket.owns(n.owner) AS mine) o
+	WHERE pocket.sees(n.ns_id, 0, e.acl);
+COMMENT ON VIEW pocket.namespaces IS 'file trees whose root one may read; to their owners with their limits, and their last change';
 
 CREATE VIEW pocket.usage WITH (security_barrier) AS
 	SELECT n.ns_id, n.name, n.owner, n.quota, h.used,
 		(SELECT count(*) FROM pocket_data.entry e WHERE e.ns_id = n.ns_id AND e.kind = 'file') AS files,
 		(SELECT count(*) FROM pocket_data.entry e WHERE e.ns_id = n.ns_id AND e.kind = 'folder') AS folders,
 		(SELECT count(*) FROM pocket_data.entry e WHERE e.ns_id = n.ns_id AND e.kind = 'symlink') AS symlinks,
-		(SELECT count(*) FROM pocket_data.holder b WHERE b.ns_id = n.ns_id AND b.files > 0) AS blocks
+		(SELECT count(*) FROM pocket_data.holder b WHERE b.ns_id = n.ns_id AND b.files > 0) AS blocks,
+		h.used AS logical,
+		(SELECT coalesce(sum(k.length), 0)::bigint FROM pocket_data.holder b CROSS JOIN LATERAL
+			(SELECT k.length FROM pocket_data.block k WHERE k.hash OPERATOR(pocket.=) b.hash LIMIT 1) k
+			WHERE b.ns_id = n.ns_id AND b.files > 0)
+		+ (SELECT coalesce(sum(i.size), 0)::bigint FROM (SELECT DISTINCT j.content_hash, j.size
+			FROM pocket_data.journal j WHERE j.ns_id = n.ns_id AND j.inline IS NOT NULL) i) AS "unique",
+		(SELECT coalesce(sum(k.stored_length), 0)::bigint FROM pocket_data.holder b CROSS JOIN LATERAL
+			(SELECT min(k.stored_length) AS stored_length FROM pocket_data.block k WHERE k.hash OPERATOR(pocket.=) b.hash) k
+			WHERE b.ns_id = n.ns_id AND b.files > 0)
+		+ (SELECT coalesce(sum(j.size), 0)::bigint FROM pocket_data.journal j WHERE j.ns_id = n.ns_id AND j.inline IS NOT NULL)
+		+ (SELECT coalesce(sum(e.size), 0)::bigint FROM pocket_data.entry e WHERE e.ns_id = n.ns_id AND e.inline IS NOT NULL)
+			AS stored
 	FROM pocket_data.namespace n JOIN pocket_data.namespace_head h ON h.ns_id = n.ns_id
 	WHERE pocket.owns(n.owner);
-COMMENT ON VIEW pocket.usage IS 'what file trees take: bytes of live files, entries, distinct blocks';
+COMMENT ON VIEW pocket.usage IS 'what one''s own file trees take; a column costs only when it is asked for, and then, but for used and logical, a walk over the tree''s rows';
+COMMENT ON COLUMN pocket.usage.used IS 'bytes of live files, which the quota counts';
+COMMENT ON COLUMN pocket.usage.blocks IS 'distinct blocks of live files and of revisions that are kept';
+COMMENT ON COLUMN pocket.usage.logical IS 'the same as used: bytes of live files';
+COMMENT ON COLUMN pocket.usage."unique" IS 'bytes of distinct blocks, and of distinct contents that are in rows: of live files and of revisions that are kept';
+COMMENT ON COLUMN pocket.usage.stored IS 'bytes of these blocks as they are stored: compressed, once each, before replicas and parities; and of contents in rows of the tree and of the journal, each';
 
-GRANT SELECT ON pocket.files, pocket.mounts, pocket.deleted, pocket.namespaces, pocket.usage TO PUBLIC;
+CREATE VIEW pocket.shares WITH (security_barrier) AS
+	SELECT e.ns_id, e.file_id, pocket.path_of(e.ns_id, e.file_id) AS path, g.principal,
+		CASE g.rights WHEN 'r' THEN 'viewer' WHEN 'rwd' THEN 'editor' WHEN 'rwds' THEN 'owner' END AS role, g.rights,
+		pocket.inherits(e.acl) AS inherits
+	FROM pocket_data.entry e LEFT JOIN LATERAL pocket.grants(e.acl) g ON true
+	WHERE e.acl IS NOT NULL AND (pocket.sees(e.ns_id, e.parent_id, e.acl, 's') OR pocket.is_me(g.principal));
+COMMENT ON VIEW pocket.shares IS
+	'what was given to whom: to oneself, and where one may share; inherits: whether what is given above counts too';
+
+-- For the DBA, who says who else may look.
+CREATE VIEW pocket.audit AS SELECT * FROM pocket_data.audit;
+COMMENT ON VIEW pocket.audit IS 'who changed what others may, and who was refused what';
+
+GRANT SELECT ON pocket.files, pocket.mounts, pocket.deleted, pocket.namespaces, pocket.usage, pocket.shares TO PUBLIC;

@@ -17,10 +17,9 @@
 #include "utils/memutils.h"
 
 #include "base/spi.h"
+#include "blocks/copies.h"
+#include "blocks/token.h"
 #include "blocks/transfer.h"
-#include "placement/placement.h"
-
-#define TOKEN_LIFE_S 3600
 
 /* A part of a block, and where in the result it goes. */
 typedef struct Part
@@ -31,46 +30,27 @@ typedef struct Part
 	struct Part *next;
 } Part;
 
-/* A copy of a block, as rows tell. */
-typedef struct Copy
-{
-	const PocketPlace *place;
-	int64 offset;
-	uint32 stored_length;
-	uint32 crc32c;
-	struct Copy *next;
-} Copy;
-
 /* One block to be fetched, once, whatever number of places want it. */
 typedef struct Fetch
 {
-	uint8 hash[PK_SHA256_SIZE];
-	uint32 length;
+	PocketBlock block;
 	Part *parts;
 	const Part *whole; /* the one that is all of the block, if there is one: it is received there */
 	char *buffer;	   /* else here */
-	Copy *copies;
-	Copy *copy; /* the one being tried; then those after it */
-	bool again; /* for the second time */
+	PocketCopy *copies;
+	PocketCopy *copy; /* the one being tried; then those after it */
+	bool again;		  /* for the second time */
 	PocketTransfer transfer;
 } Fetch;
-
-typedef struct Place
-{
-	PocketPlace place;
-	bool known;
-	struct Place *next;
-} Place;
 
 struct PocketRead
 {
 	MemoryContext context;
-	PocketCell cell;
-	const pk_keyring *keys;
+	PocketSigner signer;
 	PocketBatch *batch;
 	Fetch *fetches;
 	int count;
-	Place *places;
+	PocketPlaces *places;
 	char *out; /* NULL: not known yet */
 	bool begun;
 	MemoryContextCallback at_reset;
@@ -79,7 +59,7 @@ struct PocketRead
 static int
 fetch_order(const void *a, const void *b)
 {
-	return memcmp(((const Fetch *) a)->hash, ((const Fetch *) b)->hash, PK_SHA256_SIZE);
+	return memcmp(((const Fetch *) a)->block.hash.bytes, ((const Fetch *) b)->block.hash.bytes, PK_SHA256_SIZE);
 }
 
 /* The blocks that [start, start + length) touches; equal ones are joined. */
@@ -102,8 +82,7 @@ plan_fetches(PocketRead *read, const PocketBlockList *blocks, int64 start, int64
 
 		if (from >= to)
 			continue;
-		memcpy(fetch->hash, blocks->blocks[i].hash.bytes, PK_SHA256_SIZE);
-		fetch->length = blocks->blocks[i].size;
+		fetch->block = blocks->blocks[i];
 		fetch->parts = palloc0(sizeof(Part));
 		fetch->parts->skip = (uint32) from;
 		fetch->parts->take = (uint32) (to - from);
@@ -114,7 +93,7 @@ plan_fetches(PocketRead *read, const PocketBlockList *blocks, int64 start, int64
 	for (int i = 0; i < count; i++)
 	{
 		if (kept > 0 && fetch_order(&read->fetches[kept - 1], &read->fetches[i]) == 0 &&
-			read->fetches[kept - 1].length == read->fetches[i].length)
+			read->fetches[kept - 1].block.size == read->fetches[i].block.size)
 		{
 			read->fetches[i].parts->next = read->fetches[kept - 1].parts;
 			read->fetches[kept - 1].parts = read->fetches[i].parts;
@@ -134,102 +113,37 @@ choose_buffers(PocketRead *read)
 
 		for (Part *part = fetch->parts; part != NULL && fetch->whole == NULL; part = part->next)
 		{
-			if (part->take == fetch->length)
+			if (part->take == fetch->block.size)
 				fetch->whole = part;
 		}
 		if (fetch->whole == NULL)
-			fetch->buffer = palloc(fetch->length);
+			fetch->buffer = palloc(fetch->block.size);
 	}
-}
-
-static const PocketPlace *
-place_of(PocketRead *read, int64 bucket_id)
-{
-	Place *place;
-
-	for (place = read->places; place != NULL; place = place->next)
-	{
-		if (place->place.bucket_id == bucket_id)
-			return place->known ? &place->place : NULL;
-	}
-	place = palloc0(sizeof(Place));
-	place->known = pocket_place_locate(bucket_id, &place->place);
-	place->place.bucket_id = bucket_id;
-	place->next = read->places;
-	read->places = place;
-	return place->known ? &place->place : NULL;
 }
 
 static void
 find_copies(PocketRead *read)
 {
-	/* LIMIT: as in pocket_blocks_held, and more copies than that are not tried */
-	static PocketPlan find = {"SELECT u.i, b.bucket_id, b.\"offset\", b.stored_length, b.length, b.crc32c"
-							  " FROM pg_catalog.unnest($1) WITH ORDINALITY u (b, i)"
-							  " CROSS JOIN LATERAL (SELECT * FROM pocket_data.block k"
-							  " WHERE k.hash OPERATOR(pocket.=) u.b::pocket.sha256 LIMIT 16) b",
-							  "bytea[]", NULL, NULL};
-	const uint8 **hashes = palloc(sizeof(uint8 *) * Max(read->count, 1));
-	Datum values[1];
-	SPITupleTable *rows;
-	uint64 count;
+	const PocketBlock **blocks = palloc(sizeof(PocketBlock *) * read->count);
+	PocketCopy **copies = palloc(sizeof(PocketCopy *) * read->count);
 
 	for (int i = 0; i < read->count; i++)
-		hashes[i] = read->fetches[i].hash;
-	values[0] = pocket_hash_array(hashes, read->count);
-	(void) pocket_latest(&find, values, NULL);
-	rows = SPI_tuptable;
-	count = SPI_processed;
-	for (uint64 row = 0; row < count; row++)
+		blocks[i] = &read->fetches[i].block;
+	pocket_copies_find(blocks, read->count, copies);
+	for (int i = 0; i < read->count; i++)
 	{
-		Fetch *fetch;
-		Copy *copy;
+		PocketCopy **link = &read->fetches[i].copies;
 
-		SPI_tuptable = rows; /* which locating a bucket changes */
-		fetch = &read->fetches[pocket_column_int64(row, 1) - 1];
-		copy = palloc(sizeof(Copy));
-		copy->offset = pocket_column_int64(row, 3);
-		copy->stored_length = (uint32) pocket_column_int32(row, 4);
-		copy->crc32c = (uint32) pocket_column_int64(row, 6);
-		copy->next = fetch->copies;
-		if ((uint32) pocket_column_int32(row, 5) == fetch->length &&
-			(copy->place = place_of(read, pocket_column_int64(row, 2))) != NULL)
-			fetch->copies = copy;
+		/* those that can be located, which is asked now: there is no session later */
+		for (PocketCopy *copy = copies[i]; copy != NULL; copy = copy->next)
+		{
+			if (pocket_places_find(read->places, copy->bucket_id) == NULL)
+				continue;
+			*link = copy;
+			link = &copy->next;
+		}
+		*link = NULL;
 	}
-	SPI_freetuptable(rows);
-	SPI_tuptable = NULL;
-}
-
-static char *
-get_path(const PocketRead *read, const Fetch *fetch)
-{
-	pk_token token = {0};
-	char text[PK_TOKEN_TEXT + 1];
-
-	token.method = PK_METHOD_GET;
-	token.flags = fetch->again ? 0 : PK_TOKEN_CRC_CHECKED;
-	memcpy(token.cell, read->cell.uuid, PK_UUID_SIZE);
-	token.bucket_id = (uint64) fetch->copy->place->bucket_id;
-	token.offset = (uint64) fetch->copy->offset;
-	token.stored_length = fetch->copy->stored_length;
-	token.length = fetch->length;
-	token.crc32c = fetch->copy->crc32c;
-	memcpy(token.hash, fetch->hash, PK_SHA256_SIZE);
-	token.epoch = read->cell.epoch;
-	token.expires = (uint64) time(NULL) + TOKEN_LIFE_S;
-	pk_token_sign(text, &token, read->keys);
-	return psprintf("/block/%s", text);
-}
-
-static void
-block_lost(const Fetch *fetch, const char *detail)
-{
-	char hex[PK_SHA256_HEX + 1];
-
-	pk_hex_encode(hex, fetch->hash, PK_SHA256_SIZE);
-	ereport(ERROR,
-			(errcode(pocket_node_sqlstate(PK_ERR_BLOCK_LOST)), errmsg("block %s cannot be read", hex),
-			 errdetail("%s", detail), errhint("See SELECT * FROM pocket.verify(); bring back drives that are away.")));
 }
 
 static char *
@@ -244,11 +158,13 @@ fetch_start(PocketRead *read, Fetch *fetch)
 	PocketTransfer *transfer = &fetch->transfer;
 
 	if (fetch->copy == NULL)
-		block_lost(fetch, "No row of the block index tells where it is.");
-	transfer->node = fetch->copy->place->url;
+		pocket_block_lost(&fetch->block, "No row of the block index tells where it is.");
+	transfer->node = pocket_places_find(read->places, fetch->copy->bucket_id)->url;
 	transfer->method = "GET";
-	transfer->path = get_path(read, fetch);
-	transfer->expected = fetch->length;
+	transfer->path =
+		pocket_get_path(&read->signer, fetch->copy, &fetch->block, fetch->again ? NULL : &fetch->copy->crc32c,
+						(uint64) time(NULL) + POCKET_TOKEN_LIFE_S);
+	transfer->expected = fetch->block.size;
 	transfer->hold = read->out == NULL;
 	transfer->into = transfer->hold ? NULL : destination(read, fetch);
 	transfer->owner = fetch;
@@ -259,7 +175,7 @@ static void
 fetch_failed(PocketRead *read, Fetch *fetch)
 {
 	PocketTransfer *transfer = &fetch->transfer;
-	int64 bucket_id = fetch->copy->place->bucket_id;
+	int64 bucket_id = fetch->copy->bucket_id;
 
 	/* who checks himself may get bytes before all of them are proved, and the node break off: then it shall check first */
 	fetch->again = !fetch->again && transfer->error == PK_ERR_CORRUPT;
@@ -272,8 +188,8 @@ fetch_failed(PocketRead *read, Fetch *fetch)
 	}
 	if (transfer->error == PK_ERR_BLOCK_LOST || transfer->error == PK_ERR_CORRUPT ||
 		transfer->error == PK_ERR_NOT_FOUND || transfer->error == PK_ERR_IO)
-		block_lost(fetch,
-				   psprintf("Bucket " INT64_FORMAT ", node %s: %s.", bucket_id, transfer->node, transfer->problem));
+		pocket_block_lost(&fetch->block, psprintf("Bucket " INT64_FORMAT ", node %s: %s.", bucket_id, transfer->node,
+												  transfer->problem));
 	pocket_node_raise(transfer->node, transfer->error, transfer->problem);
 }
 
@@ -341,8 +257,8 @@ read_create(const PocketBlockList *blocks, int64 start, int64 length)
 	plan_fetches(read, blocks, start, length);
 	if (read->count > 0)
 	{
-		read->keys = pocket_keys();
-		pocket_cell_identity(&read->cell);
+		pocket_signer_init(&read->signer);
+		read->places = pocket_places_make();
 		choose_buffers(read);
 		find_copies(read);
 	}

@@ -25,6 +25,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "access/access.h"
 #include "base/guc.h"
 #include "base/spi.h"
 #include "blocks/blocks.h"
@@ -119,6 +120,18 @@ notify_listeners(const void *arg)
 	pocket_leave(&session);
 }
 
+static void
+write_refusals(const void *arg)
+{
+	PocketSession session;
+
+	if (!can_work())
+		return;
+	pocket_enter(&session);
+	pocket_refused_write();
+	pocket_leave(&session);
+}
+
 /* Between two rounds only listeners are served. */
 static void
 sleep_until_round(void)
@@ -136,6 +149,8 @@ sleep_until_round(void)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
+		if (pocket_refused_due())
+			(void) in_transaction(write_refusals, NULL, "writing down refusals");
 		if (pocket_notify_due())
 			(void) in_transaction(notify_listeners, NULL, "notifying listeners");
 		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), round);

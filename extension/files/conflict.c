@@ -7,12 +7,16 @@
 
 #include "base/error.h"
 #include "contract/pk_name.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
 /* What follows the last dot of a name and is longer, with the dot, is a part of a sentence, not an extension. */
 #define EXTENSION_SIZE_MAX 32
+
+/* Bytes of an author in a name; what is longer is cut. */
+#define AUTHOR_SIZE_MAX 63
 
 /*
  * What a client says becomes part of the file's version for ever: half of what a
@@ -55,11 +59,12 @@ pocket_put_conflicts(const PocketPut *put, const PocketState *current)
 	return order == POCKET_VECTOR_AFTER || order == POCKET_VECTOR_CONCURRENT;
 }
 
-/* The author as a part of a name: roles may be called anything. */
+/* The author as a part of a name: principals may be called anything, at any length. */
 static char *
 author_in_name(const char *author)
 {
-	char *text = pstrdup(author);
+	int length = pg_mbcliplen(author, (int) strlen(author), AUTHOR_SIZE_MAX);
+	char *text = pnstrdup(author, (Size) length);
 	size_t at;
 
 	for (;;)
@@ -124,8 +129,7 @@ copy_name(const char *name, const char *suffix, int n)
 	return psprintf("%.*s%s", (int) stem, name, rest);
 }
 
-/* A suffix is short: an author is a role, of NAMEDATALEN - 1 bytes at most. */
-StaticAssertDecl(sizeof(" (conflicted copy from  on 2000000-01-01) 2147483647") + NAMEDATALEN + EXTENSION_SIZE_MAX <
+StaticAssertDecl(sizeof(" (conflicted copy from  on 2000000-01-01) 2147483647") + AUTHOR_SIZE_MAX + EXTENSION_SIZE_MAX <
 					 PK_NAME_SIZE_MAX,
 				 "a conflicted copy's name has room for some of the name");
 
@@ -137,7 +141,7 @@ static void
 find_place(PocketSpot *copy, const PocketNamespace *ns, const PocketPut *put, const PocketSpot *current,
 		   const char *suffix)
 {
-	PocketStep here = {current->parent_id};
+	PocketStep here = {.file_id = current->parent_id, .rights = current->steps[current->step_count - 1].rights};
 	PocketFolder folder = {.ns_id = ns->ns_id, .steps = &here, .depth = 0};
 	int n;
 
@@ -151,6 +155,8 @@ find_place(PocketSpot *copy, const PocketNamespace *ns, const PocketPut *put, co
 		pocket_resolve(copy, ns, &path, &folder, true, false);
 		copy->steps = current->steps;
 		copy->step_count = current->step_count;
+		if (copy->is_hidden)
+			continue;
 		if (!copy->exists)
 		{
 			pocket_state_init(&copy->state, POCKET_FILE, current->parent_id, name);
@@ -167,11 +173,14 @@ pocket_put_aside(PocketHead *head, const PocketNamespace *ns, const PocketPut *p
 {
 	PocketSpot copy;
 
+	/* it is something new in the folder */
+	if (!ns->is_owned && (~spot->steps[spot->step_count - 1].rights & (PK_RIGHT_READ | PK_RIGHT_WRITE)) != 0)
+		pocket_denied(ns, &put->path, PK_RIGHT_WRITE);
 	find_place(&copy, ns, put, spot, suffix_of(head, author));
 	if (!copy.exists)
 		pocket_put_create(head, ns, put, receipts, &copy.state, author);
 	else if (!put->is_inline)
-		pocket_blocks_index(receipts, put->blocks);
+		pocket_blocks_hold(ns->ns_id, receipts, put->blocks, put->blocks); /* what was lost, and was brought again */
 	ereport(NOTICE, (errcode(pocket_sqlstate(PK_ERR_CONFLICT)),
 					 errmsg("the content is kept as a conflicted copy beside \"%s\"", spot->path),
 					 errdetail("What is at \"%s\" stays, at version %s.", spot->path,

@@ -41,11 +41,11 @@ extern void pocket_path_argument(PocketPath *path, FunctionCallInfo fcinfo, int 
 
 /* --- cursors (sync.c) --- */
 
-/* The tree that a cursor follows; 22023 when it follows none, 42704 when caller has no such one. */
-extern void pocket_cursor_open(const PocketCursor *cursor, PocketNamespace *ns, Oid caller);
+/* The tree that a cursor follows; 22023 when it follows none, 42704 when there is none whose root caller may read. */
+extern void pocket_cursor_open(const PocketCursor *cursor, PocketNamespace *ns, PocketCaller *caller);
 
 /* Whether changes() has something for a cursor of this tree. */
-extern bool pocket_changes_due(const PocketCursor *cursor, const PocketNamespace *ns, Oid caller);
+extern bool pocket_changes_due(const PocketCursor *cursor, const PocketNamespace *ns);
 
 /* --- contents (change.c) --- */
 
@@ -84,6 +84,15 @@ extern void pocket_puts_check_quota(const PocketNamespace *ns, PocketPut **puts,
 /* Hashes the contents that are small enough for their rows, and stores the others: bytes first, without locks. */
 extern PocketReceipts *pocket_puts_store(const PocketNamespace *ns, PocketPut **puts, int count);
 
+/* Under the head lock: sends what the namespace held when pocket_puts_store() asked, and does not any more. */
+extern void pocket_puts_store_again(const PocketNamespace *ns, PocketPut **puts, int count, PocketReceipts *receipts);
+
+/* 22023 unless mode is one, and has the base that it needs. */
+extern PocketPutMode pocket_put_mode(const char *mode, const PocketVersionVector *base);
+
+/* Neither an upload is begun nor a lock waited for when it cannot be put; this is looked at again under the lock. */
+extern void pocket_put_check_early(const PocketNamespace *ns, const PocketPut *put);
+
 /* Bytes of a jsonb value of attributes, as they are given. */
 #define POCKET_ATTRIBUTES_SIZE_MAX (16 * 1024)
 
@@ -110,6 +119,10 @@ extern const char *pocket_put_apply(PocketHead *head, const PocketNamespace *ns,
 									PocketReceipts *receipts, const PocketFolder *near, PocketSpot *spot,
 									const char *author);
 
+/* The file that a path leads to, with its content as of now, or as of a revision of it (get.c). */
+extern void pocket_find_content(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, bool of_revision,
+								int64 rev);
+
 /* --- conflicts (conflict.c) --- */
 
 /* 22003 or 54000 unless base leaves later versions room to grow. */
@@ -132,7 +145,10 @@ typedef struct PocketRoute
 	/* given */
 	PocketPath source_path;
 	PocketPath target_path;
-	bool moves; /* mount points go along; else what is mounted at the source is the source */
+	bool moves;		  /* mount points go along; else what is mounted at the source is the source */
+	const char *verb; /* "copy" */
+	const char *done; /* "copied" */
+	uint8 rights;	  /* on the source; with that to delete it, it may get another name */
 
 	/* opened: both heads are locked, both ends resolved since */
 	PocketNamespace source_ns;
@@ -145,14 +161,12 @@ typedef struct PocketRoute
 	char *author;
 } PocketRoute;
 
-/* 42704 when a namespace or the source does not exist. */
-extern void pocket_route_open(PocketRoute *route, Oid caller);
-
 /*
- * Whether the source can get the target's path: 42710 when there is something, 42704
- * when its folder is missing, 22023 when that is in the source.  verb, done: "copy", "copied".
+ * 42704 when a namespace, the source or the target's folder does not exist, 42710
+ * when there is something at the target, unless it is the source itself; 22023 when its folder is in the
+ * source, 42501 when caller may not take the one or make the other.
  */
-extern void pocket_route_check(const PocketRoute *route, const char *verb, const char *done);
+extern void pocket_route_open(PocketRoute *route, PocketCaller *caller);
 
 /* Copies the source and all below it; target.state is what was made. */
 extern void pocket_route_copy(PocketRoute *route);
@@ -170,8 +184,24 @@ extern bool pocket_state_same(const PocketState *a, const PocketState *b);
 /* The last row of the journal up to a time; 42704 when the namespace was not there yet. */
 extern int64 pocket_moment(const PocketNamespace *ns, const PocketPath *path, TimestampTz at, bool fresh);
 
-/* Removes an entry and all below it; state gets the deletion's revision (move.c). */
-extern void pocket_remove_tree(PocketHead *head, PocketState *state, const char *author);
+/* What is removed, by what path; for what is said when it may not be. */
+typedef struct PocketRemoval
+{
+	PocketHead *head;
+	const PocketNamespace *ns;
+	const PocketPath *path;
+} PocketRemoval;
+
+/*
+ * Removes an entry and all below it; spot's state gets the deletion's revision (move.c).  42501 when something of it may
+ * not be removed.
+ */
+extern void pocket_remove_tree(const PocketRemoval *removal, PocketSpot *spot);
+
+/* --- lists (share.c) --- */
+
+/* Gives a live entry, whose state has its content, a list of its own (NULL: none), with a journal row. */
+extern void pocket_entry_share(PocketHead *head, const PocketNamespace *ns, PocketState *state, struct varlena *acl);
 
 /* {"target": target} (make.c) */
 extern Jsonb *pocket_link_attributes(const char *target);

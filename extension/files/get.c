@@ -21,9 +21,8 @@ check_range(int64 start, int64 length)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("length must not be negative")));
 }
 
-/* The file that a path leads to, with its content as of now, or as of a revision of it. */
-static void
-find_file(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, bool of_revision, int64 rev)
+void
+pocket_find_content(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, bool of_revision, int64 rev)
 {
 	char *op;
 	int64 file_id;
@@ -95,8 +94,8 @@ pocket_get(PG_FUNCTION_ARGS)
 	pocket_path_argument(&path, fcinfo, 0);
 
 	pocket_enter(&session);
-	pocket_path_open(&ns, &path, session.caller, false);
-	find_file(&spot, &ns, &path, !PG_ARGISNULL(3), PG_ARGISNULL(3) ? 0 : PG_GETARG_INT64(3));
+	pocket_path_open(&ns, &path, pocket_caller(&session, fcinfo->flinfo->fn_oid), false);
+	pocket_find_content(&spot, &ns, &path, !PG_ARGISNULL(3), PG_ARGISNULL(3) ? 0 : PG_GETARG_INT64(3));
 	result = read_range(&session, &spot, start, length);
 	pocket_leave(&session);
 	return result;

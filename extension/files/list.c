@@ -19,12 +19,15 @@ PG_FUNCTION_INFO_V1(pocket_path_of_entry);
 PG_FUNCTION_INFO_V1(pocket_path_of_deleted);
 
 #define BATCH_ROWS 200
+#define BATCH_ROWS_MIN 16
 
 int64
 pocket_moment(const PocketNamespace *ns, const PocketPath *path, TimestampTz at, bool fresh)
 {
-	int64 jid = pocket_past_moment(ns->ns_id, at, fresh);
+	int64 jid = pocket_past_moment(ns, path, at, fresh);
 
+	if (jid == POCKET_NOW)
+		pocket_check_known(ns, path, fresh);
 	if (jid == POCKET_NOW)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", pocket_path_given(ns, path)),
 						errdetail("Its namespace was made after the time that was given.")));
@@ -36,7 +39,8 @@ pocket_moment(const PocketNamespace *ns, const PocketPath *path, TimestampTz at,
  * to which the tree is looked at; a time to come is now.
  */
 static int64
-open_path(FunctionCallInfo fcinfo, int argument, PocketNamespace *ns, PocketPath *path, Oid caller, bool through)
+open_path(FunctionCallInfo fcinfo, int argument, PocketNamespace *ns, PocketPath *path, PocketCaller *caller,
+		  bool through)
 {
 	if (!PG_ARGISNULL(argument))
 	{
@@ -52,15 +56,15 @@ open_path(FunctionCallInfo fcinfo, int argument, PocketNamespace *ns, PocketPath
 
 /* What a path leads to, now or then. */
 static void
-look(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, int64 jid, Oid caller)
+look(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, int64 jid)
 {
 	if (jid == POCKET_NOW)
 		pocket_resolve(spot, ns, path, NULL, false, false);
 	else
 		pocket_past_resolve(spot, ns, path, jid, false);
-	if (spot->exists && !pocket_is_visible(&spot->state, caller))
+	if (spot->exists && !pocket_is_visible(&spot->state, ns->caller))
 		spot->exists = false;
-	pocket_check_spot(spot, path);
+	pocket_check_spot(spot, ns, path);
 }
 
 /* stat(path, at) */
@@ -79,8 +83,8 @@ pocket_stat(PG_FUNCTION_ARGS)
 	pocket_path_argument(&path, fcinfo, 0);
 
 	pocket_enter(&session);
-	jid = open_path(fcinfo, 1, &ns, &path, session.caller, false);
-	look(&spot, &ns, &path, jid, session.caller);
+	jid = open_path(fcinfo, 1, &ns, &path, pocket_caller(&session, fcinfo->flinfo->fn_oid), false);
+	look(&spot, &ns, &path, jid);
 	result = pocket_result(fcinfo, &session, &spot.state, spot.path, NULL);
 	pocket_leave(&session);
 	PG_RETURN_DATUM(result);
@@ -103,6 +107,13 @@ find_place(int64 ns_id, int64 file_id, bool is_removed, int64 *parent_id, char *
 	return lives;
 }
 
+static bool
+may_read(const PocketNamespace *ns, int64 file_id)
+{
+	return ns->is_owned ||
+		   (pocket_policy_rights(pocket_policy(ns->caller, false), ns->ns_id, file_id) & PK_RIGHT_READ) != 0;
+}
+
 static Datum
 path_of(FunctionCallInfo fcinfo, bool is_removed)
 {
@@ -113,8 +124,8 @@ path_of(FunctionCallInfo fcinfo, bool is_removed)
 	text *result = NULL;
 
 	pocket_enter(&session);
-	if (pocket_namespace_find(&ns, PG_GETARG_INT64(0), session.caller, false) &&
-		find_place(ns.ns_id, PG_GETARG_INT64(1), is_removed, &parent_id, &name))
+	if (pocket_namespace_find(&ns, PG_GETARG_INT64(0), pocket_caller(&session, fcinfo->flinfo->fn_oid), false) &&
+		may_read(&ns, PG_GETARG_INT64(1)) && find_place(ns.ns_id, PG_GETARG_INT64(1), is_removed, &parent_id, &name))
 	{
 		char *path = pocket_path_of(&ns, parent_id, name);
 
@@ -146,10 +157,11 @@ pocket_path_of_deleted(PG_FUNCTION_ARGS)
 typedef struct Listing
 {
 	FunctionCallInfo fcinfo;
-	Oid caller;
+	PocketCaller *caller;
 	TimestampTz at; /* if it is not now */
 	bool recursive;
-	int64 left; /* rows that may still come */
+	int64 left;			  /* rows that may still come */
+	PocketPolicy *policy; /* of what was; NULL when it is listed as it is */
 } Listing;
 
 /* A folder that is listed. */
@@ -159,6 +171,7 @@ typedef struct Folder
 	int64 jid; /* as of which; POCKET_NOW: the live tree */
 	int64 file_id;
 	const char *path;
+	uint8 rights; /* of the caller */
 } Folder;
 
 /* What was listed already: names below the folder, NULL at their end. */
@@ -172,11 +185,23 @@ typedef struct Child
 	char *path;
 } Child;
 
+/* Of the caller on a child of a folder. */
+static uint8
+child_rights(const Listing *listing, const Folder *folder, const PocketState *child)
+{
+	if (folder->ns->is_owned)
+		return PK_RIGHTS_ALL;
+	if (listing->policy != NULL)
+		return pocket_policy_rights(listing->policy, child->ns_id, child->file_id);
+	return pocket_rights_below(listing->caller, folder->rights, child->acl, false);
+}
+
 /* The next children of a folder; key is moved to the last of them. */
 static Child *
 read_children(const Listing *listing, const Folder *folder, char **key, int *count)
 {
-	long max = (long) Min(listing->left, BATCH_ROWS);
+	/* some of them may be hidden */
+	long max = (long) Min(folder->ns->is_owned ? listing->left : Max(listing->left, BATCH_ROWS_MIN), BATCH_ROWS);
 	int64 ns_id = folder->ns->ns_id;
 	Child *children;
 	int i;
@@ -198,22 +223,29 @@ read_children(const Listing *listing, const Folder *folder, char **key, int *cou
 	return children;
 }
 
-/* What is below a child, if it is a folder; what is mounted is listed as of the same moment, if it was there then. */
+/*
+ * What is below a child, if it is a folder; what is mounted is listed as of the same moment, if it was there then.
+ * rights: of the caller on the child.
+ */
 static void
-list_child(Listing *listing, const Folder *folder, const PocketState *state, const char *path, After after)
+list_child(Listing *listing, const Folder *folder, const PocketState *state, const char *path, uint8 rights,
+		   After after)
 {
-	Folder child = {folder->ns, folder->jid, state->file_id, path};
+	Folder child = {folder->ns, folder->jid, state->file_id, path, rights};
 	PocketNamespace mounted;
 
 	if (state->kind == POCKET_MOUNT)
 	{
+		const PocketPath root = {.namespace_name = folder->ns->name};
+
 		if (!pocket_mount_enter(&mounted, state, path, listing->caller, false))
 			return;
 		child.ns = &mounted;
 		child.file_id = mounted.base_id;
+		child.rights = pocket_root_rights(&mounted, false);
 		if (folder->jid != POCKET_NOW)
 		{
-			child.jid = pocket_past_moment(mounted.ns_id, listing->at, false);
+			child.jid = pocket_past_moment(&mounted, &root, listing->at, false);
 			if (child.jid == POCKET_NOW)
 				return;
 		}
@@ -230,14 +262,18 @@ resume_below(Listing *listing, const Folder *folder, After after)
 	int64 ns_id = folder->ns->ns_id;
 	char *key = pocket_key(folder->ns, *after);
 	PocketState state;
+	uint8 rights;
 	bool found;
 
 	if (folder->jid == POCKET_NOW)
 		found = pocket_child_find(&state, ns_id, folder->file_id, key, false, false);
 	else
 		found = pocket_past_child_find(&state, ns_id, folder->file_id, key, folder->jid, false);
-	if (found)
-		list_child(listing, folder, &state, pocket_path_join(folder->path, state.name), after + 1);
+	if (!found)
+		return;
+	rights = child_rights(listing, folder, &state);
+	if ((rights & PK_RIGHT_READ) != 0)
+		list_child(listing, folder, &state, pocket_path_join(folder->path, state.name), rights, after + 1);
 }
 
 static void
@@ -267,13 +303,14 @@ list_folder(Listing *listing, const Folder *folder, After after)
 		for (i = 0; i < count && listing->left > 0; i++)
 		{
 			static char *none[1] = {NULL};
+			uint8 on_child = child_rights(listing, folder, &children[i].state);
 
-			if (!pocket_is_visible(&children[i].state, listing->caller))
+			if ((on_child & PK_RIGHT_READ) == 0 || !pocket_is_visible(&children[i].state, listing->caller))
 				continue;
 			pocket_result_row(listing->fcinfo, &children[i].state, children[i].path, NULL);
 			listing->left--;
 			if (listing->recursive)
-				list_child(listing, folder, &children[i].state, children[i].path, none);
+				list_child(listing, folder, &children[i].state, children[i].path, on_child, none);
 		}
 		MemoryContextSwitchTo(outer);
 		if (count == 0)
@@ -344,15 +381,18 @@ pocket_ls(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 
 	pocket_enter(&session);
-	listing.caller = session.caller;
+	listing.caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
 	folder.ns = &ns;
-	folder.jid = open_path(fcinfo, 4, &ns, &path, session.caller, true);
-	look(&spot, &ns, &path, folder.jid, session.caller);
+	folder.jid = open_path(fcinfo, 4, &ns, &path, listing.caller, true);
+	look(&spot, &ns, &path, folder.jid);
 	if (spot.state.kind != POCKET_FOLDER)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", spot.path),
 						errhint("pocket.stat() tells about a single file.")));
 	folder.file_id = spot.state.file_id;
 	folder.path = spot.path;
+	folder.rights = spot.rights;
+	if (folder.jid != POCKET_NOW)
+		listing.policy = pocket_policy(listing.caller, false);
 	list_folder(&listing, &folder,
 				PG_ARGISNULL(2) ? none : parse_after(text_to_cstring(PG_GETARG_TEXT_PP(2)), &ns, &given, path.depth));
 	pocket_leave(&session);
@@ -405,7 +445,7 @@ pocket_history(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 
 	pocket_enter(&session);
-	pocket_path_open(&ns, &path, session.caller, false);
+	pocket_path_open(&ns, &path, pocket_caller(&session, fcinfo->flinfo->fn_oid), false);
 	file_id = pocket_resolve_past(&ns, &path);
 	outer = CurrentMemoryContext;
 	batch = AllocSetContextCreate(outer, "batch of history", ALLOCSET_DEFAULT_SIZES);

@@ -18,8 +18,8 @@
 PG_FUNCTION_INFO_V1(pocket_put);
 PG_FUNCTION_INFO_V1(pocket_put_many);
 
-static PocketPutMode
-parse_mode(const char *mode, const PocketVersionVector *base)
+PocketPutMode
+pocket_put_mode(const char *mode, const PocketVersionVector *base)
 {
 	if (strcmp(mode, "overwrite") == 0)
 		return POCKET_PUT_OVERWRITE;
@@ -34,13 +34,13 @@ parse_mode(const char *mode, const PocketVersionVector *base)
 	return POCKET_PUT_UPDATE;
 }
 
-/* An upload is not begun for what cannot be put; this is looked at again under the lock. */
-static void
-check_early(const PocketNamespace *ns, const PocketPut *put)
+void
+pocket_put_check_early(const PocketNamespace *ns, const PocketPut *put)
 {
 	PocketSpot spot;
 
 	pocket_path_check_leaf(&put->path);
+	pocket_check_write(ns, &put->path);
 	if (put->length <= (Size) pocket_inline_limit)
 		return;
 	pocket_resolve(&spot, ns, &put->path, NULL, true, false);
@@ -62,6 +62,7 @@ pocket_put(PG_FUNCTION_ARGS)
 	PocketPut put = {0};
 	PocketPut *puts[1] = {&put};
 	PocketSession session;
+	PocketCaller *caller;
 	PocketNamespace ns;
 	PocketReceipts *receipts;
 	PocketHead head;
@@ -74,7 +75,7 @@ pocket_put(PG_FUNCTION_ARGS)
 	pocket_check_not_null(fcinfo, 3, "mode");
 	PreventCommandIfReadOnly("pocket.put()");
 	put.base = PG_ARGISNULL(2) ? NULL : PG_GETARG_VERSION_VECTOR(2);
-	put.mode = parse_mode(text_to_cstring(PG_GETARG_TEXT_PP(3)), put.base);
+	put.mode = pocket_put_mode(text_to_cstring(PG_GETARG_TEXT_PP(3)), put.base);
 	if (put.base != NULL)
 		pocket_check_base(put.base);
 	pocket_path_argument(&put.path, fcinfo, 0);
@@ -85,11 +86,13 @@ pocket_put(PG_FUNCTION_ARGS)
 	pocket_check_attributes(put.attributes);
 
 	pocket_enter(&session);
-	pocket_path_open(&ns, &put.path, session.caller, true);
-	check_early(&ns, &put);
+	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
+	pocket_path_open(&ns, &put.path, caller, true);
+	pocket_put_check_early(&ns, &put);
 	receipts = pocket_puts_store(&ns, puts, 1);
-	pocket_namespace_lock(&head, &ns, session.caller);
-	outcome = pocket_put_apply(&head, &ns, &put, receipts, NULL, &spot, pocket_author(session.caller));
+	pocket_namespace_lock(&head, &ns);
+	pocket_puts_store_again(&ns, puts, 1, receipts);
+	outcome = pocket_put_apply(&head, &ns, &put, receipts, NULL, &spot, caller->name);
 	pocket_head_flush(&head);
 	result = pocket_result(fcinfo, &session, &spot.state, spot.path, outcome);
 	pocket_leave(&session);
@@ -101,7 +104,7 @@ pocket_put(PG_FUNCTION_ARGS)
 /* A namespace that a call puts into. */
 typedef struct Target
 {
-	const PocketNamespace *ns; /* as one of the paths leads into it */
+	PocketNamespace *ns; /* as one of the paths leads into it */
 	PocketHead head;
 	PocketReceipts *receipts;
 	PocketFolder near;
@@ -220,7 +223,7 @@ find_plain(const Batch *batch, const char *name)
 }
 
 static PocketNamespace *
-open_way(Batch *batch, PocketPath *path, Oid caller)
+open_way(Batch *batch, PocketPath *path, PocketCaller *caller)
 {
 	PocketNamespace *opened = find_plain(batch, path->namespace_name);
 	ListCell *cell;
@@ -255,7 +258,7 @@ find_target(const Batch *batch, int64 ns_id)
 
 /* The namespaces, each once, in the order in which they are locked. */
 static void
-find_targets(Batch *batch, Oid caller)
+find_targets(Batch *batch, PocketCaller *caller)
 {
 	ListCell *cell;
 	int i;
@@ -266,7 +269,7 @@ find_targets(Batch *batch, Oid caller)
 	batch->targets = palloc0(sizeof(Target) * (Size) Max(list_length(batch->ways), 1));
 	foreach (cell, batch->ways)
 	{
-		const PocketNamespace *ns = lfirst(cell);
+		PocketNamespace *ns = lfirst(cell);
 
 		if (find_target(batch, ns->ns_id) < 0)
 			batch->targets[batch->target_count++] = (Target){.ns = ns, .near.depth = -1};
@@ -277,27 +280,52 @@ find_targets(Batch *batch, Oid caller)
 		batch->target_of[i] = find_target(batch, batch->ns_of[i]->ns_id);
 }
 
-static void
-store_targets(Batch *batch)
+/* The puts into one target, in their order; returns how many. */
+static int
+puts_of(const Batch *batch, int target, PocketPut **puts)
 {
-	PocketPut **puts = palloc(sizeof(PocketPut *) * (Size) Max(batch->count, 1));
-	int t;
-	int i;
+	int count = 0;
 
-	for (i = 0; i < batch->count; i++)
-		pocket_path_check_leaf(&batch->puts[i].path);
-	for (t = 0; t < batch->target_count; t++)
+	for (int i = 0; i < batch->count; i++)
 	{
-		int count = 0;
+		if (batch->target_of[i] == target)
+			puts[count++] = &batch->puts[i];
+	}
+	return count;
+}
 
-		for (i = 0; i < batch->count; i++)
-		{
-			if (batch->target_of[i] == t)
-				puts[count++] = &batch->puts[i];
-		}
+static void
+store_targets(Batch *batch, PocketPut **puts)
+{
+	for (int i = 0; i < batch->count; i++)
+		pocket_put_check_early(batch->ns_of[i], &batch->puts[i]);
+	for (int t = 0; t < batch->target_count; t++)
+	{
+		int count = puts_of(batch, t, puts);
+
 		batch->targets[t].receipts = pocket_puts_store(batch->targets[t].ns, puts, count);
 	}
-	pfree(puts);
+}
+
+static void
+lock_targets(Batch *batch, PocketPut **puts)
+{
+	ListCell *cell;
+
+	for (int t = 0; t < batch->target_count; t++)
+		pocket_namespace_lock(&batch->targets[t].head, batch->targets[t].ns);
+	foreach (cell, batch->ways)
+	{
+		PocketNamespace *ns = lfirst(cell);
+
+		pocket_namespace_locked(&batch->targets[find_target(batch, ns->ns_id)].head, ns);
+	}
+	for (int t = 0; t < batch->target_count; t++)
+	{
+		int count = puts_of(batch, t, puts);
+
+		pocket_puts_store_again(batch->targets[t].ns, puts, count, batch->targets[t].receipts);
+	}
 }
 
 /* The next file is likely to be in the same folder, which cannot go while the head is locked. */
@@ -318,6 +346,9 @@ remember_folder(Target *target, const PocketNamespace *ns, const PocketPut *put,
 	near->path = pocket_path_folder(spot->path);
 	near->steps = palloc(sizeof(PocketStep) * (Size) spot->step_count);
 	memcpy(near->steps, spot->steps, sizeof(PocketStep) * (Size) spot->step_count);
+	/* their rights are known, their lists are gone with the memory of this file */
+	for (int i = 0; i < spot->step_count; i++)
+		near->steps[i].acl = NULL;
 }
 
 static void
@@ -353,6 +384,8 @@ pocket_put_many(PG_FUNCTION_ARGS)
 {
 	Batch batch = {0};
 	PocketSession session;
+	PocketPut **puts;
+	PocketCaller *caller;
 	int t;
 
 	pocket_check_not_null(fcinfo, 0, "paths");
@@ -362,11 +395,12 @@ pocket_put_many(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 
 	pocket_enter(&session);
-	find_targets(&batch, session.caller);
-	store_targets(&batch);
-	for (t = 0; t < batch.target_count; t++)
-		pocket_namespace_lock(&batch.targets[t].head, batch.targets[t].ns, session.caller);
-	apply_batch(&batch, fcinfo, pocket_author(session.caller));
+	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
+	find_targets(&batch, caller);
+	puts = palloc(sizeof(PocketPut *) * (Size) Max(batch.count, 1));
+	store_targets(&batch, puts);
+	lock_targets(&batch, puts);
+	apply_batch(&batch, fcinfo, caller->name);
 	for (t = 0; t < batch.target_count; t++)
 		pocket_head_flush(&batch.targets[t].head);
 	pocket_leave(&session);

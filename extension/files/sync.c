@@ -16,9 +16,16 @@
  * their rows come by, unless the client has them.  What is below one comes with
  * its own ns_id and file_id; those whose parent_id is the root are in the folder
  * whose attributes name this namespace_id.
+ *
+ * Who does not own the namespace is told of what he may read, as far as he may
+ * read the folders above it too: lists count as they are now, along the tree as
+ * the row had it.  When what he may read changes (a list, or a move across its
+ * bounds) he begins anew.  Beside that no file is told that he may not read any
+ * more where it is now.
  */
 #include "files/files.h"
 
+#include "access/access.h"
 #include "base/guc.h"
 #include "access/htup_details.h"
 #include "access/xact.h"
@@ -64,7 +71,6 @@ typedef struct Mount
 typedef struct Reader
 {
 	ReturnSetInfo *result; /* NULL: only whether there is something is asked */
-	Oid caller;
 	PocketNamespace tree;
 	PocketNamespace ns;	  /* which is read: the tree, or what is mounted there */
 	PocketCursor *cursor; /* moves along; what a row gives as next; has room for all items */
@@ -77,9 +83,14 @@ typedef struct Reader
 	HTAB *folders;	/* told before their turn in this page, because something below them was */
 	int64 near_id;	/* the folder whose path is known; 0: none */
 	char *near_path;
-	MemoryContext page;	 /* what lasts to its end */
-	MemoryContext batch; /* rows of one query */
-	MemoryContext row;	 /* making one row */
+	uint8 near_rights; /* on it, and whether all above it may be read */
+	bool near_shown;
+	PocketPolicy *rules;  /* what the caller may */
+	PocketPolicy *policy; /* that; NULL where all is his own */
+	bool reset;			  /* behind the rows told, the caller has to begin anew */
+	MemoryContext page;	  /* what lasts to its end */
+	MemoryContext batch;  /* rows of one query */
+	MemoryContext row;	  /* making one row */
 } Reader;
 
 /* --- cursors --- */
@@ -108,44 +119,7 @@ new_cursor(int64 ns_id)
 	return cursor;
 }
 
-/* What is mounted in a tree now. */
-static Mount *
-find_mounts(const PocketNamespace *tree, Oid caller, int *count)
-{
-	PocketState *states = pocket_mounts(tree->ns_id, count);
-	Mount *mounts = palloc(sizeof(Mount) * (Size) Max(*count, 1));
-
-	for (int i = 0; i < *count; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		mounts[i].state = states[i];
-		mounts[i].ns_id = pocket_mounted_id(&states[i]);
-		mounts[i].exists = pocket_namespace_find(&mounts[i].ns, mounts[i].ns_id, caller, false);
-	}
-	return mounts;
-}
-
-/* A cursor that stands behind all there is. */
-static PocketCursor *
-last_cursor(const PocketNamespace *tree, Oid caller)
-{
-	PocketCursor *cursor = pocket_cursor_copy(new_cursor(tree->ns_id));
-	int count = 0;
-	Mount *mounts = tree->mounts > 0 ? find_mounts(tree, caller, &count) : NULL;
-
-	cursor->items[0].listed = cursor->items[0].jid;
-	for (int i = 0; i < count; i++)
-	{
-		pk_cursor_item item;
-
-		if (!mounts[i].exists)
-			continue;
-		begin_item(&item, mounts[i].ns_id);
-		item.listed = item.jid;
-		pocket_cursor_add(cursor, &item);
-	}
-	return cursor;
-}
+static PocketCursor *last_cursor(const PocketNamespace *tree);
 
 /* {first,latest}_cursor(namespace) */
 static Datum
@@ -161,8 +135,9 @@ make_cursor(FunctionCallInfo fcinfo, bool latest)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("no namespace is named"),
 						errhint("Give its name, or set pocket.namespace.")));
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, name, session.caller, false);
-	cursor = latest ? last_cursor(&ns, session.caller) : new_cursor(ns.ns_id);
+	pocket_namespace_open(&ns, name, pocket_caller(&session, fcinfo->flinfo->fn_oid), false);
+	pocket_check_root(&ns, PK_RIGHT_READ);
+	cursor = latest ? last_cursor(&ns) : new_cursor(ns.ns_id);
 	result = MemoryContextAlloc(session.result_context, VARSIZE(cursor));
 	memcpy(result, cursor, VARSIZE(cursor));
 	pocket_leave(&session);
@@ -213,11 +188,12 @@ is_ahead(const pk_cursor_item *item)
 }
 
 void
-pocket_cursor_open(const PocketCursor *cursor, PocketNamespace *ns, Oid caller)
+pocket_cursor_open(const PocketCursor *cursor, PocketNamespace *ns, PocketCaller *caller)
 {
 	if (cursor->count < 1)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the cursor reads no namespace")));
-	if (!pocket_namespace_find(ns, cursor->items[0].ns_id, caller, false))
+	if (!pocket_namespace_find(ns, cursor->items[0].ns_id, caller, false) ||
+		(pocket_root_rights(ns, false) & PK_RIGHT_READ) == 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the cursor's namespace does not exist")));
 }
 
@@ -286,33 +262,92 @@ above_at(const Reader *reader, int64 file_id, int64 jid, Row *above)
 							   reader->ns.name)));
 }
 
-/* The path of a folder when the journal ended at jid. */
-static const char *
-folder_path(Reader *reader, int64 folder_id, int64 jid)
+/* One folder further down; the root is where this begins. */
+static void
+enter_folder(Reader *reader, uint8 above, struct varlena *acl)
 {
-	List *names = NIL;
+	if (reader->policy == NULL)
+		return;
+	reader->near_rights = pocket_rights_below(reader->ns.caller, above, acl, false);
+	reader->near_shown = reader->near_shown && (reader->near_rights & PK_RIGHT_READ) != 0;
+}
+
+/* Looks at a folder as it was when the journal ended at jid: its path, and whether it is shown. */
+static void
+look_at_folder(Reader *reader, int64 folder_id, int64 jid)
+{
+	List *folders = NIL;
 	ListCell *cell;
 	StringInfoData path;
 
 	if (folder_id == reader->near_id)
-		return reader->near_path;
+		return;
 	for (int64 id = folder_id; id != POCKET_ROOT_ID;)
 	{
-		Row above;
+		Row *above = palloc(sizeof(Row));
 
-		above_at(reader, id, jid, &above);
-		names = lcons(above.state.name, names);
-		id = above.state.parent_id;
+		above_at(reader, id, jid, above);
+		folders = lcons(above, folders);
+		id = above->state.parent_id;
 	}
 	initStringInfo(&path);
-	appendStringInfoString(&path, names == NIL ? pocket_path_base(&reader->ns) : reader->ns.prefix);
-	foreach (cell, names)
-		appendStringInfo(&path, "/%s", (char *) lfirst(cell));
+	appendStringInfoString(&path, folders == NIL ? pocket_path_base(&reader->ns) : reader->ns.prefix);
+	reader->near_shown = true;
+	enter_folder(reader, 0, reader->ns.base_acl);
+	foreach (cell, folders)
+	{
+		const Row *folder = lfirst(cell);
+
+		appendStringInfo(&path, "/%s", folder->state.name);
+		enter_folder(reader, reader->near_rights, folder->state.acl);
+	}
 	if (reader->near_path != NULL)
 		pfree(reader->near_path);
 	reader->near_path = MemoryContextStrdup(reader->page, path.data);
 	reader->near_id = folder_id;
-	return reader->near_path;
+}
+
+/* Whether an entry was where the caller may read it, when the journal ended at jid. */
+static bool
+is_placed_in_view(Reader *reader, const PocketState *state, int64 jid)
+{
+	MemoryContext outer;
+
+	if (reader->policy == NULL)
+		return true;
+	outer = MemoryContextSwitchTo(reader->row);
+	look_at_folder(reader, state->parent_id, jid);
+	MemoryContextSwitchTo(outer);
+	MemoryContextReset(reader->row);
+	return reader->near_shown &&
+		   (pocket_rights_below(reader->ns.caller, reader->near_rights, state->acl, false) & PK_RIGHT_READ) != 0;
+}
+
+/* Folders are told as they were placed, so that what is in them has its place; files only while they may be read. */
+static bool
+is_in_view(Reader *reader, const PocketState *state, int64 jid)
+{
+	if (reader->policy == NULL)
+		return true;
+	return is_placed_in_view(reader, state, jid) &&
+		   (state->kind == POCKET_FOLDER ||
+			(pocket_policy_rights(reader->policy, reader->ns.ns_id, state->file_id) & PK_RIGHT_READ) != 0);
+}
+
+/* Whether a row has brought an entry into the caller's view, with what is below it, or out of it. */
+static bool
+crosses_view(Reader *reader, const Row *row)
+{
+	Row before;
+	bool was;
+
+	if (reader->policy == NULL || strcmp(row->op, POCKET_OP_MOVED) != 0)
+		return false;
+	above_at(reader, row->state.file_id, row->state.rev - 1, &before);
+	reader->near_id = 0;
+	was = is_placed_in_view(reader, &before.state, row->state.rev - 1);
+	reader->near_id = 0;
+	return was != is_placed_in_view(reader, &row->state, row->state.rev);
 }
 
 /* jid: where the journal ended when the row's path was what is told */
@@ -321,12 +356,15 @@ tell(Reader *reader, const Row *row, int64 jid)
 {
 	MemoryContext outer;
 
+	if (!is_in_view(reader, &row->state, jid))
+		return;
 	reader->told++;
 	if (reader->result == NULL)
 		return;
 	put_held(reader);
 	outer = MemoryContextSwitchTo(reader->row);
-	hold_row(reader, row, pocket_path_join(folder_path(reader, row->state.parent_id, jid), row->state.name));
+	look_at_folder(reader, row->state.parent_id, jid);
+	hold_row(reader, row, pocket_path_join(reader->near_path, row->state.name));
 	MemoryContextSwitchTo(outer);
 	MemoryContextReset(reader->row);
 }
@@ -362,7 +400,8 @@ tell_listed(Reader *reader, const Row *row)
 	List *folders;
 	ListCell *cell;
 
-	if (hash_search(reader->folders, &row->state.file_id, HASH_FIND, NULL) != NULL)
+	if (hash_search(reader->folders, &row->state.file_id, HASH_FIND, NULL) != NULL ||
+		!is_in_view(reader, &row->state, reader->item->jid))
 		return true;
 	folders = later_folders(reader, row);
 	if (reader->told > 0 && reader->told + list_length(folders) + 1 > reader->max)
@@ -465,6 +504,11 @@ read_journal(Reader *reader)
 		{
 			const PocketState *state = &rows[i].state;
 
+			if (crosses_view(reader, &rows[i]))
+			{
+				reader->reset = true;
+				return;
+			}
 			reader->item->jid = reader->item->listed = state->rev;
 			reader->item->at = state->at;
 			if (state->kind == POCKET_FOLDER)
@@ -477,6 +521,34 @@ read_journal(Reader *reader)
 
 /* --- what is mounted --- */
 
+/* What is mounted in the tree now. */
+static void
+find_mounts(Reader *reader)
+{
+	PocketState *states = pocket_mounts(reader->tree.ns_id, &reader->mount_count);
+
+	reader->mounts = palloc(sizeof(Mount) * (Size) Max(reader->mount_count, 1));
+	for (int i = 0; i < reader->mount_count; i++)
+	{
+		Mount *mount = &reader->mounts[i];
+
+		CHECK_FOR_INTERRUPTS();
+		mount->state = states[i];
+		mount->ns_id = pocket_mounted_id(&states[i]);
+		mount->exists = pocket_mount_enter(&mount->ns, &states[i], "", reader->tree.caller, false);
+	}
+}
+
+static void
+begin_page(Reader *reader)
+{
+	reader->page = AllocSetContextCreate(CurrentMemoryContext, "page of changes", ALLOCSET_DEFAULT_SIZES);
+	reader->batch = AllocSetContextCreate(reader->page, "batch of changes", ALLOCSET_DEFAULT_SIZES);
+	reader->row = AllocSetContextCreate(reader->page, "row of changes", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(reader->page);
+	reader->rules = pocket_policy(reader->tree.caller, false);
+}
+
 /* What the reader reads from here on: the item at a place of the cursor. */
 static void
 turn_to(Reader *reader, const PocketNamespace *ns, int32 place)
@@ -484,6 +556,7 @@ turn_to(Reader *reader, const PocketNamespace *ns, int32 place)
 	HASHCTL control = {.keysize = sizeof(int64), .entrysize = sizeof(int64), .hcxt = reader->page};
 
 	reader->ns = *ns;
+	reader->policy = ns->is_owned ? NULL : reader->rules;
 	reader->item = &reader->cursor->items[place];
 	reader->near_id = 0;
 	if (reader->folders != NULL)
@@ -537,7 +610,8 @@ add_mounts(Reader *reader)
 		PocketState state;
 		char *op;
 
-		if (!mount->exists || pocket_cursor_find(reader->cursor, mount->ns_id) > 0)
+		if (!mount->exists || pocket_cursor_find(reader->cursor, mount->ns_id) > 0 ||
+			!is_in_view(reader, &mount->state, reader->item->jid))
 			continue;
 		if (!pocket_journal_revision(&state, &op, mount->state.ns_id, mount->state.file_id, mount->state.rev))
 			ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
@@ -552,11 +626,20 @@ add_mounts(Reader *reader)
 static void
 read_one(Reader *reader)
 {
+	/* what is told is judged by the lists of now, which must be those of the rows */
+	if (reader->policy != NULL && pocket_journal_shared_after(reader->ns.ns_id, reader->item->jid))
+	{
+		reader->reset = true;
+		return;
+	}
+	MemoryContextSwitchTo(reader->batch);
 	read_listing(reader);
 	if (reader->told < reader->max)
 		read_journal(reader);
+	MemoryContextSwitchTo(reader->page);
 }
 
+/* Who has to begin anew with what is mounted loses it, and is given it with the next page. */
 static void
 read_mounted(Reader *reader)
 {
@@ -569,11 +652,16 @@ read_mounted(Reader *reader)
 		if (is_ahead(&reader->cursor->items[place]))
 			continue;
 		turn_to(reader, &reader->tree, 0);
-		ns.prefix = pocket_path_join(folder_path(reader, mount->state.parent_id, reader->item->jid), mount->state.name);
+		look_at_folder(reader, mount->state.parent_id, reader->item->jid);
+		ns.prefix = pocket_path_join(reader->near_path, mount->state.name);
 		turn_to(reader, &ns, place);
-		MemoryContextSwitchTo(reader->batch);
 		read_one(reader);
-		MemoryContextSwitchTo(reader->page);
+		if (!reader->reset)
+			continue;
+		reader->reset = false;
+		pocket_cursor_drop(reader->cursor, place--);
+		turn_to(reader, &reader->tree, 0);
+		tell_mount(reader, mount, POCKET_OP_DELETED);
 	}
 }
 
@@ -585,30 +673,47 @@ read_page(Reader *reader)
 {
 	MemoryContext outer = CurrentMemoryContext;
 
-	reader->page = AllocSetContextCreate(outer, "page of changes", ALLOCSET_DEFAULT_SIZES);
-	reader->batch = AllocSetContextCreate(reader->page, "batch of changes", ALLOCSET_DEFAULT_SIZES);
-	reader->row = AllocSetContextCreate(reader->page, "row of changes", ALLOCSET_DEFAULT_SIZES);
-	MemoryContextSwitchTo(reader->batch);
+	begin_page(reader);
 	turn_to(reader, &reader->tree, 0);
 	read_one(reader);
-	if (reader->told < reader->max && (reader->tree.mounts > 0 || reader->cursor->count > 1))
+	if (!reader->reset && reader->told < reader->max && (reader->tree.mounts > 0 || reader->cursor->count > 1))
 	{
-		MemoryContextSwitchTo(reader->page);
-		reader->mounts = find_mounts(&reader->tree, reader->caller, &reader->mount_count);
+		find_mounts(reader);
 		drop_mounts(reader);
 		add_mounts(reader);
 		read_mounted(reader);
 	}
-	MemoryContextSwitchTo(reader->page);
 	put_last(reader);
 	MemoryContextSwitchTo(outer);
 	MemoryContextDelete(reader->page);
 }
 
-bool
-pocket_changes_due(const PocketCursor *cursor, const PocketNamespace *ns, Oid caller)
+/* A cursor that stands behind all there is. */
+static PocketCursor *
+last_cursor(const PocketNamespace *tree)
 {
-	Reader reader = {.tree = *ns, .caller = caller, .max = 1};
+	MemoryContext outer = CurrentMemoryContext;
+	Reader reader = {.tree = *tree, .max = PG_INT64_MAX};
+
+	reader.cursor = pocket_cursor_copy(new_cursor(tree->ns_id));
+	begin_page(&reader);
+	turn_to(&reader, tree, 0);
+	if (tree->mounts > 0)
+	{
+		find_mounts(&reader);
+		add_mounts(&reader);
+	}
+	for (int32 i = 0; i < reader.cursor->count; i++)
+		reader.cursor->items[i].listed = reader.cursor->items[i].jid;
+	MemoryContextSwitchTo(outer);
+	MemoryContextDelete(reader.page);
+	return reader.cursor;
+}
+
+bool
+pocket_changes_due(const PocketCursor *cursor, const PocketNamespace *ns)
+{
+	Reader reader = {.tree = *ns, .max = 1};
 
 	if (is_ahead(&cursor->items[0]))
 		return false;
@@ -616,7 +721,7 @@ pocket_changes_due(const PocketCursor *cursor, const PocketNamespace *ns, Oid ca
 		return true;
 	reader.cursor = pocket_cursor_copy(cursor);
 	read_page(&reader);
-	return reader.told > 0;
+	return reader.told > 0 || reader.reset;
 }
 
 /* changes(cursor, max) */
@@ -636,13 +741,15 @@ pocket_changes(PG_FUNCTION_ARGS)
 	reader->result = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	pocket_enter(&session);
-	reader->caller = session.caller;
-	pocket_cursor_open(reader->cursor, &reader->tree, session.caller);
+	pocket_cursor_open(reader->cursor, &reader->tree, pocket_caller(&session, fcinfo->flinfo->fn_oid));
 	if (is_ahead(&reader->cursor->items[0]))
 		; /* nothing is there yet */
 	else if (cursor_holds(reader->cursor))
 		read_page(reader);
 	else
+		reader->reset = true;
+	/* what is told before it comes in a page of its own */
+	if (reader->reset && reader->told == 0)
 		put_reset(reader);
 	pocket_leave(&session);
 	return (Datum) 0;

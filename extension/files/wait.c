@@ -7,6 +7,7 @@
  */
 #include "files/files.h"
 
+#include "access/access.h"
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "executor/spi.h"
@@ -39,7 +40,7 @@ timeout_ms(const Interval *timeout)
 
 /* Whether changes() would give something now.  Ends the transaction. */
 static bool
-look(const PocketCursor *cursor)
+look(const PocketCursor *cursor, Oid function)
 {
 	PocketSession session;
 	PocketNamespace ns;
@@ -47,8 +48,8 @@ look(const PocketCursor *cursor)
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pocket_enter(&session);
-	pocket_cursor_open(cursor, &ns, session.caller);
-	changed = pocket_changes_due(cursor, &ns, session.caller);
+	pocket_cursor_open(cursor, &ns, pocket_caller(&session, function));
+	changed = pocket_changes_due(cursor, &ns);
 	pocket_leave(&session);
 	PopActiveSnapshot();
 	SPI_commit();
@@ -56,7 +57,7 @@ look(const PocketCursor *cursor)
 }
 
 static bool
-wait_for_change(const PocketCursor *cursor, TimestampTz until, bool woken)
+wait_for_change(const PocketCursor *cursor, Oid function, TimestampTz until, bool woken)
 {
 	for (;;)
 	{
@@ -64,7 +65,7 @@ wait_for_change(const PocketCursor *cursor, TimestampTz until, bool woken)
 
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
-		if (look(cursor))
+		if (look(cursor, function))
 			return true;
 		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
 		if (left <= 0)
@@ -102,7 +103,7 @@ pocket_wait(PG_FUNCTION_ARGS)
 		/* what comes to be mounted is a change of the tree */
 		for (int32 i = 0; i < cursor->count && woken; i++)
 			woken = pocket_notify_enter(cursor->items[i].ns_id);
-		changed = wait_for_change(cursor, until, woken);
+		changed = wait_for_change(cursor, fcinfo->flinfo->fn_oid, until, woken);
 	}
 	PG_FINALLY();
 	{

@@ -50,6 +50,7 @@ typedef struct PocketState
 	/* where it is */
 	int64 parent_id;
 	char *name;
+	bool purged; /* the row tells no more than this, and the name is not the entry's */
 
 	/* what it is */
 	PocketKind kind;
@@ -60,6 +61,9 @@ typedef struct PocketState
 	bool has_mtime;
 	TimestampTz mtime;
 	Jsonb *attributes;
+
+	/* who may do what with it, beside what stands above; a pocket.acl, NULL: nothing of its own */
+	struct varlena *acl;
 
 	/* of the revision; stamped by pocket_journal_append */
 	int64 rev;
@@ -73,8 +77,9 @@ typedef struct PocketState
  * macro is the column with the revision: rev or jid.
  */
 #define POCKET_STATE_COLUMNS(rev) \
-	"ns_id, file_id, parent_id, name, kind, size, content_hash, mtime, attributes, " rev ", version, author, at"
-#define POCKET_STATE_COLUMN_COUNT 13
+	"ns_id, file_id, parent_id, name, kind, size, content_hash, mtime, attributes, " rev ", version, author, at, acl"
+#define POCKET_STATE_ACL_COLUMN 14
+#define POCKET_STATE_COLUMN_COUNT 14
 #define POCKET_CONTENT_COLUMNS ", blocks, inline"
 
 /* Fills state from a row; with_content: POCKET_CONTENT_COLUMNS follow. All of it is palloc'd. */
@@ -120,6 +125,9 @@ extern void pocket_head_account(PocketHead *head, int64 bytes);
  */
 extern bool pocket_quota_fits(int64 ns_id, int64 growth, bool complain);
 
+/* PK003 when so many live bytes are over the quota, whatever else is there, or goes. */
+extern void pocket_quota_allows(int64 ns_id, int64 bytes);
+
 /* Operations of the journal; they are also the outcomes that callers see. */
 #define POCKET_OP_CREATED "created"
 #define POCKET_OP_UPDATED "updated"
@@ -127,6 +135,7 @@ extern bool pocket_quota_fits(int64 ns_id, int64 growth, bool complain);
 #define POCKET_OP_MOVED "moved"
 #define POCKET_OP_RESTORED "restored"
 #define POCKET_OP_COPIED "copied"
+#define POCKET_OP_SHARED "shared" /* who may do what has changed, and nothing else: the version stays */
 
 /* What names are compared by: folded, or in a namespace that is case sensitive themselves; palloc'd. */
 extern char *pocket_name_key(const char *name, bool case_sensitive);
@@ -192,6 +201,9 @@ extern uint64 pocket_journal_after(int64 ns_id, int64 after, int64 max);
 #define POCKET_JOURNAL_OP_COLUMN (POCKET_STATE_COLUMN_COUNT + 1)
 #define POCKET_JOURNAL_TELL_COLUMN (POCKET_STATE_COLUMN_COUNT + 2)
 
+/* Whether a list has changed behind a row. */
+extern bool pocket_journal_shared_after(int64 ns_id, int64 after);
+
 /* When the row was written; false when there is none (any more). */
 extern bool pocket_journal_time(int64 ns_id, int64 jid, TimestampTz *at);
 
@@ -230,6 +242,26 @@ extern void pocket_journal_drop(int64 ns_id, int64 jid, int64 next, PocketBlockL
 
 /* Notes that this has been done up to a row. */
 extern void pocket_journal_keep(int64 ns_id, int64 jid, TimestampTz at);
+
+/* --- purging (purge.c); under the head lock --- */
+
+/* What a purged entry is called where its rows are read; palloc'd. */
+extern char *pocket_purged_name(int64 file_id);
+
+/*
+ * Leaves in SPI_tuptable the entries that are, or were when they were deleted: in a folder under a key, all; or in the
+ * folder, purged ones left out, behind (key, jid), the first max of them.  file_id, whether it is a folder; and
+ * name_key, jid.
+ */
+extern uint64 pocket_journal_at_spot(int64 ns_id, int64 parent_id, const char *key);
+extern uint64 pocket_journal_in_folder(int64 ns_id, int64 parent_id, const char *key, int64 jid, int64 max);
+
+/* The first revision of a file behind jid that has blocks, and those of the one after it; false when there is none. */
+extern bool pocket_journal_next_blocks(int64 ns_id, int64 file_id, int64 *jid, PocketBlockList **blocks,
+									   PocketBlockList **next_blocks);
+
+/* Takes from all rows of an entry what they tell of it. */
+extern void pocket_journal_blank(int64 ns_id, int64 file_id);
 
 /* --- telling of changes (notify.c) --- */
 

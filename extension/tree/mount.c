@@ -45,9 +45,10 @@ pocket_mounted_id(const PocketState *mount)
 }
 
 bool
-pocket_mount_enter(PocketNamespace *ns, const PocketState *mount, const char *path, Oid caller, bool fresh)
+pocket_mount_enter(PocketNamespace *ns, const PocketState *mount, const char *path, PocketCaller *caller, bool fresh)
 {
-	if (!pocket_namespace_find(ns, pocket_mounted_id(mount), caller, fresh))
+	if (!pocket_namespace_find(ns, pocket_mounted_id(mount), caller, fresh) ||
+		(pocket_root_rights(ns, fresh) & PK_RIGHT_READ) == 0)
 		return false;
 	ns->is_mounted = true;
 	ns->prefix = pstrdup(path);
@@ -55,11 +56,11 @@ pocket_mount_enter(PocketNamespace *ns, const PocketState *mount, const char *pa
 }
 
 bool
-pocket_is_visible(const PocketState *state, Oid caller)
+pocket_is_visible(const PocketState *state, PocketCaller *caller)
 {
 	PocketNamespace ns;
 
-	return state->kind != POCKET_MOUNT || pocket_namespace_find(&ns, pocket_mounted_id(state), caller, false);
+	return state->kind != POCKET_MOUNT || pocket_mount_enter(&ns, state, "", caller, false);
 }
 
 static void
@@ -145,17 +146,33 @@ find_below(PocketState *state, const PocketNamespace *ns, int64 folder_id, const
 	return state->kind != POCKET_MOUNT || pocket_entry_find(state, ns->ns_id, step.file_id, fresh);
 }
 
+/* Whether what a path leads to exists for the caller. */
+static bool
+may_pass(const PocketNamespace *ns, const PocketPath *path, int64 jid, bool fresh)
+{
+	PocketSpot spot;
+
+	if (ns->is_owned)
+		return true;
+	if (jid == POCKET_NOW)
+		pocket_resolve(&spot, ns, path, NULL, fresh, false);
+	else
+		pocket_past_resolve(&spot, ns, path, jid, fresh);
+	return spot.exists;
+}
+
 /* Down the names of a path until a mount point is passed; through: or reached. */
 static void
-cross(PocketNamespace *ns, PocketPath *path, Oid caller, bool fresh, int64 jid, bool through)
+cross(PocketNamespace *ns, PocketPath *path, bool fresh, int64 jid, bool through)
 {
 	int64 id = ns->base_id;
 	char *shown = pocket_path_base(ns);
 
 	for (int i = 0; i < path->depth - (through ? 0 : 1); i++)
 	{
+		PocketPath way = *path;
+		PocketNamespace mounted;
 		PocketState state;
-		char *given;
 
 		if (!find_below(&state, ns, id, pocket_key(ns, path->names[i]), jid, fresh) || !POCKET_IS_FOLDER(state.kind))
 			return;
@@ -163,42 +180,59 @@ cross(PocketNamespace *ns, PocketPath *path, Oid caller, bool fresh, int64 jid, 
 		shown = pocket_path_join(shown, state.name);
 		if (state.kind == POCKET_FOLDER)
 			continue;
-		given = pocket_path_given(ns, path);
-		if (!pocket_mount_enter(ns, &state, shown, caller, fresh))
-			ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", given)));
+		way.depth = i + 1;
+		if (!may_pass(ns, &way, jid, fresh) || !pocket_mount_enter(&mounted, &state, shown, ns->caller, fresh))
+		{
+			pocket_check_known(ns, &way, fresh);
+			ereport(ERROR,
+					(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", pocket_path_given(ns, path))));
+		}
+		*ns = mounted;
 		path->names += i + 1;
 		path->depth -= i + 1;
 		return;
 	}
 }
 
-static void
-open_path(PocketNamespace *ns, PocketPath *path, Oid caller, bool fresh, bool through)
+bool
+pocket_path_find(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh, bool through)
 {
-	pocket_namespace_open(ns, path->namespace_name, caller, fresh);
-	if (ns->mounts > 0)
-		cross(ns, path, caller, fresh, POCKET_NOW, through);
+	PocketSpot spot;
+	bool found = pocket_namespace_look_up(ns, path->namespace_name, caller, fresh);
+
+	if (found && ns->mounts > 0)
+		cross(ns, path, fresh, POCKET_NOW, through);
+	/* what is looked for where there is nothing takes as long as what may not be read */
+	if (!found && !ns->is_owned)
+		pocket_resolve(&spot, ns, path, NULL, fresh, false);
+	return found;
 }
 
 void
-pocket_path_open(PocketNamespace *ns, PocketPath *path, Oid caller, bool fresh)
+pocket_path_open(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh)
 {
-	open_path(ns, path, caller, fresh, false);
+	if (!pocket_path_find(ns, path, caller, fresh, false))
+		pocket_namespace_missing(path->namespace_name);
 }
 
 void
-pocket_path_open_through(PocketNamespace *ns, PocketPath *path, Oid caller, bool fresh)
+pocket_path_open_through(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh)
 {
-	open_path(ns, path, caller, fresh, true);
+	if (!pocket_path_find(ns, path, caller, fresh, true))
+		pocket_namespace_missing(path->namespace_name);
 }
 
 void
-pocket_path_open_past(PocketNamespace *ns, PocketPath *path, Oid caller, TimestampTz at, bool through)
+pocket_path_open_past(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, TimestampTz at, bool through)
 {
 	int64 jid;
 
-	pocket_namespace_open(ns, path->namespace_name, caller, false);
-	jid = pocket_past_moment(ns->ns_id, at, false);
+	if (!pocket_namespace_look_up(ns, path->namespace_name, caller, false))
+	{
+		pocket_path_open(ns, path, caller, false);
+		return;
+	}
+	jid = pocket_past_moment(ns, path, at, false);
 	if (jid != POCKET_NOW)
-		cross(ns, path, caller, false, jid, through);
+		cross(ns, path, false, jid, through);
 }

@@ -72,7 +72,7 @@ bool
 pocket_step_find(PocketStep *step, char **name, PocketKind *kind, int64 ns_id, int64 parent_id, const char *key,
 				 bool fresh)
 {
-	static PocketPlan find = {"SELECT name, kind, file_id FROM pocket_data.entry "
+	static PocketPlan find = {"SELECT name, kind, file_id, acl FROM pocket_data.entry "
 							  "WHERE ns_id = $1 AND parent_id = $2 AND name_key = $3",
 							  "int8 int8 text", NULL, NULL};
 	Datum values[3] = {Int64GetDatum(ns_id), Int64GetDatum(parent_id), CStringGetTextDatum(key)};
@@ -83,6 +83,7 @@ pocket_step_find(PocketStep *step, char **name, PocketKind *kind, int64 ns_id, i
 		*name = pocket_column_text(0, 1);
 		*kind = pocket_kind_by_name(pocket_column_text(0, 2));
 		step->file_id = pocket_column_int64(0, 3);
+		step->acl = pocket_is_null(0, 4) ? NULL : pocket_column_varlena(0, 4);
 	}
 	pocket_free_rows();
 	return found;
@@ -104,11 +105,11 @@ is_under(const PocketFolder *near, const PocketNamespace *ns, const PocketPath *
 	return true;
 }
 
-/* Where the walk begins: at the base, or below it in a folder that is known. */
-static void
+/* Where the walk begins: at the base, or below it in a folder that is known.  Returns how many steps are judged. */
+static int
 begin(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, const PocketPath *path, const PocketFolder *near)
 {
-	const PocketStep base = {ns->base_id};
+	const PocketStep base = {.file_id = ns->base_id, .acl = ns->base_acl};
 	bool under = is_under(near, ns, path);
 
 	spot->known = under ? near->depth : 0;
@@ -119,13 +120,61 @@ begin(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, const Pocke
 	/* a root's path has its slash already, and gets it again */
 	if (shown->len > 0 && shown->data[shown->len - 1] == '/')
 		shown->data[--shown->len] = '\0';
+	return under ? spot->step_count : 0;
+}
+
+/*
+ * For who does not own the namespace a path takes as many lookups as it has names,
+ * whatever of it is there: what is hidden is not told from what is not by the time.
+ */
+static void
+look_on(const PocketNamespace *ns, const PocketPath *path, int from, bool fresh)
+{
+	if (ns->is_owned)
+		return;
+	for (int i = from; i < path->depth; i++)
+	{
+		PocketStep step;
+		PocketKind kind;
+		char *name;
+
+		(void) pocket_step_find(&step, &name, &kind, ns->ns_id, POCKET_NOWHERE_ID, pocket_key(ns, path->names[i]),
+								fresh);
+	}
+}
+
+/*
+ * Down to the folder that holds the last name, as far as it exists.  Where the way
+ * ends in something that is no folder, that is the last step, and its kind is
+ * returned.
+ */
+static PocketKind
+resolve_folders(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, const PocketPath *path, bool fresh)
+{
+	for (spot->parent_id = spot->steps[spot->known].file_id; spot->known < path->depth - 1; spot->known++)
+	{
+		PocketStep *step = &spot->steps[spot->step_count];
+		PocketKind kind = POCKET_FOLDER;
+		char *name;
+
+		if (pocket_step_find(step, &name, &kind, ns->ns_id, spot->parent_id, pocket_key(ns, path->names[spot->known]),
+							 fresh))
+		{
+			appendStringInfo(shown, "/%s", name);
+			spot->step_count++;
+			spot->parent_id = step->file_id;
+			if (kind == POCKET_FOLDER)
+				continue;
+		}
+		look_on(ns, path, spot->known + 1, fresh);
+		return kind;
+	}
+	return POCKET_FOLDER;
 }
 
 static void
-check_folder(const char *path, PocketKind kind)
+refuse_way(const char *path, PocketKind kind)
 {
-	if (kind == POCKET_FOLDER)
-		return;
 	if (kind == POCKET_MOUNT)
 		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 						errmsg("a namespace was mounted at \"%s\" at this moment", path), errhint("Try again.")));
@@ -133,42 +182,25 @@ check_folder(const char *path, PocketKind kind)
 					errdetail("A path goes through folders only.")));
 }
 
-/* Down to the folder that holds the last name, as far as it exists. */
-static void
-resolve_folders(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, const PocketPath *path, bool fresh)
-{
-	for (spot->parent_id = spot->steps[spot->known].file_id; spot->known < path->depth - 1; spot->known++)
-	{
-		PocketStep *step = &spot->steps[spot->step_count];
-		PocketKind kind;
-		char *name;
-
-		if (!pocket_step_find(step, &name, &kind, ns->ns_id, spot->parent_id, pocket_key(ns, path->names[spot->known]),
-							  fresh))
-			return;
-		appendStringInfo(shown, "/%s", name);
-		check_folder(shown->data, kind);
-		spot->step_count++;
-		spot->parent_id = step->file_id;
-	}
-}
-
 void
 pocket_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, const PocketFolder *near,
 			   bool fresh, bool with_content)
 {
 	StringInfoData shown;
+	PocketKind kind;
+	int first;
 
 	memset(spot, 0, sizeof(*spot));
 	if (path->depth == 0)
 	{
 		spot->path = pocket_path_base(ns);
 		spot->exists = pocket_entry_find(&spot->state, ns->ns_id, ns->base_id, fresh);
+		pocket_spot_judge(spot, ns, 0, fresh);
 		return;
 	}
 	initStringInfo(&shown);
-	begin(spot, &shown, ns, path, near);
-	resolve_folders(spot, &shown, ns, path, fresh);
+	first = begin(spot, &shown, ns, path, near);
+	kind = resolve_folders(spot, &shown, ns, path, fresh);
 	if (spot->known == path->depth - 1)
 		spot->exists = pocket_child_find(&spot->state, ns->ns_id, spot->parent_id,
 										 pocket_key(ns, path->names[path->depth - 1]), fresh, with_content);
@@ -177,6 +209,9 @@ pocket_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *pa
 		appendStringInfo(&shown, "/%s", spot->state.name);
 		spot->known++;
 	}
+	pocket_spot_judge(spot, ns, first, fresh);
+	if (kind != POCKET_FOLDER && !spot->is_hidden)
+		refuse_way(shown.data, kind);
 	for (int i = spot->known; i < path->depth; i++)
 		appendStringInfo(&shown, "/%s", path->names[i]);
 	spot->path = shown.data;
@@ -187,41 +222,59 @@ pocket_resolve_existing(PocketSpot *spot, const PocketNamespace *ns, const Pocke
 						bool with_content)
 {
 	pocket_resolve(spot, ns, path, NULL, fresh, with_content);
-	pocket_check_spot(spot, path);
+	pocket_check_spot(spot, ns, path);
 }
 
 void
-pocket_check_spot(const PocketSpot *spot, const PocketPath *path)
+pocket_check_spot(const PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path)
 {
 	if (!spot->exists)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", spot->path)));
+	{
+		pocket_check_seen(spot, ns, path);
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", pocket_path_given(ns, path))));
+	}
 	if (path->slash && !POCKET_IS_FOLDER(spot->state.kind))
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", spot->path),
 						errhint("Leave out the slash at the end.")));
 }
 
+/* The child of a folder, or what was deleted there last; 0: never anything. */
+static int64
+find_past_child(int64 ns_id, int64 parent_id, const char *key)
+{
+	PocketState state;
+
+	if (pocket_child_find(&state, ns_id, parent_id, key, false, false))
+		return state.file_id;
+	return pocket_journal_deleted(ns_id, parent_id, key);
+}
+
 int64
 pocket_resolve_past(const PocketNamespace *ns, const PocketPath *path)
 {
+	PocketSpot spot = {.exists = true};
 	int64 file_id = ns->base_id;
-	int i;
 
-	for (i = 0; i < path->depth; i++)
+	spot.steps = palloc(sizeof(PocketStep) * (Size) (path->depth + 1));
+	for (int i = 0; i < path->depth; i++)
 	{
-		PocketState state;
-		int64 parent_id = file_id;
-		char *key = pocket_key(ns, path->names[i]);
-
-		if (pocket_child_find(&state, ns->ns_id, parent_id, key, false, false))
-			file_id = state.file_id;
-		else
-			file_id = pocket_journal_deleted(ns->ns_id, parent_id, key);
-		if (file_id == 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", pocket_path_given(ns, path)),
-					 errdetail("Nor was anything of this name deleted there.")));
+		if (file_id != 0)
+			spot.steps[spot.step_count++] = (PocketStep){.file_id = file_id};
+		else if (ns->is_owned)
+			break;
+		/* others look as far as the path goes, whatever is there */
+		file_id =
+			find_past_child(ns->ns_id, file_id == 0 ? POCKET_NOWHERE_ID : file_id, pocket_key(ns, path->names[i]));
 	}
-	return file_id;
+	spot.exists = file_id != 0;
+	spot.state.file_id = file_id;
+	pocket_spot_judge_past(&spot, ns, false);
+	if (spot.exists)
+		return file_id;
+	pocket_check_seen(&spot, ns, path);
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", pocket_path_given(ns, path)),
+					errdetail("Nor was anything of this name deleted there.")));
 }
 
 uint64

@@ -164,6 +164,68 @@ RESET ROLE;
 SELECT outcome FROM pocket.mount('guest', 'me:/Guest');
 SELECT path FROM pocket.ls('me:/Guest');
 
+-- rights: those of the tree up to the mount point, and those of what is mounted from there on
+SELECT pocket.create_namespace('hall') > 0 AS made;
+SELECT pocket.create_namespace('room') > 0 AS made;
+SELECT outcome FROM pocket.put('room:/shared/file', 'x') UNION ALL SELECT outcome FROM pocket.put('hall:/open/here', 'x') UNION ALL SELECT outcome FROM pocket.put('hall:/closed/here', 'x');
+SELECT outcome FROM pocket.mount('room', 'hall:/open/Room');
+SELECT pocket.share('hall:/open', 'pocket_mount_guest', 'editor') IS NOT NULL AS shared;
+SET ROLE pocket_mount_guest;
+SELECT pocket.create_namespace('den') > 0 AS made;
+SELECT path FROM pocket.ls('hall:/open', recursive => true);
+SELECT pocket.stat('hall:/open/Room');
+SELECT pocket.get('hall:/open/Room/shared/file');
+SELECT pocket.unmount('hall:/open/nothing');
+SELECT pocket.mount('room', 'den:/Room');
+RESET ROLE;
+-- given by the mount point's path, it is the right to what is mounted
+SELECT pocket.share('hall:/open/Room', 'pocket_mount_guest', 'viewer') IS NOT NULL AS shared;
+SELECT path, principal, role FROM pocket.shares WHERE principal = 'pocket_mount_guest' ORDER BY path;
+SET ROLE pocket_mount_guest;
+SELECT pocket.may('hall:/open/Room', 'r'), pocket.may('hall:/open/Room', 'w'), pocket.may('hall:/open', 'w');
+SELECT path FROM pocket.ls('hall:/open', recursive => true);
+SELECT encode(pocket.get('hall:/open/Room/shared/file'), 'escape');
+SELECT pocket.put('hall:/open/Room/shared/file', 'mine');
+SELECT path, namespace FROM pocket.mounts ORDER BY path;
+SELECT outcome, path FROM pocket.mount('room', 'den:/Room');
+SELECT path FROM pocket.ls('den:/Room');
+SELECT op, path FROM pocket.changes(pocket.first_cursor('den')) WHERE path LIKE 'den:/Room%';
+SELECT outcome, path FROM pocket.mv('hall:/open/Room', 'hall:/open/Moved');
+SELECT pocket.mv('hall:/open/Moved', 'den:/Moved');
+RESET ROLE;
+-- who may not read the way does not get through
+SELECT outcome FROM pocket.mv('hall:/open/Moved', 'hall:/closed/Room');
+SET ROLE pocket_mount_guest;
+SELECT pocket.stat('hall:/closed/Room/shared');
+SELECT pocket.stat('hall:/closed/none/shared');
+SELECT encode(pocket.get('room:/shared/file'), 'escape'), encode(pocket.get('den:/Room/shared/file'), 'escape');
+SELECT pocket.latest_cursor('den') AS den \gset
+RESET ROLE;
+-- taken away, it is gone with the next statement; what he follows is told so
+SELECT pocket.unshare('room:/', 'pocket_mount_guest') IS NOT NULL AS unshared;
+SET ROLE pocket_mount_guest;
+SELECT pocket.get('den:/Room/shared/file');
+SELECT path FROM pocket.ls('den:/');
+SELECT op, path FROM pocket.changes(:'den');
+SELECT path, namespace FROM pocket.mounts ORDER BY path;
+SELECT outcome, path FROM pocket.unmount('den:/Room');
+RESET ROLE;
+-- a change of the lists of what is mounted gives it to its followers anew, as they see it then
+SELECT pocket.share('room:/', 'pocket_mount_guest', 'viewer') IS NOT NULL AS shared;
+SELECT outcome FROM pocket.put('room:/private/file', 'x');
+SET ROLE pocket_mount_guest;
+SELECT outcome, path FROM pocket.mount('room', 'den:/Room');
+SELECT pocket.latest_cursor('den') AS den \gset
+RESET ROLE;
+UPDATE pocket_data.entry SET acl = '!{}' WHERE ns_id = (SELECT n.ns_id FROM pocket.namespaces n WHERE n.name = 'room') AND name = 'private';
+SELECT pocket.share('room:/private', 'postgres', 'viewer') IS NOT NULL AS shared;
+SET ROLE pocket_mount_guest;
+SELECT op, path FROM pocket.changes(:'den');
+SELECT next AS den FROM pocket.changes(:'den') \gset
+SELECT op, path FROM pocket.changes(:'den');
+RESET ROLE;
+SELECT pocket.drop_namespace('hall'), pocket.drop_namespace('room'), pocket.drop_namespace('den');
+
 -- what is dropped does not exist, and its mount points can go
 SELECT pocket.drop_namespace('guest');
 SELECT pocket.stat('me:/Guest');

@@ -5,6 +5,7 @@
  * A token was signed by the extension for one block; what it says is not
  * questioned further, but for the cell and, when it writes, the epoch.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -42,10 +43,26 @@ begin_block(struct pd_exchange *exchange, const char *token, pk_method method, i
 	return body_max < 0 ? (int64_t) exchange->token.length : body_max;
 }
 
+/* Whether the body that the headers announce cannot be the one that the token is for. */
+static bool
+announces_another_size(const struct pd_exchange *exchange)
+{
+	const char *length = pd_request_header(exchange->request, "Content-Length");
+
+	return length != NULL && strtoull(length, NULL, 10) != exchange->token.length;
+}
+
 int64_t
 pd_block_put_begin(struct pd_exchange *exchange, const char *rest)
 {
-	return begin_block(exchange, rest, PK_METHOD_PUT, -1);
+	int64_t body_max = begin_block(exchange, rest, PK_METHOD_PUT, -1);
+
+	if (body_max >= 0 && announces_another_size(exchange))
+	{
+		pd_api_reply_denied(exchange);
+		return PK_ERR_DENIED;
+	}
+	return body_max;
 }
 
 int64_t
@@ -131,7 +148,11 @@ pd_block_put_finish(struct pd_exchange *exchange)
 	}
 	if (body == NULL || !body_is_the_block(token, body->data, length, put))
 	{
-		pd_api_reply_error(exchange, PK_ERR_MALFORMED, "the body is not the block that this URL is for");
+		/* the server's own bytes were damaged on their way; a client has a URL that is not for his */
+		if (token->flags & PK_TOKEN_CRC_CHECKED)
+			pd_api_reply_error(exchange, PK_ERR_MALFORMED, "the body is not the block that this URL is for");
+		else
+			pd_api_reply_denied(exchange);
 		return;
 	}
 	put->bucket_id = token->bucket_id;

@@ -31,6 +31,7 @@ struct pd_request
 	const char *method;
 	const char *path;
 	const char *authorization;
+	const char *content_length;
 	struct pd_buffer body;
 	size_t body_length;
 	void *attached;
@@ -103,6 +104,8 @@ pd_request_path(const struct pd_request *request)
 const char *
 pd_request_header(const struct pd_request *request, const char *name)
 {
+	if (strcasecmp(name, "Content-Length") == 0)
+		return request->content_length;
 	return strcasecmp(name, "Authorization") == 0 ? request->authorization : NULL;
 }
 

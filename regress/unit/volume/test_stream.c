@@ -6,7 +6,7 @@
 
 #define LENGTH (MIB + 4321)
 
-static int reads;	 /* of the drive */
+static int reads;	/* of the drive */
 static int forgets; /* after so many reads of the page cache it has nothing; -1: never */
 
 static ssize_t
