@@ -8,6 +8,7 @@
 #include "files/files.h"
 
 #include "funcapi.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -136,103 +137,79 @@ typedef struct Listing
 	const PocketNamespace *ns;
 	int64 jid; /* as of which; POCKET_NOW: the live tree */
 	bool recursive;
-	int64 left; /* rows that may still come */
+	int64 left;			 /* rows that may still come */
+	StringInfoData path; /* of what is listed; the note of a level is how much of it is the folder's */
 } Listing;
 
 /* What was listed already: names below the folder, NULL at their end. */
 typedef char **After;
 
-static void list_folder(Listing *listing, int64 folder_id, const char *folder_path, After after);
-
-typedef struct Child
+static void
+go_to(Listing *listing, int64 folder_length, const char *name)
 {
-	PocketState state;
-	char *path;
-} Child;
-
-/* The next children of a folder; key is moved to the last of them. */
-static Child *
-read_children(const Listing *listing, int64 folder_id, const char *folder_path, char **key, int *count)
-{
-	long max = (long) Min(listing->left, BATCH_ROWS);
-	int64 ns_id = listing->ns->ns_id;
-	Child *children;
-	int i;
-
-	if (listing->jid == POCKET_NOW)
-		*count = (int) pocket_children(ns_id, folder_id, *key, max, false);
-	else
-		*count = (int) pocket_past_children(ns_id, folder_id, *key, max, listing->jid, false);
-	children = palloc(sizeof(Child) * (Size) Max(*count, 1));
-
-	for (i = 0; i < *count; i++)
-	{
-		pocket_state_read(&children[i].state, (uint64) i, false);
-		children[i].path = pocket_path_join(folder_path, children[i].state.name);
-	}
-	if (*count > 0)
-		*key = pocket_column_text((uint64) (*count - 1), POCKET_CHILD_KEY_COLUMN);
-	pocket_free_rows();
-	return children;
+	listing->path.len = (int) folder_length;
+	listing->path.data[listing->path.len] = '\0';
+	/* a root's path has its slash already */
+	if (listing->path.data[listing->path.len - 1] != '/')
+		appendStringInfoChar(&listing->path, '/');
+	appendStringInfoString(&listing->path, name);
 }
 
-/* Goes on below the child that was listed last, if it is there still. */
-static void
-resume_below(Listing *listing, int64 folder_id, const char *folder_path, After after)
+static bool
+find_child(const Listing *listing, int64 folder_id, const char *key, PocketState *state)
 {
 	int64 ns_id = listing->ns->ns_id;
-	char *key = pocket_key(listing->ns, *after);
-	PocketState state;
-	bool found;
 
 	if (listing->jid == POCKET_NOW)
-		found = pocket_child_find(&state, ns_id, folder_id, key, false, false);
-	else
-		found = pocket_past_child_find(&state, ns_id, folder_id, key, listing->jid, false);
-	if (found && state.kind == POCKET_FOLDER)
-		list_folder(listing, state.file_id, pocket_path_join(folder_path, state.name), after + 1);
+		return pocket_child_find(state, ns_id, folder_id, key, false, false);
+	return pocket_past_child_find(state, ns_id, folder_id, key, listing->jid, false);
+}
+
+/* Opens a folder behind what was listed, and what is below that, if it is there still. */
+static void
+enter_after(Listing *listing, PocketWalk *walk, int64 folder_id, After after)
+{
+	for (; *after != NULL; after++)
+	{
+		char *key = pocket_key(listing->ns, *after);
+		PocketState state;
+
+		pocket_walk_enter(walk, folder_id, key, listing->path.len);
+		if (!listing->recursive || !find_child(listing, folder_id, key, &state) || state.kind != POCKET_FOLDER)
+			return;
+		go_to(listing, listing->path.len, state.name);
+		folder_id = state.file_id;
+	}
+	pocket_walk_enter(walk, folder_id, "", listing->path.len);
 }
 
 static void
 list_folder(Listing *listing, int64 folder_id, const char *folder_path, After after)
 {
-	MemoryContext outer = CurrentMemoryContext;
-	MemoryContext batch = AllocSetContextCreate(outer, "batch of ls", ALLOCSET_SMALL_SIZES);
-	char *key = pstrdup("");
-	Child *children;
-	int count;
-	int i;
+	PocketWalk walk;
 
-	check_stack_depth();
-	if (*after != NULL)
+	initStringInfo(&listing->path);
+	appendStringInfoString(&listing->path, folder_path);
+	pocket_walk_begin(&walk, listing->ns->ns_id, listing->jid, false);
+	enter_after(listing, &walk, folder_id, after);
+	while (listing->left > 0 && pocket_walk_level(&walk) != NULL)
 	{
-		if (listing->recursive)
-			resume_below(listing, folder_id, folder_path, after);
-		key = pocket_key(listing->ns, *after);
-	}
-	while (listing->left > 0)
-	{
-		char *last = key;
+		const PocketState *state;
 
-		CHECK_FOR_INTERRUPTS();
-		MemoryContextSwitchTo(batch);
-		children = read_children(listing, folder_id, folder_path, &last, &count);
-		for (i = 0; i < count && listing->left > 0; i++)
+		walk.rows_max = listing->left;
+		state = pocket_walk_next(&walk);
+		if (state == NULL)
 		{
-			static char *none[1] = {NULL};
-
-			pocket_result_row(listing->fcinfo, &children[i].state, children[i].path, NULL);
-			listing->left--;
-			if (listing->recursive && children[i].state.kind == POCKET_FOLDER)
-				list_folder(listing, children[i].state.file_id, children[i].path, none);
+			(void) pocket_walk_leave(&walk);
+			continue;
 		}
-		MemoryContextSwitchTo(outer);
-		if (count == 0)
-			break;
-		key = pstrdup(last);
-		MemoryContextReset(batch);
+		go_to(listing, pocket_walk_level(&walk)->note, state->name);
+		pocket_result_row(listing->fcinfo, state, listing->path.data, NULL);
+		listing->left--;
+		if (listing->recursive && state->kind == POCKET_FOLDER)
+			pocket_walk_enter(&walk, state->file_id, "", listing->path.len);
 	}
-	MemoryContextDelete(batch);
+	pocket_walk_end(&walk);
 }
 
 /* The names of `after` below the folder that is listed: a path as ls gives it, or names below the folder. */

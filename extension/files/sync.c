@@ -31,6 +31,7 @@ PG_FUNCTION_INFO_V1(pocket_changes);
 #define CHANGES_MAX 10000
 #define BATCH_ROWS 200
 #define BATCH_ROWS_MIN 16
+#define LEVELS_AT_FIRST 16
 #define OP_RESET "reset"
 
 /* op, the columns of a revision, parent_id, name, next */
@@ -43,6 +44,13 @@ typedef struct Row
 	bool tell;
 } Row;
 
+/* A folder on the way to what is told. */
+typedef struct Above
+{
+	int64 file_id;
+	int length; /* of the path that ends with it */
+} Above;
+
 typedef struct Reader
 {
 	ReturnSetInfo *result; /* NULL: only whether there is something is asked */
@@ -53,8 +61,10 @@ typedef struct Reader
 	int64 max;
 	HeapTuple held; /* the row told last: it gets the cursor that stands behind all that was passed by after it */
 	HTAB *folders;	/* told before their turn in this page, because something below them was */
-	int64 near_id;	/* the folder whose path is known; 0: none */
-	char *near_path;
+	Above *near;	/* the folders from the root to one whose path was told last */
+	int depth;
+	int room;
+	StringInfoData path; /* of that one */
 	MemoryContext page;	 /* what lasts to its end */
 	MemoryContext batch; /* rows of one query */
 	MemoryContext row;	 /* making one row */
@@ -216,33 +226,60 @@ above_at(const Reader *reader, int64 file_id, int64 jid, Row *above)
 							   reader->ns.name)));
 }
 
-/* The path of a folder when the journal ended at jid. */
+/* How far down the way to the folder that was told of last this one is; 0: it is not on it. */
+static int
+find_near(const Reader *reader, int64 file_id)
+{
+	int depth = reader->depth;
+
+	while (depth > 0 && reader->near[depth - 1].file_id != file_id)
+		depth--;
+	return depth;
+}
+
+static void
+enter_folder(Reader *reader, int64 file_id, const char *name)
+{
+	if (reader->depth == reader->room)
+	{
+		reader->room *= 2;
+		reader->near = repalloc_huge(reader->near, sizeof(Above) * (Size) reader->room);
+	}
+	appendStringInfoString(&reader->path, name);
+	reader->near[reader->depth++] = (Above){file_id, reader->path.len};
+}
+
+/*
+ * The path of a folder when the journal ended at jid.  It is looked for only as
+ * far as it is not that of the last one: a tree may be very deep.
+ */
 static const char *
 folder_path(Reader *reader, int64 folder_id, int64 jid)
 {
-	List *names = NIL;
+	List *way = NIL;
 	ListCell *cell;
-	StringInfoData path;
+	int depth;
 
-	if (folder_id == reader->near_id)
-		return reader->near_path;
-	for (int64 id = folder_id; id != POCKET_ROOT_ID;)
+	for (int64 id = folder_id; (depth = find_near(reader, id)) == 0;)
 	{
-		Row above;
+		Row *above = palloc(sizeof(Row));
 
-		above_at(reader, id, jid, &above);
-		names = lcons(above.state.name, names);
-		id = above.state.parent_id;
+		above_at(reader, id, jid, above);
+		way = lcons(above, way);
+		id = above->state.parent_id;
 	}
-	initStringInfo(&path);
-	appendStringInfo(&path, "%s:%s", reader->ns.name, names == NIL ? "/" : "");
-	foreach (cell, names)
-		appendStringInfo(&path, "/%s", (char *) lfirst(cell));
-	if (reader->near_path != NULL)
-		pfree(reader->near_path);
-	reader->near_path = MemoryContextStrdup(reader->page, path.data);
-	reader->near_id = folder_id;
-	return reader->near_path;
+	reader->depth = depth;
+	reader->path.len = reader->near[depth - 1].length;
+	reader->path.data[reader->path.len] = '\0';
+	foreach (cell, way)
+	{
+		const Row *above = lfirst(cell);
+
+		appendStringInfoChar(&reader->path, '/');
+		enter_folder(reader, above->state.file_id, above->state.name);
+	}
+	list_free(way);
+	return reader->path.data;
 }
 
 /* jid: where the journal ended when the row's path was what is told */
@@ -367,8 +404,8 @@ read_journal(Reader *reader)
 {
 	uint64 count;
 	int64 wanted;
+	int depth;
 
-	reader->near_id = 0;
 	do
 	{
 		Row *rows;
@@ -383,8 +420,10 @@ read_journal(Reader *reader)
 
 			reader->item->jid = reader->item->listed = state->rev;
 			reader->item->at = state->at;
-			if (state->kind == POCKET_FOLDER)
-				reader->near_id = 0; /* it or one below it may be called otherwise from here on */
+			/* it and what is below it may be called otherwise from here on */
+			depth = state->kind == POCKET_FOLDER ? find_near(reader, state->file_id) : 0;
+			if (depth > 1)
+				reader->depth = depth - 1;
 			if (rows[i].tell)
 				tell(reader, &rows[i], state->rev);
 		}
@@ -401,6 +440,12 @@ read_page(Reader *reader)
 	reader->page = AllocSetContextCreate(outer, "page of changes", ALLOCSET_DEFAULT_SIZES);
 	reader->batch = AllocSetContextCreate(reader->page, "batch of changes", ALLOCSET_DEFAULT_SIZES);
 	reader->row = AllocSetContextCreate(reader->page, "row of changes", ALLOCSET_DEFAULT_SIZES);
+	MemoryContextSwitchTo(reader->page);
+	initStringInfo(&reader->path);
+	appendStringInfo(&reader->path, "%s:", reader->ns.name);
+	reader->room = LEVELS_AT_FIRST;
+	reader->near = palloc(sizeof(Above) * LEVELS_AT_FIRST);
+	enter_folder(reader, POCKET_ROOT_ID, "");
 	MemoryContextSwitchTo(reader->batch);
 	read_listing(reader);
 	if (reader->told < reader->max)
