@@ -81,6 +81,9 @@ CREATE TABLE pocket_data.journal (
 CREATE INDEX journal_file ON pocket_data.journal (ns_id, file_id, jid);
 CREATE INDEX journal_spot ON pocket_data.journal (ns_id, parent_id, name_key, jid);	-- what was called so in a folder
 CREATE INDEX journal_at ON pocket_data.journal (ns_id, at, jid);
+-- Conflicted copies, which conflict.c names so, by content.  Not of entry, whose updates it would make slower.
+CREATE INDEX journal_copy ON pocket_data.journal (ns_id, parent_id, content_hash, name_key)
+	WHERE name_key LIKE '%(conflicted copy from %';
 CREATE INDEX journal_deleted ON pocket_data.journal (ns_id, jid) WHERE op = 'deleted';
 
 -- In how many files of a namespace a block is, live or retained: ownership, and what keeps the block.
