@@ -212,11 +212,24 @@ list_folder(Listing *listing, int64 folder_id, const char *folder_path, After af
 	pocket_walk_end(&walk);
 }
 
-/* The names of `after` below the folder that is listed: a path as ls gives it, or names below the folder. */
+/* Whether a text begins as a path does: with a slash, or a namespace's name, a colon and a slash. */
+static bool
+is_whole_path(const char *text)
+{
+	const char *end = text + strcspn(text, ":/");
+
+	return text[0] == '/' || (end[0] == ':' && end[1] == '/');
+}
+
+/*
+ * The names of `after` below the folder that is listed: a path as ls gives it, or
+ * names below the folder.  What could be either, as its first name ends in a
+ * colon, is a path: a page shall not silently begin elsewhere.
+ */
 static After
 parse_after(const char *text, const PocketNamespace *ns, const PocketPath *folder)
 {
-	bool is_path = text[0] == '/' || strstr(text, ":/") != NULL;
+	bool is_path = is_whole_path(text);
 	PocketPath path;
 	After after;
 	int skip = is_path ? folder->depth : 0;
@@ -230,7 +243,8 @@ parse_after(const char *text, const PocketNamespace *ns, const PocketPath *folde
 	}
 	if (i < skip || path.depth <= skip || strcmp(path.namespace_name, ns->name) != 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("after: \"%s\" is not below the folder that is listed", text)));
+						errmsg("after: \"%s\" is not below the folder that is listed", text),
+						errhint("Give the path of an entry as pocket.ls() gives it, or names below the folder.")));
 	after = palloc(sizeof(char *) * (Size) (path.depth - skip + 1));
 	memcpy(after, path.names + skip, sizeof(char *) * (Size) (path.depth - skip));
 	after[path.depth - skip] = NULL;
