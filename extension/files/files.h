@@ -87,6 +87,9 @@ extern PocketReceipts *pocket_puts_store(const PocketNamespace *ns, PocketPut **
 /* Bytes of a jsonb value of attributes, as they are given. */
 #define POCKET_ATTRIBUTES_SIZE_MAX (16 * 1024)
 
+/* Bytes of a symbolic link's target, which is one of its attributes, and leaves room for others. */
+#define POCKET_TARGET_SIZE_MAX (4 * 1024)
+
 /* 22023 unless attributes are a JSON object, 54000 when it is too large. */
 extern void pocket_check_attributes(const Jsonb *attributes);
 
