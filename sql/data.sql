@@ -108,6 +108,14 @@ CREATE TABLE pocket_data.block (
 );
 CREATE INDEX block_bucket ON pocket_data.block (bucket_id, "offset");
 
+-- What prepared transactions have changed: whoever commits one cannot say it, so the coordinator finds it here, tells
+-- those who listen, and removes it.  ns_id 0: more than one row for each would be worth, from xid on.
+CREATE TABLE pocket_data.untold (
+	untold_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	ns_id bigint NOT NULL,
+	xid xid8 NOT NULL
+);
+
 -- Placement.  Every row but intents can be told again by the drives.
 CREATE TABLE pocket_data.zone (
 	zone_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

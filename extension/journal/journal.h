@@ -235,16 +235,19 @@ extern void pocket_notify_changed(int64 ns_id);
 
 /*
  * From enter to leave the backend's latch is set when the namespace has changed; false when it will not be: then look from
- * time to time.  A prepared transaction that is committed wakes nobody.
+ * time to time.  A prepared transaction that is committed wakes nobody before the coordinator's next round.
  */
 extern bool pocket_notify_enter(int64 ns_id);
 extern void pocket_notify_leave(void);
 
 /*
- * The coordinator's: from the first call on his latch is set by changes; whether there are any to be told, and NOTIFY
- * pocket_<ns_id> for each, in a transaction.
+ * The coordinator's: from the first call on his latch is set by changes; whether there are any to be told.
+ *
+ * listeners: NOTIFY pocket_<ns_id> for each, in a transaction; prepared_too: also for what was prepared and committed
+ * since.  done, after its end: whether it was committed; what was not told is due still.
  */
 extern bool pocket_notify_due(void);
-extern void pocket_notify_listeners(void);
+extern void pocket_notify_listeners(bool prepared_too);
+extern void pocket_notify_done(bool told);
 
 #endif
