@@ -15,7 +15,7 @@ DO $$ BEGIN
 END $$;
 
 -- the journal
-CREATE FUNCTION buffers(query text) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION pg_temp.buffers(query text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
 	plan json;
 BEGIN
@@ -23,11 +23,11 @@ BEGIN
 	RETURN (plan -> 0 -> 'Plan' ->> 'Shared Hit Blocks')::bigint + (plan -> 0 -> 'Plan' ->> 'Shared Read Blocks')::bigint;
 END $$;
 -- each row costs a step, not the way from the root
-SELECT buffers('SELECT * FROM pocket.changes(pocket.first_cursor(), 1000)') < 400000 AS few;
+SELECT pg_temp.buffers('SELECT * FROM pocket.changes(pocket.first_cursor(), 1000)') < 400000 AS few;
 SELECT count(*), min(c.path), max(length(c.path)) FROM pocket.changes(pocket.first_cursor(), 1000) c;
 
 -- listing, at once and by pages
-CREATE TABLE tree AS SELECT file_id, row_number() OVER () AS n, length(path) AS length, CASE WHEN n = 15000 THEN path END AS path
+CREATE TEMP TABLE tree AS SELECT file_id, row_number() OVER () AS n, length(path) AS length, CASE WHEN n = 15000 THEN path END AS path
 FROM (SELECT *, row_number() OVER () AS n FROM pocket.ls('/', true)) l;
 SELECT count(*), bool_and(length = 4 + 2 * n) AS by_level FROM tree;
 SELECT clock_timestamp() AS moment \gset
