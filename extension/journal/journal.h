@@ -204,8 +204,8 @@ extern bool pocket_journal_as_of(PocketState *state, char **op, int64 ns_id, int
 extern int64 pocket_journal_kept(int64 ns_id, TimestampTz *at, bool fresh);
 
 /*
- * Leaves in SPI_tuptable the namespaces that have rows to drop, by id: ns_id, up to which row that was done, and up to
- * which it can be.
+ * Leaves in SPI_tuptable the namespaces that have rows to drop, those that have waited longest first: ns_id, up to which
+ * row that was done, and up to which it can be.
  */
 extern uint64 pocket_journals_due(long max);
 

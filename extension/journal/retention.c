@@ -77,14 +77,14 @@ pocket_journal_keep(int64 ns_id, int64 jid, TimestampTz at)
 uint64
 pocket_journals_due(long max)
 {
-	/* never the last row: cursors stand on it */
+	/* never the last row: cursors stand on it; who has waited longest is first, however many have always something */
 	static PocketPlan due = {
 		"SELECT n.ns_id, n.kept_jid, e.jid FROM pocket_data.namespace n"
 		" JOIN pocket_data.namespace_head h ON h.ns_id = n.ns_id CROSS JOIN LATERAL"
 		" (SELECT j.jid FROM pocket_data.journal j WHERE j.ns_id = n.ns_id AND j.jid < h.jid"
 		" AND j.at <= CASE WHEN n.retention < '5000 years' THEN pg_catalog.statement_timestamp() - n.retention"
 		" ELSE '-infinity' END ORDER BY j.at DESC, j.jid DESC LIMIT 1) e"
-		" WHERE e.jid > n.kept_jid ORDER BY n.ns_id",
+		" WHERE e.jid > n.kept_jid ORDER BY n.kept_at + n.retention, n.ns_id",
 		"", NULL, NULL};
 
 	return pocket_select(&due, NULL, NULL, true, max);

@@ -91,6 +91,18 @@ SELECT * FROM pocket.coordinate('retain');
 SELECT * FROM pocket.coordinate('retain');
 SELECT pocket.drop_namespace('n');
 
+-- a pass does a hundred namespaces; no one waits for ever behind others that have always something to drop
+SELECT count(pocket.create_namespace('busy' || i, retention => '0')) FROM generate_series(1, 100) i;
+SELECT pocket.create_namespace('last', retention => '0') > 0 AS made;
+SELECT count(*) FROM generate_series(1, 3) j, pocket.put('last:/f', j::text::bytea);
+CREATE FUNCTION busy() RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM generate_series(1, 100) i, generate_series(1, 3) j, pocket.put('busy' || i || ':/f', clock_timestamp()::text::bytea) $$;
+SELECT busy();
+SELECT pocket.retain() > 0 AS dropped FROM busy();
+SELECT pocket.retain() > 0 AS dropped FROM busy();
+SELECT j.jid FROM pocket_data.journal j JOIN pocket_data.namespace n USING (ns_id) WHERE n.name = 'last' ORDER BY 1;
+SELECT count(*) FROM (SELECT pocket.drop_namespace(name) FROM pocket.namespaces WHERE name ~ '^(busy|last)') n;
+DROP FUNCTION busy;
+
 -- Random lives of many days.  Contents are made blocks by hand, a byte each.
 CREATE VIEW recount AS SELECT j.ns_id, b.hash, count(*) AS files
 	FROM (SELECT ns_id, blocks, lag(blocks) OVER (PARTITION BY ns_id, file_id ORDER BY jid) AS before FROM pocket_data.journal) j,
