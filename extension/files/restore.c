@@ -230,6 +230,20 @@ revive_below(Subtree *subtree)
 	MemoryContextDelete(batch);
 }
 
+/* What one removal took along comes back as a whole, or not at all: retention may be in the middle of it. */
+static void
+check_kept(const PocketNamespace *ns, const PocketPath *path, const Lost *lost)
+{
+	TimestampTz kept_at;
+
+	if (lost->revision.kind == POCKET_FOLDER && pocket_journal_kept(ns->ns_id, &kept_at, true) > 0 &&
+		lost->last.at <= kept_at)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("revision " INT64_FORMAT " of \"%s\" is not kept any more", lost->revision.rev,
+							   pocket_path_given(ns, path)),
+						errdetail("What was removed with the folder is older than the namespace retains.")));
+}
+
 static const char *
 restore_removed(PocketHead *head, const PocketNamespace *ns, const PocketPath *path, const Lost *lost, PocketSpot *spot,
 				const char *author)
@@ -239,6 +253,7 @@ restore_removed(PocketHead *head, const PocketNamespace *ns, const PocketPath *p
 	if (spot->exists)
 		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("\"%s\" already exists", spot->path),
 						errhint("Move it to another path, or remove it, before the revision is restored.")));
+	check_kept(ns, path, lost);
 	pocket_parents_make(head, ns, path, spot, author);
 	spot->state = lost->last;
 	spot->state.parent_id = spot->parent_id;

@@ -91,6 +91,16 @@ SELECT * FROM pocket.coordinate('retain');
 SELECT * FROM pocket.coordinate('retain');
 SELECT pocket.drop_namespace('n');
 
+-- a folder comes back whole or not at all, also while its removal is being dropped
+SELECT pocket.create_namespace('part', retention => '0') > 0 AS made;
+SELECT count(*) FROM generate_series(1, 1500) i, pocket.put('part:/d/' || i, '');
+SELECT outcome FROM pocket.rm('part:/d', true);
+SELECT outcome FROM pocket.mkdir('part:/last');
+SELECT pocket.retain() > 0 AS dropped FROM pocket.retain();
+SELECT count(*) BETWEEN 1 AND 1499 AS some FROM pocket.deleted WHERE path LIKE 'part:/d/%';
+SELECT pocket.restore('part:/d', (SELECT min(rev) FROM pocket.history('part:/d')));
+SELECT pocket.drop_namespace('part');
+
 -- a pass does a hundred namespaces; no one waits for ever behind others that have always something to drop
 SELECT count(pocket.create_namespace('busy' || i, retention => '0')) FROM generate_series(1, 100) i;
 SELECT pocket.create_namespace('last', retention => '0') > 0 AS made;
