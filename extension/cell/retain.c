@@ -120,11 +120,12 @@ pocket_duty_retain(PocketPass *pass)
 
 	for (int i = 0; i < count; i++)
 	{
-		/* no other pass runs, and up to the horizon a journal does not change */
 		if (done < NAMESPACES_MAX && pocket_head_lock_if_free(due[i].ns_id))
 		{
-			pass->done += retain(&due[i], one);
 			done++;
+			if (!pocket_journal_due(due[i].ns_id, &due[i].kept, &due[i].last))
+				continue;
+			pass->done += retain(&due[i], one);
 		}
 		pass->remaining += due[i].last - due[i].kept;
 	}

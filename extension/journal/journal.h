@@ -209,6 +209,9 @@ extern int64 pocket_journal_kept(int64 ns_id, TimestampTz *at, bool fresh);
  */
 extern uint64 pocket_journals_due(long max);
 
+/* The same of one namespace, under the lock: what is retained may be more by now.  False when there is nothing to drop. */
+extern bool pocket_journal_due(int64 ns_id, int64 *kept, int64 *last);
+
 /* What pocket_head_lock() locks, unless another has it. */
 extern bool pocket_head_lock_if_free(int64 ns_id);
 
