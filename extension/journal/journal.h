@@ -204,10 +204,13 @@ extern bool pocket_journal_as_of(PocketState *state, char **op, int64 ns_id, int
 extern int64 pocket_journal_kept(int64 ns_id, TimestampTz *at, bool fresh);
 
 /*
- * Leaves in SPI_tuptable the namespaces that have rows to drop, those that have waited longest first: ns_id, up to which
- * row that was done, and up to which it can be.
+ * Of the next max namespaces behind one, leaves in SPI_tuptable those that have rows to drop, the ones that have waited
+ * longest first: ns_id, up to which row that was done, and up to which it can be.
  */
-extern uint64 pocket_journals_due(long max);
+extern uint64 pocket_journals_due(int64 after, int64 max);
+
+/* The last of so many; 0 when there are not as many, and the next ones are the first again. */
+extern int64 pocket_journals_page(int64 after, int64 max);
 
 /* The same of one namespace, under the lock: what is retained may be more by now.  False when there is nothing to drop. */
 extern bool pocket_journal_due(int64 ns_id, int64 *kept, int64 *last);
