@@ -2,9 +2,10 @@
  * rewind.c
  *	  rewind: what is at a path, and below it, as it was at a moment.
  *
- * First goes what was not there then.  After that the tree of then is walked,
- * folders before what is in them, and each entry is brought to its place: moved,
- * when it lives elsewhere, or restored.  What is in an entry's way steps aside
+ * First goes what was not there then, but for folders with something of then in
+ * them.  After that the tree of then is walked, folders before what is in them,
+ * and each entry is brought to its place: moved, when it lives elsewhere, or
+ * restored.  What is in an entry's way steps aside
  * when its own place in the same folder is free; else it is removed with what is
  * below it, to come back when its turn comes: there are no names to park it
  * under.  A folder of now that has entries of then in it is removed last, and so is
@@ -30,6 +31,7 @@ typedef struct Rewind
 	int64 above_id; /* the folder of the path now */
 	int64 changed;	/* entries */
 	bool postponed; /* there may be something left that was not there then */
+	bool is_placed; /* what was there is where it was */
 } Rewind;
 
 /* --- what was not there --- */
@@ -96,6 +98,43 @@ clear_entry(Rewind *rewind, PocketState *state, bool was, bool is_empty, bool al
 	return true;
 }
 
+/* Whether there is anything below a folder that was not there, that was. */
+static bool
+holds_any(const Rewind *rewind, int64 folder_id)
+{
+	PocketWalk walk;
+	bool found = false;
+
+	pocket_walk_begin(&walk, rewind->ns->ns_id, POCKET_NOW, true);
+	pocket_walk_enter(&walk, folder_id, "", 0);
+	do
+	{
+		const PocketState *state;
+
+		while (!found && (state = pocket_walk_next(&walk)) != NULL)
+		{
+			found = child_was_there(rewind, state, false);
+			if (state->kind == POCKET_FOLDER)
+				pocket_walk_enter(&walk, state->file_id, "", 0);
+		}
+	} while (!found && pocket_walk_leave(&walk) != NULL);
+	pocket_walk_end(&walk);
+	return found;
+}
+
+/*
+ * Whether a folder has to wait until what was there has been brought out of it.
+ * It does so whole: what goes with it can then be restored with it.
+ */
+static bool
+is_postponed(Rewind *rewind, const PocketState *state, bool was, bool all)
+{
+	if (state->kind != POCKET_FOLDER || was || all || rewind->is_placed || !holds_any(rewind, state->file_id))
+		return false;
+	rewind->postponed = true;
+	return true;
+}
+
 /* What the note of a level tells of its folder. */
 #define WAS_THERE 1
 #define IS_LEFT 2 /* something in it stays */
@@ -116,8 +155,12 @@ clear_below(Rewind *rewind, int64 folder_id, bool folder_was, bool all)
 		note = pocket_walk_level(&walk)->note;
 		if (state != NULL)
 		{
-			note = child_was_there(rewind, state, (note & WAS_THERE) != 0) ? WAS_THERE : 0;
-			if (state->kind == POCKET_FOLDER)
+			bool in_what_was = (note & WAS_THERE) != 0;
+
+			note = child_was_there(rewind, state, in_what_was) ? WAS_THERE : 0;
+			if (in_what_was && is_postponed(rewind, state, note != 0, all))
+				note = IS_LEFT;
+			else if (state->kind == POCKET_FOLDER)
 			{
 				pocket_walk_enter(&walk, state->file_id, "", note);
 				continue;
@@ -141,7 +184,8 @@ static void
 clear(Rewind *rewind, PocketState *state, bool all)
 {
 	bool was = was_there(rewind, state->file_id);
-	bool is_empty = state->kind != POCKET_FOLDER || clear_below(rewind, state->file_id, was, all);
+	bool is_empty = state->kind != POCKET_FOLDER ||
+					(!is_postponed(rewind, state, was, all) && clear_below(rewind, state->file_id, was, all));
 
 	(void) clear_entry(rewind, state, was, is_empty, all);
 }
@@ -310,6 +354,7 @@ place_all(Rewind *rewind, const PocketPath *path, PocketSpot *now, const PocketS
 	if (top->kind != POCKET_FOLDER)
 		return;
 	place_below(rewind, top->file_id);
+	rewind->is_placed = true;
 	if (rewind->postponed)
 		(void) clear_below(rewind, top->file_id, true, false);
 }
