@@ -4,6 +4,7 @@
  */
 #include "base/compat.h"
 
+#include "access/access.h"
 #include "base/guc.h"
 #include "cell/cell.h"
 #include "journal/journal.h"
@@ -20,5 +21,6 @@ _PG_init(void)
 		return;
 	pocket_guc_init();
 	pocket_notify_init();
+	pocket_refused_init();
 	pocket_cell_init();
 }

@@ -23,5 +23,10 @@ CREATE EVENT TRIGGER pocket_keep_data ON ddl_command_start WHEN TAG IN ('DROP EX
 	EXECUTE FUNCTION pocket.keep_data();
 COMMENT ON EVENT TRIGGER pocket_keep_data IS 'refuses DROP EXTENSION pocket CASCADE while there is a data schema';
 
+-- Backends remember that the version of the data is theirs.
+CREATE FUNCTION pocket.cell_changed() RETURNS trigger
+	AS 'MODULE_PATHNAME', 'pocket_cell_changed' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE;
+COMMENT ON FUNCTION pocket.cell_changed() IS 'the trigger by which backends hear that table cell was changed';
+
 REVOKE ALL ON FUNCTION pocket.check_database(), pocket.data_definition(), pocket.install(), pocket.upgrade(),
-	pocket.uninstall(text), pocket.keep_data() FROM PUBLIC;
+	pocket.uninstall(text), pocket.keep_data(), pocket.cell_changed() FROM PUBLIC;

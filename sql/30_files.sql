@@ -95,10 +95,7 @@ CREATE FUNCTION pocket.rewind(path text, at timestamptz) RETURNS bigint
 COMMENT ON FUNCTION pocket.rewind(text, timestamptz) IS
 	'makes what is at a path, and below it, what it was at a time: what has come since is removed (its revisions stay), what is gone comes back; returns how many entries changed';
 
--- What the views (data.sql) are made of.
-CREATE FUNCTION pocket.owns(owner text) RETURNS boolean
-	AS 'MODULE_PATHNAME', 'pocket_owns' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 10;
-COMMENT ON FUNCTION pocket.owns(text) IS 'whether the current role has all rights of an owner of namespaces';
+-- Paths of what the views (data.sql) show.
 CREATE FUNCTION pocket.path_of(ns_id bigint, file_id bigint) RETURNS text
 	AS 'MODULE_PATHNAME', 'pocket_path_of_entry' LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION pocket.path_of(bigint, bigint) IS

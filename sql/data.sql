@@ -11,6 +11,9 @@ CREATE TABLE pocket_data.cell (
 	incarnation bigint NOT NULL CHECK (incarnation BETWEEN 1 AND 2147483647),
 	starts bigint NOT NULL DEFAULT 0
 );
+CREATE TRIGGER cell_changed AFTER INSERT OR UPDATE OR DELETE ON pocket_data.cell
+	FOR EACH STATEMENT EXECUTE FUNCTION pocket.cell_changed();
+ALTER TABLE pocket_data.cell ENABLE ALWAYS TRIGGER cell_changed;
 
 CREATE SEQUENCE pocket_data.namespace_id;
 CREATE SEQUENCE pocket_data.placement_id;	-- the low 32 bits of bucket and volume ids
@@ -54,15 +57,17 @@ CREATE TABLE pocket_data.entry (
 	attributes jsonb NOT NULL,
 	author text NOT NULL,
 	at timestamptz NOT NULL,
+	acl pocket.acl,					-- who may do what with it and what is below it, beside what is given above
 	PRIMARY KEY (ns_id, file_id),
 	UNIQUE (ns_id, parent_id, name_key)
 );
+CREATE INDEX entry_acl ON pocket_data.entry (ns_id, file_id) WHERE acl IS NOT NULL;
 
 CREATE TABLE pocket_data.journal (
 	ns_id bigint NOT NULL,
 	jid bigint NOT NULL,
 	file_id bigint NOT NULL,
-	op text NOT NULL CHECK (op IN ('created', 'updated', 'deleted', 'moved', 'copied', 'restored')),
+	op text NOT NULL CHECK (op IN ('created', 'updated', 'deleted', 'moved', 'copied', 'restored', 'shared')),
 	parent_id bigint NOT NULL,
 	name text NOT NULL,
 	name_key text COLLATE "C" NOT NULL,
@@ -76,6 +81,7 @@ CREATE TABLE pocket_data.journal (
 	attributes jsonb NOT NULL,
 	author text NOT NULL,
 	at timestamptz NOT NULL,
+	acl pocket.acl,
 	PRIMARY KEY (ns_id, jid)
 );
 CREATE INDEX journal_file ON pocket_data.journal (ns_id, file_id, jid);
@@ -85,6 +91,7 @@ CREATE INDEX journal_at ON pocket_data.journal (ns_id, at, jid);
 CREATE INDEX journal_copy ON pocket_data.journal (ns_id, parent_id, content_hash, name_key)
 	WHERE name_key LIKE '%(conflicted copy from %';
 CREATE INDEX journal_deleted ON pocket_data.journal (ns_id, jid) WHERE op = 'deleted';
+CREATE INDEX journal_shared ON pocket_data.journal (ns_id, jid) WHERE op = 'shared';
 
 -- In how many files of a namespace a block is, live or retained: ownership, and what keeps the block.
 CREATE TABLE pocket_data.holder (
@@ -195,32 +202,62 @@ CREATE TABLE pocket_data.intent (
 	at timestamptz NOT NULL
 );
 
+-- Names that rights can be given to, beside roles; and teams, which lists call group:NAME.
+CREATE TABLE pocket_data.principal (
+	name text COLLATE "C" PRIMARY KEY,
+	kind text NOT NULL CHECK (kind IN ('user', 'group')),
+	created_at timestamptz NOT NULL
+);
+
+CREATE TABLE pocket_data.member (
+	team text COLLATE "C" NOT NULL,		-- both as in lists
+	member text COLLATE "C" NOT NULL,
+	added_at timestamptz NOT NULL,
+	PRIMARY KEY (member, team)
+);
+
+-- Who changed what others may, and who was refused what.  Rows stay.
+CREATE TABLE pocket_data.audit (
+	audit_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	at timestamptz NOT NULL,
+	principal text NOT NULL,		-- whose rights counted
+	role text NOT NULL,				-- who spoke
+	action text NOT NULL,
+	path text,
+	ns_id bigint,
+	file_id bigint,
+	detail jsonb NOT NULL
+);
+
 -- Views for users.  They are made with the tables, not by the extension's script, which runs before there are any;
--- a role sees the rows of the namespaces that it owns.
+-- each has the rows that the functions would tell the one who asks.
 CREATE VIEW pocket.files WITH (security_barrier) AS
 	SELECT e.ns_id, e.file_id, e.rev, pocket.path_of(e.ns_id, e.file_id) AS path, e.kind, e.size, e.content_hash,
 		e.version, e.mtime, e.author, e.at, e.attributes, e.parent_id, e.name
-	FROM pocket_data.entry e JOIN pocket_data.namespace n ON n.ns_id = e.ns_id
-	WHERE pocket.owns(n.owner);
+	FROM pocket_data.entry e
+	WHERE pocket.sees(e.ns_id, e.parent_id, e.acl);
 COMMENT ON VIEW pocket.files IS 'live files, folders and symbolic links';
 
--- OFFSET 0 keeps it one namespace at a time, those of others never; LIMIT one step by the index for each deletion.
+-- OFFSET 0 keeps it to the deletions, one namespace at a time; LIMIT to one step by the index for each.
 CREATE VIEW pocket.deleted WITH (security_barrier) AS
 	SELECT n.ns_id, j.file_id, j.jid AS rev, pocket.path_of_deleted(n.ns_id, j.file_id) AS path, j.kind, j.size, j.author,
 		j.at
-	FROM pocket_data.namespace n CROSS JOIN LATERAL (SELECT d.file_id, d.jid, d.kind, d.size, d.author, d.at
+	FROM pocket_data.namespace n CROSS JOIN LATERAL (SELECT d.file_id, d.jid, d.parent_id, d.acl, d.kind, d.size, d.author, d.at
 		FROM pocket_data.journal d WHERE d.ns_id = n.ns_id AND d.op = 'deleted' AND d.jid = (SELECT l.jid
 			FROM pocket_data.journal l WHERE l.ns_id = d.ns_id AND l.file_id = d.file_id ORDER BY l.jid DESC LIMIT 1)
 		OFFSET 0) j
-	WHERE pocket.owns(n.owner);
+	WHERE pocket.sees(n.ns_id, j.parent_id, j.acl);
 COMMENT ON VIEW pocket.deleted IS 'files, folders and symbolic links that were removed; rev is the removal';
 
 CREATE VIEW pocket.namespaces WITH (security_barrier) AS
-	SELECT n.ns_id, n.name, n.owner, n.quota, n.retention, n.case_sensitive, h.used, h.jid, n.created_at,
-		h.at AS changed_at
+	SELECT n.ns_id, n.name, n.owner, CASE WHEN o.mine THEN n.quota END AS quota,
+		CASE WHEN o.mine THEN n.retention END AS retention, n.case_sensitive, CASE WHEN o.mine THEN h.used END AS used,
+		CASE WHEN o.mine THEN h.jid END AS jid, n.created_at, CASE WHEN o.mine THEN h.at END AS changed_at
 	FROM pocket_data.namespace n JOIN pocket_data.namespace_head h ON h.ns_id = n.ns_id
-	WHERE pocket.owns(n.owner);
-COMMENT ON VIEW pocket.namespaces IS 'file trees, with their last change';
+		JOIN pocket_data.entry e ON e.ns_id = n.ns_id AND e.file_id = 1
+		CROSS JOIN LATERAL (SELECT pocket.owns(n.owner) AS mine) o
+	WHERE pocket.sees(n.ns_id, 0, e.acl);
+COMMENT ON VIEW pocket.namespaces IS 'file trees whose root one may read; to their owners with their limits, and their last change';
 
 CREATE VIEW pocket.usage WITH (security_barrier) AS
 	SELECT n.ns_id, n.name, n.owner, n.quota, h.used,
@@ -230,6 +267,19 @@ CREATE VIEW pocket.usage WITH (security_barrier) AS
 		(SELECT count(*) FROM pocket_data.holder b WHERE b.ns_id = n.ns_id AND b.files > 0) AS blocks
 	FROM pocket_data.namespace n JOIN pocket_data.namespace_head h ON h.ns_id = n.ns_id
 	WHERE pocket.owns(n.owner);
-COMMENT ON VIEW pocket.usage IS 'what file trees take: bytes of live files, entries, distinct blocks';
+COMMENT ON VIEW pocket.usage IS 'what one''s own file trees take: bytes of live files, entries, distinct blocks';
 
-GRANT SELECT ON pocket.files, pocket.deleted, pocket.namespaces, pocket.usage TO PUBLIC;
+CREATE VIEW pocket.shares WITH (security_barrier) AS
+	SELECT e.ns_id, e.file_id, pocket.path_of(e.ns_id, e.file_id) AS path, g.principal,
+		CASE g.rights WHEN 'r' THEN 'viewer' WHEN 'rwd' THEN 'editor' WHEN 'rwds' THEN 'owner' END AS role, g.rights,
+		pocket.inherits(e.acl) AS inherits
+	FROM pocket_data.entry e LEFT JOIN LATERAL pocket.grants(e.acl) g ON true
+	WHERE e.acl IS NOT NULL AND (pocket.sees(e.ns_id, e.parent_id, e.acl, 's') OR pocket.is_me(g.principal));
+COMMENT ON VIEW pocket.shares IS
+	'what was given to whom: to oneself, and where one may share; inherits: whether what is given above counts too';
+
+-- For the DBA, who says who else may look.
+CREATE VIEW pocket.audit AS SELECT * FROM pocket_data.audit;
+COMMENT ON VIEW pocket.audit IS 'who changed what others may, and who was refused what';
+
+GRANT SELECT ON pocket.files, pocket.deleted, pocket.namespaces, pocket.usage, pocket.shares TO PUBLIC;

@@ -51,6 +51,13 @@
 #define pocket_wait_event(name) PG_WAIT_EXTENSION
 #endif
 
+/* A transaction's number in its session: moved in 17. */
+#if PG_VERSION_NUM >= 170000
+#define pocket_local_transaction() (MyProc->vxid.lxid)
+#else
+#define pocket_local_transaction() (MyProc->lxid)
+#endif
+
 /* pg_attribute_noreturn() until 17, pg_noreturn (at another place) from 18. */
 #define POCKET_NORETURN __attribute__((noreturn))
 

@@ -9,6 +9,7 @@
 
 #include <limits.h>
 
+#include "contract/pk_acl.h"
 #include "contract/pk_code.h"
 #include "contract/pk_limits.h"
 #include "utils/guc.h"
@@ -60,14 +61,14 @@ check_code(char **value, void **extra, GucSource source)
 	return false;
 }
 
+/* Who may set it, and whether there is such a principal, is asked by each call. */
 static bool
 check_principal(char **value, void **extra, GucSource source)
 {
-	if (**value == '\0')
+	if (**value == '\0' || pk_acl_check_name(*value, strlen(*value)) == PK_ACL_VALID)
 		return true;
-	GUC_check_errcode(ERRCODE_FEATURE_NOT_SUPPORTED);
-	GUC_check_errmsg("speaking for another principal is not supported in this release");
-	GUC_check_errhint("Leave pocket.principal empty, and use SET ROLE.");
+	GUC_check_errmsg("\"%s\" is not the name of a principal", *value);
+	GUC_check_errhint("A name has 1 to %d bytes of UTF-8.", PK_ACL_NAME_MAX);
 	return false;
 }
 

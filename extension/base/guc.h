@@ -12,7 +12,7 @@
 
 /* how a session works (anybody may set these) */
 extern char *pocket_namespace;		 /* where paths without a namespace are; '' = nowhere */
-extern char *pocket_principal;		 /* '' = the session's role; nothing else in this release */
+extern char *pocket_principal;		 /* '' = the session's role */
 extern int pocket_device;			 /* the replica whose counter a change raises */
 extern int pocket_inline_limit;		 /* bytes; content up to this lives in its row */
 extern int pocket_block_size;		 /* bytes; 4 MiB */

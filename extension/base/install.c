@@ -8,6 +8,7 @@
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "commands/event_trigger.h"
+#include "commands/trigger.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
@@ -20,6 +21,7 @@ PG_FUNCTION_INFO_V1(pocket_install);
 PG_FUNCTION_INFO_V1(pocket_upgrade);
 PG_FUNCTION_INFO_V1(pocket_uninstall);
 PG_FUNCTION_INFO_V1(pocket_keep_data);
+PG_FUNCTION_INFO_V1(pocket_cell_changed);
 
 /* "pocket": two sessions that install wait for each other. */
 #define INSTALL_LOCK INT64CONST(0x706f636b6574)
@@ -200,4 +202,15 @@ pocket_keep_data(PG_FUNCTION_ARGS)
 						errhint("SELECT pocket.uninstall('NAME') first; SELECT name FROM pocket_data.cell shows the "
 								"name.")));
 	PG_RETURN_NULL();
+}
+
+/* cell_changed(): the trigger on the table cell, whose version each backend remembers (spi.c) */
+Datum
+pocket_cell_changed(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+						errmsg("pocket.cell_changed() must be called by a trigger")));
+	CacheInvalidateRelcache(((TriggerData *) fcinfo->context)->tg_relation);
+	PG_RETURN_POINTER(NULL);
 }

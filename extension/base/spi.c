@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/plancache.h"
@@ -156,12 +157,49 @@ pocket_data_owner(void)
 	return owner;
 }
 
+/*
+ * The version has been found to fit since the table that it is in was changed:
+ * pocket.cell_changed(), its trigger, tells all backends, as whatever drops or
+ * truncates it does.
+ */
+static bool version_fits = false;
+static uint64 version_changes = 0;
+static Oid version_table = InvalidOid;
+
+static void
+version_changed(Datum arg, Oid relation)
+{
+	if (relation != version_table && OidIsValid(relation) && OidIsValid(version_table))
+		return;
+	version_fits = false;
+	version_changes++;
+}
+
+static void
+watch_version(void)
+{
+	static bool watching = false;
+
+	if (!watching)
+		CacheRegisterRelcacheCallback(version_changed, (Datum) 0);
+	watching = true;
+	version_table = get_relname_relid("cell", get_namespace_oid("pocket_data", false));
+}
+
 /* A dump of an older version, or a library that is newer or older than the data, is refused before it does harm. */
 static void
 check_version(void)
 {
 	static PocketPlan version_of = {"SELECT schema_version FROM pocket_data.cell", "", NULL, NULL};
+	uint64 changes;
 	int32 version;
+
+	/* nobody else's lock need be waited for before it is heard that something changed */
+	AcceptInvalidationMessages();
+	if (version_fits)
+		return;
+	watch_version();
+	changes = version_changes;
 
 	if (pocket_latest(&version_of, NULL, NULL) != 1)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("table pocket_data.cell does not have its one row"),
@@ -178,6 +216,7 @@ check_version(void)
 						errmsg("Pocket's data is of version %d, this library knows only version %d", version,
 							   POCKET_SCHEMA_VERSION),
 						errhint("Install the release of Pocket that the data was made with, or a newer one.")));
+	version_fits = changes == version_changes;
 }
 
 /* What the caller may have set, and would work inside the owner's statements. */
@@ -208,8 +247,12 @@ pocket_enter_as(PocketSession *session, Oid role)
 	SetUserIdAndSecContext(role, session->saved_security | SECURITY_LOCAL_USERID_CHANGE);
 	session->guc_level = NewGUCNestLevel();
 	for (Size i = 0; i < lengthof(pinned); i++)
-		(void) set_config_option(pinned[i].name, pinned[i].value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-								 false);
+	{
+		/* most are so already, and to look is cheap */
+		if (strcmp(GetConfigOption(pinned[i].name, false, false), pinned[i].value) != 0)
+			(void) set_config_option(pinned[i].name, pinned[i].value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+									 0, false);
+	}
 	if (schema != plans_schema)
 	{
 		drop_plans();

@@ -25,6 +25,7 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "access/access.h"
 #include "base/guc.h"
 #include "base/spi.h"
 #include "blocks/blocks.h"
@@ -125,6 +126,18 @@ serve_listeners(bool prepared_too)
 	pocket_notify_done(in_transaction(notify_listeners, &prepared_too, "notifying listeners"));
 }
 
+static void
+write_refusals(const void *arg)
+{
+	PocketSession session;
+
+	if (!can_work())
+		return;
+	pocket_enter(&session);
+	pocket_refused_write();
+	pocket_leave(&session);
+}
+
 /* Between two rounds only listeners are served. */
 static void
 sleep_until_round(void)
@@ -143,6 +156,8 @@ sleep_until_round(void)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
+		if (pocket_refused_due())
+			(void) in_transaction(write_refusals, NULL, "writing down refusals");
 		if (pocket_notify_due())
 			serve_listeners(false);
 		/* the interval may be another now */

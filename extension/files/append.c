@@ -67,6 +67,7 @@ static void
 prepare(Appending *append, const PocketNamespace *ns, const PocketPath *path)
 {
 	pocket_resolve(&append->spot, ns, path, NULL, true, true);
+	pocket_require_write(&append->spot, ns, path);
 	if (append->spot.exists)
 		pocket_check_file(&append->spot);
 	(void) pocket_quota_fits(ns->ns_id, (int64) append->length, true);
@@ -84,6 +85,7 @@ is_current(const Appending *append, const PocketNamespace *ns, const PocketPath 
 	PocketSpot now;
 
 	pocket_resolve(&now, ns, path, NULL, true, false);
+	pocket_require_write(&now, ns, path);
 	if (now.exists != append->spot.exists || now.known != append->spot.known || now.parent_id != append->spot.parent_id)
 		return false;
 	return !now.exists || (now.state.file_id == append->spot.state.file_id && now.state.rev == append->spot.state.rev);
@@ -139,6 +141,7 @@ pocket_append(PG_FUNCTION_ARGS)
 	bytea *content;
 	PocketPath path;
 	PocketSession session;
+	PocketCaller *caller;
 	PocketNamespace ns;
 	PocketHead head;
 	const char *outcome;
@@ -156,12 +159,13 @@ pocket_append(PG_FUNCTION_ARGS)
 	pocket_path_check_leaf(&path);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
+	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
+	pocket_path_open(&ns, &path, caller, true);
 	prepare(&append, &ns, &path);
-	pocket_namespace_lock(&head, &ns, session.caller);
+	pocket_namespace_lock(&head, &ns);
 	if (!is_current(&append, &ns, &path))
 		prepare(&append, &ns, &path);
-	outcome = apply(&append, &head, &ns, &path, pocket_author(session.caller));
+	outcome = apply(&append, &head, &ns, &path, caller->name);
 	pocket_head_flush(&head);
 	result = pocket_result(fcinfo, &session, &append.spot.state, append.spot.path, outcome);
 	pocket_leave(&session);

@@ -46,6 +46,7 @@ pocket_set_attributes(PG_FUNCTION_ARGS)
 	const char *outcome = POCKET_OUTCOME_UNCHANGED;
 	PocketPath path;
 	PocketSession session;
+	PocketCaller *caller;
 	PocketNamespace ns;
 	PocketHead head;
 	PocketSpot spot;
@@ -56,10 +57,13 @@ pocket_set_attributes(PG_FUNCTION_ARGS)
 	pocket_path_argument(&path, fcinfo, 0);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
-	pocket_namespace_lock(&head, &ns, session.caller);
+	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
+	pocket_path_open(&ns, &path, caller, true);
+	pocket_check_rights(&ns, &path, PK_RIGHT_WRITE);
+	pocket_namespace_lock(&head, &ns);
 	/* with content: the journal's row has the whole state */
 	pocket_resolve_existing(&spot, &ns, &path, true, true);
+	pocket_require(&spot, &ns, &path, PK_RIGHT_WRITE);
 	if (spot.state.kind == POCKET_SYMLINK)
 	{
 		attributes = with_target(attributes, spot.state.attributes);
@@ -70,7 +74,7 @@ pocket_set_attributes(PG_FUNCTION_ARGS)
 		PocketState before = spot.state;
 
 		spot.state.attributes = attributes;
-		pocket_entry_change(&head, &ns, &before, &spot.state, POCKET_OP_UPDATED, pocket_author(session.caller));
+		pocket_entry_change(&head, &ns, &before, &spot.state, POCKET_OP_UPDATED, caller->name);
 		outcome = POCKET_OP_UPDATED;
 	}
 	pocket_head_flush(&head);

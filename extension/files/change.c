@@ -153,6 +153,7 @@ pocket_put_apply(PocketHead *head, const PocketNamespace *ns, const PocketPut *p
 	bool keep_content;
 
 	pocket_resolve(spot, ns, &put->path, near, true, true);
+	pocket_require_write(spot, ns, &put->path);
 	if (!spot->exists)
 	{
 		create(head, ns, put, receipts, spot, author);

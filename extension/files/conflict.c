@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "contract/pk_name.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datetime.h"
@@ -14,6 +15,9 @@
 
 /* What follows the last dot of a name and is longer, with the dot, is a part of a sentence, not an extension. */
 #define EXTENSION_SIZE_MAX 32
+
+/* Bytes of an author in a name; what is longer is cut. */
+#define AUTHOR_SIZE_MAX 63
 
 /*
  * What a client says becomes part of the file's version for ever: half of what a
@@ -56,11 +60,12 @@ pocket_put_conflicts(const PocketPut *put, const PocketState *current)
 	return order == POCKET_VECTOR_AFTER || order == POCKET_VECTOR_CONCURRENT;
 }
 
-/* The author as a part of a name: roles may be called anything. */
+/* The author as a part of a name: principals may be called anything, at any length. */
 static char *
 author_in_name(const char *author)
 {
-	char *text = pstrdup(author);
+	int length = pg_mbcliplen(author, (int) strlen(author), AUTHOR_SIZE_MAX);
+	char *text = pnstrdup(author, (Size) length);
 	size_t at;
 
 	for (;;)
@@ -134,6 +139,7 @@ copy_stem(const char *name, const char *suffix)
 typedef struct Place
 {
 	const PocketNamespace *ns;
+	const PocketSpot *current; /* what it comes to be beside */
 	PocketFolder folder;
 	const char *stem;
 	const char *extension;
@@ -146,6 +152,8 @@ look(const Place *place, char *name, PocketSpot *copy)
 
 	CHECK_FOR_INTERRUPTS();
 	pocket_resolve(copy, place->ns, &path, &place->folder, true, false);
+	copy->steps = place->current->steps;
+	copy->step_count = place->current->step_count;
 }
 
 /* The n-th name; whether it is taken. */
@@ -155,7 +163,7 @@ is_taken(const Place *place, int n, char **name, PocketSpot *copy)
 	*name = n == 1 ? psprintf("%s%s", place->stem, place->extension)
 				   : psprintf("%s %d%s", place->stem, n, place->extension);
 	look(place, *name, copy);
-	return copy->exists;
+	return copy->exists || copy->is_hidden;
 }
 
 /*
@@ -176,7 +184,7 @@ find_same(const Place *place, const PocketPut *put)
 		" AND j.kind = 'file' AND ($6 IS NULL OR j.mtime = $6) AND ($7 IS NULL OR j.attributes = $7) LIMIT 1",
 		"int8 int8 pocket.sha256 text text timestamptz jsonb", NULL, NULL};
 	Datum values[7] = {Int64GetDatum(place->folder.ns_id),
-					   Int64GetDatum(place->folder.file_id),
+					   Int64GetDatum(place->current->parent_id),
 					   PointerGetDatum(&put->content_hash),
 					   CStringGetTextDatum(pocket_key(place->ns, place->stem)),
 					   CStringGetTextDatum(pocket_key(place->ns, place->extension)),
@@ -219,15 +227,14 @@ static void
 find_place(PocketSpot *copy, const PocketNamespace *ns, const PocketPut *put, const PocketSpot *current,
 		   const char *suffix)
 {
-	const char *slash = strrchr(current->path, '/');
-	bool in_root = current->parent_id == POCKET_ROOT_ID;
 	const char *kept = current->state.name;
-	Place place = {.ns = ns, .stem = copy_stem(kept, suffix), .extension = kept + extension_at(kept)};
+	PocketStep here = {.file_id = current->parent_id, .rights = current->steps[current->step_count - 1].rights};
+	Place place = {
+		.ns = ns, .current = current, .stem = copy_stem(kept, suffix), .extension = kept + extension_at(kept)};
 	char *name;
 
-	/* a root keeps its slash */
-	place.folder = (PocketFolder){.ns_id = ns->ns_id, .file_id = current->parent_id, .depth = 0};
-	place.folder.path = pnstrdup(current->path, (Size) (slash - current->path) + (in_root ? 1 : 0));
+	place.folder = (PocketFolder){.ns_id = ns->ns_id, .steps = &here, .depth = 0};
+	place.folder.path = pocket_path_folder(current->path);
 	name = find_same(&place, put);
 	if (name != NULL)
 	{
@@ -244,6 +251,9 @@ pocket_put_aside(PocketHead *head, const PocketNamespace *ns, const PocketPut *p
 {
 	PocketSpot copy;
 
+	/* it is something new in the folder */
+	if (!ns->is_owned && (~spot->steps[spot->step_count - 1].rights & (PK_RIGHT_READ | PK_RIGHT_WRITE)) != 0)
+		pocket_denied(ns, &put->path, PK_RIGHT_WRITE);
 	find_place(&copy, ns, put, spot, suffix_of(head, author));
 	if (!copy.exists)
 		pocket_put_create(head, ns, put, receipts, &copy.state, author);

@@ -21,30 +21,6 @@ is_within_namespace(const PocketRoute *route)
 	return route->source_ns.ns_id == route->target_ns.ns_id;
 }
 
-/* In the order of ns_id, so that two routes never wait for each other (invariant 9). */
-static void
-lock_heads(PocketRoute *route, Oid caller)
-{
-	route->source_head = &route->heads[0];
-	route->target_head = is_within_namespace(route) ? &route->heads[0] : &route->heads[1];
-	if (route->target_ns.ns_id < route->source_ns.ns_id)
-		pocket_namespace_lock(route->target_head, &route->target_ns, caller);
-	pocket_namespace_lock(route->source_head, &route->source_ns, caller);
-	if (route->target_ns.ns_id > route->source_ns.ns_id)
-		pocket_namespace_lock(route->target_head, &route->target_ns, caller);
-}
-
-void
-pocket_route_open(PocketRoute *route, Oid caller)
-{
-	route->author = pocket_author(caller);
-	pocket_namespace_open(&route->source_ns, route->source_path.namespace_name, caller, true);
-	pocket_namespace_open(&route->target_ns, route->target_path.namespace_name, caller, true);
-	lock_heads(route, caller);
-	pocket_resolve_existing(&route->source, &route->source_ns, &route->source_path, true, true);
-	pocket_resolve(&route->target, &route->target_ns, &route->target_path, NULL, true, false);
-}
-
 void
 pocket_route_flush(PocketRoute *route)
 {
@@ -75,21 +51,84 @@ check_no_cycle(const PocketRoute *route, const char *done)
 	}
 }
 
-void
-pocket_route_check(const PocketRoute *route, const char *verb, const char *done)
+/* Whether the source can get the target's path, and the caller may have that. */
+static void
+check_target(const PocketRoute *route)
 {
 	const PocketSpot *target = &route->target;
 	const PocketPath *path = &route->target_path;
+	const PocketStep *folder = target->step_count > 0 ? &target->steps[target->step_count - 1] : NULL;
+	bool in_view = route->target_ns.is_owned || folder == NULL || (folder->rights & PK_RIGHT_READ) != 0;
 
 	if (target->exists)
 		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("\"%s\" already exists", target->path),
-						errhint("The target is the new path itself, not the folder to %s into.", verb)));
-	if (target->known < path->depth - 1)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the folder of \"%s\" does not exist", target->path),
+						errhint("The target is the new path itself, not the folder to %s into.", route->verb)));
+	if (target->known < path->depth - 1 || !in_view)
+	{
+		pocket_check_seen(target, &route->target_ns, path);
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("the folder of \"%s\" does not exist", pocket_path_given(&route->target_ns, path)),
 						errhint("pocket.mkdir() makes it.")));
+	}
+	pocket_require_room(target, &route->target_ns, path);
 	if (path->slash && route->source.state.kind != POCKET_FOLDER)
 		pocket_path_check_leaf(path);
-	check_no_cycle(route, done);
+	check_no_cycle(route, route->done);
+}
+
+/* A name may be written another way: then the target is the source itself. */
+static bool
+is_rename(const PocketRoute *route)
+{
+	return (route->rights & PK_RIGHT_DELETE) != 0 && is_within_namespace(route) && route->target.exists &&
+		   route->target_path.depth > 0 && route->target.state.file_id == route->source.state.file_id;
+}
+
+static void
+resolve_ends(PocketRoute *route)
+{
+	const PocketSpot *target = &route->target;
+
+	pocket_resolve_existing(&route->source, &route->source_ns, &route->source_path, true, true);
+	pocket_require(&route->source, &route->source_ns, &route->source_path, route->rights);
+	pocket_resolve(&route->target, &route->target_ns, &route->target_path, NULL, true, false);
+	if (!is_rename(route))
+	{
+		check_target(route);
+		return;
+	}
+	if (!route->target_ns.is_owned && (target->steps[target->step_count - 1].rights & PK_RIGHT_WRITE) == 0)
+		pocket_denied(&route->target_ns, &route->target_path, PK_RIGHT_WRITE);
+	if (route->target_path.slash && route->source.state.kind != POCKET_FOLDER)
+		pocket_path_check_leaf(&route->target_path);
+}
+
+/* In the order of ns_id, so that two routes never wait for each other (invariant 9). */
+static void
+lock_heads(PocketRoute *route)
+{
+	route->source_head = &route->heads[0];
+	route->target_head = is_within_namespace(route) ? &route->heads[0] : &route->heads[1];
+	if (route->target_ns.ns_id < route->source_ns.ns_id)
+		pocket_namespace_lock(route->target_head, &route->target_ns);
+	pocket_namespace_lock(route->source_head, &route->source_ns);
+	if (route->target_ns.ns_id > route->source_ns.ns_id)
+		pocket_namespace_lock(route->target_head, &route->target_ns);
+	if (is_within_namespace(route))
+		pocket_namespace_locked(route->target_head, &route->target_ns);
+}
+
+void
+pocket_route_open(PocketRoute *route, PocketCaller *caller)
+{
+	route->author = caller->name;
+	pocket_path_open(&route->source_ns, &route->source_path, caller, true);
+	pocket_path_open(&route->target_ns, &route->target_path, caller, true);
+	/* who may not have the locks does not wait for them */
+	if (!route->source_ns.is_owned || !route->target_ns.is_owned)
+		resolve_ends(route);
+	lock_heads(route);
+	resolve_ends(route);
 }
 
 /* --- copying --- */
@@ -118,17 +157,21 @@ copy_entry(PocketRoute *route, PocketState *state, int64 folder_id)
 		pocket_blocks_hold_copy(route->target_ns.ns_id, route->source_ns.ns_id, state->blocks);
 	state->parent_id = folder_id;
 	state->version = NULL; /* begun anew */
+	state->acl = NULL;	   /* what counts there is what is given there */
 	pocket_entry_add_as(route->target_head, &route->target_ns, state, POCKET_OP_COPIED, route->author);
 }
 
-/* What is in source_id, into target_id; the note of a level is its copy's id. */
+/*
+ * What is in source_id, into target_id, as far as the caller may read it, who has
+ * `above` on source_id; the note of a level is its copy's id.
+ */
 static void
-copy_below(PocketRoute *route, int64 source_id, int64 target_id)
+copy_below(PocketRoute *route, int64 source_id, uint8 above, int64 target_id)
 {
 	PocketWalk walk;
 
 	pocket_walk_begin(&walk, route->source_ns.ns_id, POCKET_NOW, true);
-	pocket_walk_enter(&walk, source_id, "", target_id);
+	pocket_walk_enter(&walk, source_id, above, "", target_id);
 	do
 	{
 		PocketState *state;
@@ -136,12 +179,17 @@ copy_below(PocketRoute *route, int64 source_id, int64 target_id)
 		while ((state = pocket_walk_next(&walk)) != NULL)
 		{
 			int64 id = state->file_id;
+			uint8 rights = pocket_walk_level(&walk)->rights;
 
+			if (!route->source_ns.is_owned)
+				rights = pocket_rights_below(route->source_ns.caller, rights, state->acl, true);
+			if ((rights & PK_RIGHT_READ) == 0)
+				continue;
 			if (state->kind == POCKET_FILE)
 				pocket_entry_content(state);
 			copy_entry(route, state, pocket_walk_level(&walk)->note);
 			if (state->kind == POCKET_FOLDER)
-				pocket_walk_enter(&walk, id, "", state->file_id);
+				pocket_walk_enter(&walk, id, rights, "", state->file_id);
 		}
 	} while (pocket_walk_leave(&walk) != NULL);
 	pocket_walk_end(&walk);
@@ -156,14 +204,14 @@ pocket_route_copy(PocketRoute *route)
 	copy->name = route->target_path.names[route->target_path.depth - 1];
 	copy_entry(route, copy, route->target.parent_id);
 	if (copy->kind == POCKET_FOLDER)
-		copy_below(route, route->source.state.file_id, copy->file_id);
+		copy_below(route, route->source.state.file_id, route->source.rights, copy->file_id);
 }
 
 /* cp(source, target): a file, or a folder with all that is in it; rows only */
 Datum
 pocket_cp(PG_FUNCTION_ARGS)
 {
-	PocketRoute route;
+	PocketRoute route = {.verb = "copy", .done = "copied", .rights = PK_RIGHT_READ};
 	PocketSession session;
 	Datum result;
 
@@ -172,8 +220,7 @@ pocket_cp(PG_FUNCTION_ARGS)
 	pocket_path_argument(&route.target_path, fcinfo, 1);
 
 	pocket_enter(&session);
-	pocket_route_open(&route, session.caller);
-	pocket_route_check(&route, "copy", "copied");
+	pocket_route_open(&route, pocket_caller(&session, fcinfo->flinfo->fn_oid));
 	pocket_route_copy(&route);
 	pocket_route_flush(&route);
 	result = pocket_result(fcinfo, &session, &route.target.state, route.target.path, POCKET_OP_COPIED);

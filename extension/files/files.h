@@ -22,7 +22,7 @@
 #define POCKET_FILE_COLUMN_COUNT 12
 #define POCKET_REVISION_COLUMN_COUNT 13
 
-/* The columns of a revision, or of a file when outcome is NULL; they point into state. */
+/* The columns of a revision, or of a file when outcome is NULL; they point into state.  path may be NULL, for null. */
 extern void pocket_result_columns(Datum *values, bool *nulls, const PocketState *state, const char *path,
 								  const char *outcome);
 
@@ -41,8 +41,8 @@ extern void pocket_path_argument(PocketPath *path, FunctionCallInfo fcinfo, int 
 
 /* --- cursors (sync.c) --- */
 
-/* The namespace that a cursor reads; 22023 when it does not read just one, 42704 when caller has no such one. */
-extern void pocket_cursor_open(const PocketCursor *cursor, PocketNamespace *ns, Oid caller);
+/* The namespace that a cursor reads; 22023 when it does not read just one, 42704 when there is none whose root caller may read. */
+extern void pocket_cursor_open(const PocketCursor *cursor, PocketNamespace *ns, PocketCaller *caller);
 
 /* Whether changes() has something for a cursor of this namespace. */
 extern bool pocket_changes_due(const PocketCursor *cursor, const PocketNamespace *ns);
@@ -134,7 +134,8 @@ extern void pocket_put_aside(PocketHead *head, const PocketNamespace *ns, const 
 typedef struct PocketLevel
 {
 	int64 folder_id;
-	int64 note; /* the walker's own */
+	uint8 rights; /* of the caller on it, if the walker looks at them */
+	int64 note;	  /* the walker's own */
 
 	/* the walk's: a batch of its children, and the key of the last of them */
 	MemoryContext batch;
@@ -168,7 +169,7 @@ extern void pocket_walk_begin(PocketWalk *walk, int64 ns_id, int64 jid, bool fre
 extern void pocket_walk_end(PocketWalk *walk);
 
 /* Opens a folder, whose children come next, by key, after after_key ("": from the first). */
-extern void pocket_walk_enter(PocketWalk *walk, int64 folder_id, const char *after_key, int64 note);
+extern void pocket_walk_enter(PocketWalk *walk, int64 folder_id, uint8 rights, const char *after_key, int64 note);
 
 /* The innermost folder that is open, until the next enter; NULL: none. */
 extern PocketLevel *pocket_walk_level(const PocketWalk *walk);
@@ -186,6 +187,9 @@ typedef struct PocketRoute
 	/* given */
 	PocketPath source_path;
 	PocketPath target_path;
+	const char *verb; /* "copy" */
+	const char *done; /* "copied" */
+	uint8 rights;	  /* on the source; with that to delete it, it may get another name */
 
 	/* opened: both heads are locked, both ends resolved since */
 	PocketNamespace source_ns;
@@ -198,14 +202,12 @@ typedef struct PocketRoute
 	char *author;
 } PocketRoute;
 
-/* 42704 when a namespace or the source does not exist. */
-extern void pocket_route_open(PocketRoute *route, Oid caller);
-
 /*
- * Whether the source can get the target's path: 42710 when there is something, 42704
- * when its folder is missing, 22023 when that is in the source.  verb, done: "copy", "copied".
+ * 42704 when a namespace, the source or the target's folder does not exist, 42710
+ * when there is something at the target, unless it is the source itself; 22023 when its folder is in the
+ * source, 42501 when caller may not take the one or make the other.
  */
-extern void pocket_route_check(const PocketRoute *route, const char *verb, const char *done);
+extern void pocket_route_open(PocketRoute *route, PocketCaller *caller);
 
 /* Copies the source and all below it; target.state is what was made. */
 extern void pocket_route_copy(PocketRoute *route);
@@ -223,8 +225,24 @@ extern bool pocket_state_same(const PocketState *a, const PocketState *b);
 /* The last row of the journal up to a time; 42704 when the namespace was not there yet. */
 extern int64 pocket_moment(const PocketNamespace *ns, const PocketPath *path, TimestampTz at, bool fresh);
 
-/* Removes an entry and all below it; state gets the deletion's revision (move.c). */
-extern void pocket_remove_tree(PocketHead *head, PocketState *state, const char *author);
+/* What is removed, by what path; for what is said when it may not be. */
+typedef struct PocketRemoval
+{
+	PocketHead *head;
+	const PocketNamespace *ns;
+	const PocketPath *path;
+} PocketRemoval;
+
+/*
+ * Removes an entry and all below it; spot's state gets the deletion's revision (move.c).  42501 when something of it may
+ * not be removed.
+ */
+extern void pocket_remove_tree(const PocketRemoval *removal, PocketSpot *spot);
+
+/* --- lists (share.c) --- */
+
+/* Gives a live entry, whose state has its content, a list of its own (NULL: none), with a journal row. */
+extern void pocket_entry_share(PocketHead *head, const PocketNamespace *ns, PocketState *state, struct varlena *acl);
 
 /* {"target": target} (make.c) */
 extern Jsonb *pocket_link_attributes(const char *target);

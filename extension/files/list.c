@@ -20,12 +20,15 @@ PG_FUNCTION_INFO_V1(pocket_path_of_entry);
 PG_FUNCTION_INFO_V1(pocket_path_of_deleted);
 
 #define BATCH_ROWS 200
+#define BATCH_ROWS_MIN 16
 
 int64
 pocket_moment(const PocketNamespace *ns, const PocketPath *path, TimestampTz at, bool fresh)
 {
-	int64 jid = pocket_past_moment(ns->ns_id, at, fresh);
+	int64 jid = pocket_past_moment(ns, path, at, fresh);
 
+	if (jid == POCKET_NOW)
+		pocket_check_known(ns, path, fresh);
 	if (jid == POCKET_NOW)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", pocket_path_given(ns, path)),
 						errdetail("Its namespace was made after the time that was given.")));
@@ -49,7 +52,7 @@ look(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, int64 
 		pocket_resolve(spot, ns, path, NULL, false, false);
 	else
 		pocket_past_resolve(spot, ns, path, jid, false);
-	pocket_check_spot(spot, path);
+	pocket_check_spot(spot, ns, path);
 }
 
 /* stat(path, at) */
@@ -67,7 +70,7 @@ pocket_stat(PG_FUNCTION_ARGS)
 	pocket_path_argument(&path, fcinfo, 0);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, false);
+	pocket_path_open(&ns, &path, pocket_caller(&session, fcinfo->flinfo->fn_oid), false);
 	look(&spot, &ns, &path, moment_argument(fcinfo, 1, &ns, &path));
 	result = pocket_result(fcinfo, &session, &spot.state, spot.path, NULL);
 	pocket_leave(&session);
@@ -91,6 +94,13 @@ find_place(int64 ns_id, int64 file_id, bool is_removed, int64 *parent_id, char *
 	return lives;
 }
 
+static bool
+may_read(const PocketNamespace *ns, int64 file_id)
+{
+	return ns->is_owned ||
+		   (pocket_policy_rights(pocket_policy(ns->caller, false), ns->ns_id, file_id) & PK_RIGHT_READ) != 0;
+}
+
 static Datum
 path_of(FunctionCallInfo fcinfo, bool is_removed)
 {
@@ -101,8 +111,8 @@ path_of(FunctionCallInfo fcinfo, bool is_removed)
 	text *result = NULL;
 
 	pocket_enter(&session);
-	if (pocket_namespace_find(&ns, PG_GETARG_INT64(0), session.caller) &&
-		find_place(ns.ns_id, PG_GETARG_INT64(1), is_removed, &parent_id, &name))
+	if (pocket_namespace_find(&ns, PG_GETARG_INT64(0), pocket_caller(&session, fcinfo->flinfo->fn_oid)) &&
+		may_read(&ns, PG_GETARG_INT64(1)) && find_place(ns.ns_id, PG_GETARG_INT64(1), is_removed, &parent_id, &name))
 	{
 		char *path = pocket_path_of(&ns, parent_id, name);
 
@@ -137,8 +147,9 @@ typedef struct Listing
 	const PocketNamespace *ns;
 	int64 jid; /* as of which; POCKET_NOW: the live tree */
 	bool recursive;
-	int64 left;			 /* rows that may still come */
-	StringInfoData path; /* of what is listed; the note of a level is how much of it is the folder's */
+	int64 left;			  /* rows that may still come */
+	StringInfoData path;  /* of what is listed; the note of a level is how much of it is the folder's */
+	PocketPolicy *policy; /* of what was; NULL when all is the caller's own, or is listed as it is */
 } Listing;
 
 /* What was listed already: names below the folder, NULL at their end. */
@@ -165,49 +176,70 @@ find_child(const Listing *listing, int64 folder_id, const char *key, PocketState
 	return pocket_past_child_find(state, ns_id, folder_id, key, listing->jid, false);
 }
 
+/* Of the caller on a child of a folder on which he has `above`. */
+static uint8
+child_rights(const Listing *listing, uint8 above, const PocketState *child)
+{
+	if (listing->ns->is_owned)
+		return PK_RIGHTS_ALL;
+	if (listing->policy != NULL)
+		return pocket_policy_rights(listing->policy, child->ns_id, child->file_id);
+	return pocket_rights_below(listing->ns->caller, above, child->acl, false);
+}
+
 /* Opens a folder behind what was listed, and what is below that, if it is there still. */
 static void
-enter_after(Listing *listing, PocketWalk *walk, int64 folder_id, After after)
+enter_after(Listing *listing, PocketWalk *walk, int64 folder_id, uint8 rights, After after)
 {
 	for (; *after != NULL; after++)
 	{
 		char *key = pocket_key(listing->ns, *after);
 		PocketState state;
 
-		pocket_walk_enter(walk, folder_id, key, listing->path.len);
+		pocket_walk_enter(walk, folder_id, rights, key, listing->path.len);
 		if (!listing->recursive || !find_child(listing, folder_id, key, &state) || state.kind != POCKET_FOLDER)
+			return;
+		rights = child_rights(listing, rights, &state);
+		if ((rights & PK_RIGHT_READ) == 0)
 			return;
 		go_to(listing, listing->path.len, state.name);
 		folder_id = state.file_id;
 	}
-	pocket_walk_enter(walk, folder_id, "", listing->path.len);
+	pocket_walk_enter(walk, folder_id, rights, "", listing->path.len);
 }
 
+/* rights: of the caller on the folder */
 static void
-list_folder(Listing *listing, int64 folder_id, const char *folder_path, After after)
+list_folder(Listing *listing, int64 folder_id, const char *folder_path, uint8 rights, After after)
 {
 	PocketWalk walk;
 
 	initStringInfo(&listing->path);
 	appendStringInfoString(&listing->path, folder_path);
 	pocket_walk_begin(&walk, listing->ns->ns_id, listing->jid, false);
-	enter_after(listing, &walk, folder_id, after);
+	enter_after(listing, &walk, folder_id, rights, after);
 	while (listing->left > 0 && pocket_walk_level(&walk) != NULL)
 	{
 		const PocketState *state;
 
-		walk.rows_max = listing->left;
+		uint8 on_child;
+
+		/* some of them may be hidden */
+		walk.rows_max = listing->ns->is_owned ? listing->left : Max(listing->left, BATCH_ROWS_MIN);
 		state = pocket_walk_next(&walk);
 		if (state == NULL)
 		{
 			(void) pocket_walk_leave(&walk);
 			continue;
 		}
+		on_child = child_rights(listing, pocket_walk_level(&walk)->rights, state);
+		if ((on_child & PK_RIGHT_READ) == 0)
+			continue;
 		go_to(listing, pocket_walk_level(&walk)->note, state->name);
 		pocket_result_row(listing->fcinfo, state, listing->path.data, NULL);
 		listing->left--;
 		if (listing->recursive && state->kind == POCKET_FOLDER)
-			pocket_walk_enter(&walk, state->file_id, "", listing->path.len);
+			pocket_walk_enter(&walk, state->file_id, on_child, "", listing->path.len);
 	}
 	pocket_walk_end(&walk);
 }
@@ -230,18 +262,21 @@ static After
 parse_after(const char *text, const PocketNamespace *ns, const PocketPath *folder)
 {
 	bool is_path = is_whole_path(text);
+	PocketNamespace its = *ns;
 	PocketPath path;
 	After after;
 	int skip = is_path ? folder->depth : 0;
 	int i;
 
 	pocket_path_parse_listed(&path, is_path ? text : psprintf("%s:/%s", ns->name, text));
+	if (is_path)
+		pocket_path_open(&its, &path, ns->caller, false);
 	for (i = 0; i < skip; i++)
 	{
 		if (i >= path.depth || strcmp(pocket_key(ns, path.names[i]), pocket_key(ns, folder->names[i])) != 0)
 			break;
 	}
-	if (i < skip || path.depth <= skip || strcmp(path.namespace_name, ns->name) != 0)
+	if (i < skip || path.depth <= skip || its.ns_id != ns->ns_id || its.base_id != ns->base_id)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("after: \"%s\" is not below the folder that is listed", text),
 						errhint("Give the path of an entry as pocket.ls() gives it, or names below the folder.")));
@@ -272,14 +307,16 @@ pocket_ls(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, false);
+	pocket_path_open(&ns, &path, pocket_caller(&session, fcinfo->flinfo->fn_oid), false);
 	listing.ns = &ns;
 	listing.jid = moment_argument(fcinfo, 4, &ns, &path);
 	look(&spot, &ns, &path, listing.jid);
 	if (spot.state.kind != POCKET_FOLDER)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", spot.path),
 						errhint("pocket.stat() tells about a single file.")));
-	list_folder(&listing, spot.state.file_id, spot.path,
+	if (listing.jid != POCKET_NOW && !ns.is_owned)
+		listing.policy = pocket_policy(ns.caller, false);
+	list_folder(&listing, spot.state.file_id, spot.path, spot.rights,
 				PG_ARGISNULL(2) ? none : parse_after(text_to_cstring(PG_GETARG_TEXT_PP(2)), &ns, &path));
 	pocket_leave(&session);
 	return (Datum) 0;
@@ -331,7 +368,7 @@ pocket_history(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, false);
+	pocket_path_open(&ns, &path, pocket_caller(&session, fcinfo->flinfo->fn_oid), false);
 	file_id = pocket_resolve_past(&ns, &path);
 	outer = CurrentMemoryContext;
 	batch = AllocSetContextCreate(outer, "batch of history", ALLOCSET_DEFAULT_SIZES);

@@ -13,6 +13,19 @@
 PG_FUNCTION_INFO_V1(pocket_mkdir);
 PG_FUNCTION_INFO_V1(pocket_symlink);
 
+/* Who may make a folder, or see it: before the lock is waited for. */
+static void
+check_folder(const PocketNamespace *ns, const PocketPath *path)
+{
+	PocketSpot spot;
+
+	if (ns->is_owned)
+		return;
+	pocket_resolve(&spot, ns, path, NULL, true, false);
+	if (!spot.exists)
+		pocket_require_room(&spot, ns, path);
+}
+
 /* mkdir(path): with its parents; a folder that exists is unchanged */
 Datum
 pocket_mkdir(PG_FUNCTION_ARGS)
@@ -20,28 +33,30 @@ pocket_mkdir(PG_FUNCTION_ARGS)
 	const char *outcome = POCKET_OUTCOME_UNCHANGED;
 	PocketPath path;
 	PocketSession session;
+	PocketCaller *caller;
 	PocketNamespace ns;
 	PocketHead head;
 	PocketSpot spot;
-	char *author;
 	Datum result;
 
 	PreventCommandIfReadOnly("pocket.mkdir()");
 	pocket_path_argument(&path, fcinfo, 0);
 
 	pocket_enter(&session);
-	author = pocket_author(session.caller);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
-	pocket_namespace_lock(&head, &ns, session.caller);
+	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
+	pocket_path_open(&ns, &path, caller, true);
+	check_folder(&ns, &path);
+	pocket_namespace_lock(&head, &ns);
 	pocket_resolve(&spot, &ns, &path, NULL, true, false);
 	if (spot.exists && spot.state.kind != POCKET_FOLDER)
 		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("\"%s\" already exists", spot.path),
 						errdetail("It is a %s, not a folder.", pocket_kind_name(spot.state.kind))));
 	if (!spot.exists)
 	{
-		pocket_parents_make(&head, &ns, &path, &spot, author);
+		pocket_require_room(&spot, &ns, &path);
+		pocket_parents_make(&head, &ns, &path, &spot, caller->name);
 		pocket_state_init(&spot.state, POCKET_FOLDER, spot.parent_id, path.names[path.depth - 1]);
-		pocket_entry_add(&head, &ns, &spot.state, author);
+		pocket_entry_add(&head, &ns, &spot.state, caller->name);
 		outcome = POCKET_OP_CREATED;
 	}
 	pocket_head_flush(&head);
@@ -98,6 +113,7 @@ put_link(PocketHead *head, const PocketNamespace *ns, const PocketPath *path, Po
 	spot->state.ns_id = before.ns_id;
 	spot->state.file_id = before.file_id;
 	spot->state.version = before.version;
+	spot->state.acl = before.acl;
 	pocket_entry_change(head, ns, &before, &spot->state, POCKET_OP_UPDATED, author);
 	return POCKET_OP_UPDATED;
 }
@@ -109,6 +125,7 @@ pocket_symlink(PG_FUNCTION_ARGS)
 	char *target = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	PocketPath path;
 	PocketSession session;
+	PocketCaller *caller;
 	PocketNamespace ns;
 	PocketHead head;
 	PocketSpot spot;
@@ -123,10 +140,13 @@ pocket_symlink(PG_FUNCTION_ARGS)
 	pocket_path_check_leaf(&path);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
-	pocket_namespace_lock(&head, &ns, session.caller);
+	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
+	pocket_path_open(&ns, &path, caller, true);
+	pocket_check_write(&ns, &path);
+	pocket_namespace_lock(&head, &ns);
 	pocket_resolve(&spot, &ns, &path, NULL, true, false);
-	outcome = put_link(&head, &ns, &path, &spot, target, pocket_author(session.caller));
+	pocket_require_write(&spot, &ns, &path);
+	outcome = put_link(&head, &ns, &path, &spot, target, caller->name);
 	pocket_head_flush(&head);
 	result = pocket_result(fcinfo, &session, &spot.state, spot.path, outcome);
 	pocket_leave(&session);

@@ -12,6 +12,8 @@
 PG_FUNCTION_INFO_V1(pocket_mv);
 PG_FUNCTION_INFO_V1(pocket_rm);
 
+#define BATCH_ROWS 200
+
 static void
 check_not_root(const PocketPath *path, const char *verb)
 {
@@ -46,7 +48,7 @@ static const char *
 move_away(PocketRoute *route)
 {
 	pocket_route_copy(route);
-	pocket_remove_tree(route->source_head, &route->source.state, route->author);
+	pocket_remove_tree(&(PocketRemoval){route->source_head, &route->source_ns, &route->source_path}, &route->source);
 	return POCKET_OP_MOVED;
 }
 
@@ -54,10 +56,8 @@ move_away(PocketRoute *route)
 Datum
 pocket_mv(PG_FUNCTION_ARGS)
 {
-	PocketRoute route;
+	PocketRoute route = {.verb = "move", .done = "moved", .rights = PK_RIGHT_READ | PK_RIGHT_DELETE};
 	PocketSession session;
-	bool within;
-	bool renamed;
 	const char *outcome;
 	Datum result;
 
@@ -67,16 +67,8 @@ pocket_mv(PG_FUNCTION_ARGS)
 	check_not_root(&route.source_path, "moved");
 
 	pocket_enter(&session);
-	pocket_route_open(&route, session.caller);
-	within = route.source_ns.ns_id == route.target_ns.ns_id;
-	/* a name may be written another way: then the target is the source itself */
-	renamed = within && route.target.exists && route.target_path.depth > 0 &&
-			  route.target.state.file_id == route.source.state.file_id;
-	if (!renamed)
-		pocket_route_check(&route, "move", "moved");
-	else if (route.target_path.slash && route.source.state.kind != POCKET_FOLDER)
-		pocket_path_check_leaf(&route.target_path);
-	outcome = within ? move_entry(&route) : move_away(&route);
+	pocket_route_open(&route, pocket_caller(&session, fcinfo->flinfo->fn_oid));
+	outcome = route.source_ns.ns_id == route.target_ns.ns_id ? move_entry(&route) : move_away(&route);
 	pocket_route_flush(&route);
 	result = pocket_result(fcinfo, &session, &route.target.state, route.target.path, outcome);
 	pocket_leave(&session);
@@ -85,14 +77,31 @@ pocket_mv(PG_FUNCTION_ARGS)
 
 /* --- rm --- */
 
+/*
+ * Whether the caller may remove a child of a folder on which he has `above`; he is told
+ * of nothing that he may not read.  Returns his rights on it.
+ */
+static uint8
+check_removal(const PocketRemoval *removal, uint8 above, const PocketState *child)
+{
+	uint8 rights;
+
+	if (removal->ns->is_owned)
+		return PK_RIGHTS_ALL;
+	rights = pocket_rights_below(removal->ns->caller, above, child->acl, true);
+	if ((~rights & (PK_RIGHT_READ | PK_RIGHT_DELETE)) != 0)
+		pocket_denied(removal->ns, removal->path, PK_RIGHT_DELETE);
+	return rights;
+}
+
 /* Removes everything below a folder, children before parents. */
 static void
-remove_below(PocketHead *head, int64 folder_id, const char *author)
+remove_below(const PocketRemoval *removal, int64 folder_id, uint8 above)
 {
 	PocketWalk walk;
 
-	pocket_walk_begin(&walk, head->ns_id, POCKET_NOW, true);
-	pocket_walk_enter(&walk, folder_id, "", 0);
+	pocket_walk_begin(&walk, removal->head->ns_id, POCKET_NOW, true);
+	pocket_walk_enter(&walk, folder_id, above, "", 0);
 	for (;;)
 	{
 		PocketState *state = pocket_walk_next(&walk);
@@ -103,32 +112,60 @@ remove_below(PocketHead *head, int64 folder_id, const char *author)
 			if (state == NULL)
 				break;
 		}
-		else if (state->kind == POCKET_FOLDER)
+		else
 		{
-			pocket_walk_enter(&walk, state->file_id, "", 0);
-			continue;
+			uint8 rights = check_removal(removal, pocket_walk_level(&walk)->rights, state);
+
+			if (state->kind == POCKET_FOLDER)
+			{
+				pocket_walk_enter(&walk, state->file_id, rights, "", 0);
+				continue;
+			}
 		}
-		pocket_entry_remove(head, state, author);
+		pocket_entry_remove(removal->head, state, removal->ns->caller->name);
 	}
 	pocket_walk_end(&walk);
 }
 
 void
-pocket_remove_tree(PocketHead *head, PocketState *state, const char *author)
+pocket_remove_tree(const PocketRemoval *removal, PocketSpot *spot)
 {
-	pocket_head_one_moment(head);
-	if (state->kind == POCKET_FOLDER)
-		remove_below(head, state->file_id, author);
-	pocket_entry_remove(head, state, author);
+	pocket_require(spot, removal->ns, removal->path, PK_RIGHT_DELETE);
+	pocket_head_one_moment(removal->head);
+	if (spot->state.kind == POCKET_FOLDER)
+		remove_below(removal, spot->state.file_id, spot->rights);
+	pocket_entry_remove(removal->head, &spot->state, removal->ns->caller->name);
 }
 
+/* Whether something is in a folder that the caller may read; 42501 when there is something else. */
 static bool
-has_children(int64 ns_id, int64 folder_id)
+has_children(const PocketNamespace *ns, const PocketPath *path, const PocketSpot *spot)
 {
-	bool found = pocket_children(ns_id, folder_id, "", 1, true) > 0;
+	char *key = pstrdup("");
+	int64 found;
+	bool seen = false;
+	bool hidden = false;
 
-	pocket_free_rows();
-	return found;
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		found = (int64) pocket_children(ns->ns_id, spot->state.file_id, key, ns->is_owned ? 1 : BATCH_ROWS, true);
+		for (int64 i = 0; i < found && !seen; i++)
+		{
+			PocketState child;
+
+			pocket_state_read(&child, (uint64) i, false);
+			seen =
+				ns->is_owned || (pocket_rights_below(ns->caller, spot->rights, child.acl, true) & PK_RIGHT_READ) != 0;
+			hidden = !seen;
+		}
+		if (found > 0)
+			key = pocket_column_text((uint64) (found - 1), POCKET_CHILD_KEY_COLUMN);
+		pocket_free_rows();
+	} while (!seen && found == BATCH_ROWS);
+	if (!seen && hidden)
+		pocket_denied(ns, path, PK_RIGHT_DELETE);
+	return seen;
 }
 
 /* rm(path, recursive) */
@@ -141,7 +178,6 @@ pocket_rm(PG_FUNCTION_ARGS)
 	PocketNamespace ns;
 	PocketHead head;
 	PocketSpot spot;
-	char *author;
 	Datum result;
 
 	PreventCommandIfReadOnly("pocket.rm()");
@@ -149,14 +185,15 @@ pocket_rm(PG_FUNCTION_ARGS)
 	check_not_root(&path, "removed");
 
 	pocket_enter(&session);
-	author = pocket_author(session.caller);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
-	pocket_namespace_lock(&head, &ns, session.caller);
+	pocket_path_open(&ns, &path, pocket_caller(&session, fcinfo->flinfo->fn_oid), true);
+	pocket_check_rights(&ns, &path, PK_RIGHT_DELETE);
+	pocket_namespace_lock(&head, &ns);
 	pocket_resolve_existing(&spot, &ns, &path, true, false);
-	if (!recursive && spot.state.kind == POCKET_FOLDER && has_children(ns.ns_id, spot.state.file_id))
+	pocket_require(&spot, &ns, &path, PK_RIGHT_DELETE);
+	if (!recursive && spot.state.kind == POCKET_FOLDER && has_children(&ns, &path, &spot))
 		ereport(ERROR, (errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST), errmsg("folder \"%s\" is not empty", spot.path),
 						errhint("Call pocket.rm() with recursive => true to remove what is below it too.")));
-	pocket_remove_tree(&head, &spot.state, author);
+	pocket_remove_tree(&(PocketRemoval){&head, &ns, &path}, &spot);
 	pocket_head_flush(&head);
 	result = pocket_result(fcinfo, &session, &spot.state, spot.path, POCKET_OP_DELETED);
 	pocket_leave(&session);

@@ -2,8 +2,8 @@
  * namespace.c
  *	  create_namespace, alter_namespace, drop_namespace and lock.
  *
- * Whoever may do anything with a namespace may do all of this: its owner, and
- * superusers.
+ * Who may do what: changing and dropping one is for its owner and superusers, whatever
+ * lists say; locking one for whoever may write into its root.
  */
 #include "files/files.h"
 
@@ -63,9 +63,19 @@ pocket_create_namespace(PG_FUNCTION_ARGS)
 
 	(void) pocket_install_if_needed();
 	pocket_enter(&session);
-	ns_id = pocket_namespace_create(name, &options, pocket_author(session.caller));
+	ns_id = pocket_namespace_create(name, &options, pocket_caller(&session, fcinfo->flinfo->fn_oid)->name);
 	pocket_leave(&session);
 	PG_RETURN_INT64(ns_id);
+}
+
+/* 42501 for those who may read its root, 42704 for others who do not own it. */
+static void
+open_owned(PocketNamespace *ns, PocketHead *head, const char *name, PocketCaller *caller)
+{
+	pocket_namespace_open(ns, name, caller, true);
+	pocket_check_owned(ns);
+	pocket_namespace_lock(head, ns);
+	pocket_check_owned(ns);
 }
 
 /* alter_namespace(name, new_name, quota, retention): null is as it was */
@@ -88,9 +98,8 @@ pocket_alter_namespace(PG_FUNCTION_ARGS)
 		check_retention(retention);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, text_to_cstring(PG_GETARG_TEXT_PP(0)), session.caller, true);
 	/* whoever has looked at the old quota has ended; and who has an older snapshot than the new one's fails to write */
-	pocket_namespace_lock(&head, &ns, session.caller);
+	open_owned(&ns, &head, text_to_cstring(PG_GETARG_TEXT_PP(0)), pocket_caller(&session, fcinfo->flinfo->fn_oid));
 	pocket_namespace_alter(&head, new_name, has_quota, quota, retention);
 	head.changed = true;
 	pocket_head_flush(&head);
@@ -109,8 +118,7 @@ pocket_drop_namespace(PG_FUNCTION_ARGS)
 	PreventCommandIfReadOnly("pocket.drop_namespace()");
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, text_to_cstring(PG_GETARG_TEXT_PP(0)), session.caller, true);
-	pocket_namespace_lock(&head, &ns, session.caller);
+	open_owned(&ns, &head, text_to_cstring(PG_GETARG_TEXT_PP(0)), pocket_caller(&session, fcinfo->flinfo->fn_oid));
 	pocket_namespace_drop(&head);
 	pocket_notify_changed(ns.ns_id);
 	pocket_leave(&session);
@@ -133,6 +141,7 @@ Datum
 pocket_lock_namespaces(PG_FUNCTION_ARGS)
 {
 	PocketSession session;
+	PocketCaller *caller;
 	Datum *names;
 	bool *nulls;
 	int64 *ids;
@@ -144,6 +153,7 @@ pocket_lock_namespaces(PG_FUNCTION_ARGS)
 	ids = palloc(sizeof(int64) * (Size) Max(count, 1));
 
 	pocket_enter(&session);
+	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
 	for (i = 0; i < count; i++)
 	{
 		PocketNamespace ns;
@@ -151,7 +161,8 @@ pocket_lock_namespaces(PG_FUNCTION_ARGS)
 		CHECK_FOR_INTERRUPTS();
 		if (nulls[i])
 			ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("namespaces must not have a null")));
-		pocket_namespace_open(&ns, TextDatumGetCString(names[i]), session.caller, true);
+		pocket_namespace_open(&ns, TextDatumGetCString(names[i]), caller, true);
+		pocket_check_root(&ns, PK_RIGHT_WRITE);
 		ids[i] = ns.ns_id;
 	}
 	qsort(ids, (size_t) count, sizeof(int64), compare_ids);

@@ -33,13 +33,14 @@ parse_mode(const char *mode, const PocketVersionVector *base)
 	return POCKET_PUT_UPDATE;
 }
 
-/* An upload is not begun for what cannot be put; this is looked at again under the lock. */
+/* Neither an upload is begun nor a lock waited for when it cannot be put; this is looked at again under the lock. */
 static void
 check_early(const PocketNamespace *ns, const PocketPut *put)
 {
 	PocketSpot spot;
 
 	pocket_path_check_leaf(&put->path);
+	pocket_check_write(ns, &put->path);
 	if (put->length <= (Size) pocket_inline_limit)
 		return;
 	pocket_resolve(&spot, ns, &put->path, NULL, true, false);
@@ -61,6 +62,7 @@ pocket_put(PG_FUNCTION_ARGS)
 	PocketPut put = {0};
 	PocketPut *puts[1] = {&put};
 	PocketSession session;
+	PocketCaller *caller;
 	PocketNamespace ns;
 	PocketReceipts *receipts;
 	PocketHead head;
@@ -84,11 +86,12 @@ pocket_put(PG_FUNCTION_ARGS)
 	pocket_check_attributes(put.attributes);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, put.path.namespace_name, session.caller, true);
+	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
+	pocket_path_open(&ns, &put.path, caller, true);
 	check_early(&ns, &put);
 	receipts = pocket_puts_store(&ns, puts, 1);
-	pocket_namespace_lock(&head, &ns, session.caller);
-	outcome = pocket_put_apply(&head, &ns, &put, receipts, NULL, &spot, pocket_author(session.caller));
+	pocket_namespace_lock(&head, &ns);
+	outcome = pocket_put_apply(&head, &ns, &put, receipts, NULL, &spot, caller->name);
 	pocket_head_flush(&head);
 	result = pocket_result(fcinfo, &session, &spot.state, spot.path, outcome);
 	pocket_leave(&session);
@@ -214,7 +217,7 @@ find_target(const Batch *batch, const char *name)
 
 /* The namespaces, each once, in the order in which they are locked. */
 static void
-find_targets(Batch *batch, Oid caller)
+find_targets(Batch *batch, PocketCaller *caller)
 {
 	int room = 8;
 	int i;
@@ -233,7 +236,7 @@ find_targets(Batch *batch, Oid caller)
 			memset(batch->targets + room, 0, sizeof(Target) * (Size) room);
 			room *= 2;
 		}
-		pocket_namespace_open(&batch->targets[batch->target_count].ns, name, caller, true);
+		pocket_path_open(&batch->targets[batch->target_count].ns, &batch->puts[i].path, caller, true);
 		batch->targets[batch->target_count++].near.depth = -1;
 	}
 	qsort(batch->targets, (size_t) batch->target_count, sizeof(Target), compare_targets);
@@ -249,7 +252,7 @@ store_targets(Batch *batch)
 	int i;
 
 	for (i = 0; i < batch->count; i++)
-		pocket_path_check_leaf(&batch->puts[i].path);
+		check_early(&batch->targets[batch->target_of[i]].ns, &batch->puts[i]);
 	for (t = 0; t < batch->target_count; t++)
 	{
 		int count = 0;
@@ -269,16 +272,21 @@ static void
 remember_folder(Target *target, const PocketPut *put, const PocketSpot *spot)
 {
 	PocketFolder *near = &target->near;
-	const char *slash = strrchr(spot->path, '/');
 
 	near->ns_id = target->ns.ns_id;
-	near->file_id = spot->state.parent_id;
 	near->depth = put->path.depth - 1;
 	near->names = put->path.names;
 	if (near->path != NULL)
+	{
 		pfree(near->path);
-	/* a root keeps its slash */
-	near->path = pnstrdup(spot->path, slash - spot->path + (near->depth == 0 ? 1 : 0));
+		pfree(near->steps);
+	}
+	near->path = pocket_path_folder(spot->path);
+	near->steps = palloc(sizeof(PocketStep) * (Size) spot->step_count);
+	memcpy(near->steps, spot->steps, sizeof(PocketStep) * (Size) spot->step_count);
+	/* their rights are known, their lists are gone with the memory of this file */
+	for (int i = 0; i < spot->step_count; i++)
+		near->steps[i].acl = NULL;
 }
 
 static void
@@ -312,6 +320,7 @@ pocket_put_many(PG_FUNCTION_ARGS)
 {
 	Batch batch = {0};
 	PocketSession session;
+	PocketCaller *caller;
 	int t;
 
 	pocket_check_not_null(fcinfo, 0, "paths");
@@ -321,11 +330,12 @@ pocket_put_many(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 
 	pocket_enter(&session);
-	find_targets(&batch, session.caller);
+	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
+	find_targets(&batch, caller);
 	store_targets(&batch);
 	for (t = 0; t < batch.target_count; t++)
-		pocket_namespace_lock(&batch.targets[t].head, &batch.targets[t].ns, session.caller);
-	apply_batch(&batch, fcinfo, pocket_author(session.caller));
+		pocket_namespace_lock(&batch.targets[t].head, &batch.targets[t].ns);
+	apply_batch(&batch, fcinfo, caller->name);
 	for (t = 0; t < batch.target_count; t++)
 		pocket_head_flush(&batch.targets[t].head);
 	pocket_leave(&session);

@@ -27,9 +27,10 @@ typedef struct Lost
 	bool live;
 } Lost;
 
-static void
+static void POCKET_NORETURN
 no_such_revision(const PocketNamespace *ns, const PocketPath *path, int64 rev)
 {
+	pocket_check_known(ns, path, true);
 	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 					errmsg("revision " INT64_FORMAT " of \"%s\" does not exist", rev, pocket_path_given(ns, path)),
 					errhint("pocket.history() lists the revisions of a file.")));
@@ -65,8 +66,27 @@ is_path_of(const PocketNamespace *ns, const PocketState *last, const PocketPath 
 	return at.parent_id == POCKET_ROOT_PARENT_ID;
 }
 
+/* Of the caller on an entry, where it is, or was last; 42704 unless he may read it, 42501 unless he may write it. */
 static void
-find_lost(Lost *lost, const PocketNamespace *ns, const PocketPath *path, int64 rev)
+check_may_restore(const PocketNamespace *ns, const PocketPath *path, int64 rev, int64 file_id)
+{
+	uint8 rights;
+
+	if (ns->is_owned)
+		return;
+	rights = pocket_policy_rights(pocket_policy(ns->caller, true), ns->ns_id, file_id);
+	if ((rights & PK_RIGHT_READ) == 0)
+	{
+		pocket_refused(ns->caller, ns->ns_id, pocket_path_given(ns, path));
+		no_such_revision(ns, path, rev);
+	}
+	if ((rights & PK_RIGHT_WRITE) == 0)
+		pocket_denied(ns, path, PK_RIGHT_WRITE);
+}
+
+/* What shall be restored, and what is at its path, with content. */
+static void
+find_lost(Lost *lost, PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, int64 rev)
 {
 	char *op;
 
@@ -75,12 +95,22 @@ find_lost(Lost *lost, const PocketNamespace *ns, const PocketPath *path, int64 r
 	lost->live = find_last(&lost->last, ns, lost->revision.file_id);
 	if (!is_path_of(ns, &lost->last, path))
 		no_such_revision(ns, path, rev);
+	check_may_restore(ns, path, rev, lost->revision.file_id);
 	if (strcmp(op, POCKET_OP_DELETED) == 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("revision " INT64_FORMAT " of \"%s\" is its deletion", rev, pocket_path_given(ns, path)),
 						errhint("Name the revision before it.")));
 	if (lost->revision.kind != POCKET_FOLDER && path->slash)
 		pocket_path_check_leaf(path);
+	pocket_resolve(spot, ns, path, NULL, true, true);
+	if (lost->live)
+		return;
+	if (spot->exists)
+		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("\"%s\" already exists", spot->path),
+						errhint("Move it to another path, or remove it, before the revision is restored.")));
+	if (!spot->is_seen && !ns->is_owned)
+		pocket_denied(ns, path, PK_RIGHT_WRITE);
+	pocket_require_room(spot, ns, path);
 }
 
 void
@@ -250,9 +280,6 @@ restore_removed(PocketHead *head, const PocketNamespace *ns, const PocketPath *p
 {
 	Subtree *subtree;
 
-	if (spot->exists)
-		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("\"%s\" already exists", spot->path),
-						errhint("Move it to another path, or remove it, before the revision is restored.")));
 	check_kept(ns, path, lost);
 	pocket_parents_make(head, ns, path, spot, author);
 	spot->state = lost->last;
@@ -286,7 +313,7 @@ pocket_restore(PG_FUNCTION_ARGS)
 	PocketHead head;
 	PocketSpot spot;
 	Lost lost;
-	char *author;
+	PocketCaller *caller;
 	const char *outcome;
 	Datum result;
 
@@ -294,13 +321,14 @@ pocket_restore(PG_FUNCTION_ARGS)
 	pocket_path_argument(&path, fcinfo, 0);
 
 	pocket_enter(&session);
-	author = pocket_author(session.caller);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
-	pocket_namespace_lock(&head, &ns, session.caller);
-	find_lost(&lost, &ns, &path, PG_GETARG_INT64(1));
-	pocket_resolve(&spot, &ns, &path, NULL, true, true);
-	outcome = lost.live ? restore_live(&head, &ns, &lost, &spot, author)
-						: restore_removed(&head, &ns, &path, &lost, &spot, author);
+	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
+	pocket_path_open(&ns, &path, caller, true);
+	if (!ns.is_owned)
+		find_lost(&lost, &spot, &ns, &path, PG_GETARG_INT64(1));
+	pocket_namespace_lock(&head, &ns);
+	find_lost(&lost, &spot, &ns, &path, PG_GETARG_INT64(1));
+	outcome = lost.live ? restore_live(&head, &ns, &lost, &spot, caller->name)
+						: restore_removed(&head, &ns, &path, &lost, &spot, caller->name);
 	pocket_head_flush(&head);
 	result = pocket_result(fcinfo, &session, &spot.state, spot.path, outcome);
 	pocket_leave(&session);

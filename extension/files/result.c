@@ -28,7 +28,8 @@ pocket_result_columns(Datum *values, bool *nulls, const PocketState *state, cons
 	values[0] = Int64GetDatum(state->ns_id);
 	values[1] = Int64GetDatum(state->file_id);
 	values[2] = Int64GetDatum(state->rev);
-	values[3] = CStringGetTextDatum(path);
+	nulls[3] = path == NULL;
+	values[3] = nulls[3] ? (Datum) 0 : CStringGetTextDatum(path);
 	values[4] = CStringGetTextDatum(pocket_kind_name(state->kind));
 	values[5] = Int64GetDatum(state->size);
 	values[6] = PointerGetDatum(state->content_hash);

@@ -20,6 +20,8 @@
 
 PG_FUNCTION_INFO_V1(pocket_rewind);
 
+#define RIGHTS (PK_RIGHT_READ | PK_RIGHT_WRITE | PK_RIGHT_DELETE)
+
 typedef struct Rewind
 {
 	PocketHead *head;
@@ -32,7 +34,19 @@ typedef struct Rewind
 	int64 changed;	/* entries */
 	bool postponed; /* there may be something left that was not there then */
 	bool is_placed; /* what was there is where it was */
+
+	/* for who does not own the namespace: */
+	const PocketPath *given;
+	PocketPolicy *policy;
 } Rewind;
+
+/* Whatever changes must be the caller's to change. */
+static void
+require(const Rewind *rewind, int64 file_id)
+{
+	if (rewind->policy != NULL && (~pocket_policy_rights(rewind->policy, rewind->ns->ns_id, file_id) & RIGHTS) != 0)
+		pocket_denied(rewind->ns, rewind->given, RIGHTS);
+}
 
 /* --- what was not there --- */
 
@@ -94,6 +108,7 @@ clear_entry(Rewind *rewind, PocketState *state, bool was, bool is_empty, bool al
 	}
 	if (!was)
 		rewind->changed++;
+	require(rewind, state->file_id);
 	pocket_entry_remove(rewind->head, state, rewind->author);
 	return true;
 }
@@ -106,7 +121,7 @@ holds_any(const Rewind *rewind, int64 folder_id)
 	bool found = false;
 
 	pocket_walk_begin(&walk, rewind->ns->ns_id, POCKET_NOW, true);
-	pocket_walk_enter(&walk, folder_id, "", 0);
+	pocket_walk_enter(&walk, folder_id, PK_RIGHTS_ALL, "", 0);
 	do
 	{
 		const PocketState *state;
@@ -115,7 +130,7 @@ holds_any(const Rewind *rewind, int64 folder_id)
 		{
 			found = child_was_there(rewind, state, false);
 			if (state->kind == POCKET_FOLDER)
-				pocket_walk_enter(&walk, state->file_id, "", 0);
+				pocket_walk_enter(&walk, state->file_id, PK_RIGHTS_ALL, "", 0);
 		}
 	} while (!found && pocket_walk_leave(&walk) != NULL);
 	pocket_walk_end(&walk);
@@ -147,7 +162,7 @@ clear_below(Rewind *rewind, int64 folder_id, bool folder_was, bool all)
 	int64 note;
 
 	pocket_walk_begin(&walk, rewind->ns->ns_id, POCKET_NOW, true);
-	pocket_walk_enter(&walk, folder_id, "", folder_was ? WAS_THERE : 0);
+	pocket_walk_enter(&walk, folder_id, PK_RIGHTS_ALL, "", folder_was ? WAS_THERE : 0);
 	for (;;)
 	{
 		PocketState *state = pocket_walk_next(&walk);
@@ -162,7 +177,7 @@ clear_below(Rewind *rewind, int64 folder_id, bool folder_was, bool all)
 				note = IS_LEFT;
 			else if (state->kind == POCKET_FOLDER)
 			{
-				pocket_walk_enter(&walk, state->file_id, "", note);
+				pocket_walk_enter(&walk, state->file_id, PK_RIGHTS_ALL, "", note);
 				continue;
 			}
 		}
@@ -234,6 +249,7 @@ revive(Rewind *rewind, const PocketState *was, int64 folder_id)
 	PocketState state;
 	PocketState revision;
 
+	require(rewind, was->file_id);
 	read_revision(rewind, was, &revision);
 	if (!pocket_journal_last(&state, rewind->ns->ns_id, was->file_id))
 		elog(ERROR, "entry " INT64_FORMAT " vanished under the head lock", was->file_id);
@@ -256,6 +272,7 @@ change(Rewind *rewind, const PocketState *was, int64 folder_id, PocketState *sta
 
 	if (!is_moved && is_same)
 		return;
+	require(rewind, state->file_id);
 	pocket_entry_content(state);
 	if (is_moved)
 	{
@@ -324,7 +341,7 @@ place_below(Rewind *rewind, int64 folder_id)
 	PocketWalk walk;
 
 	pocket_walk_begin(&walk, rewind->ns->ns_id, rewind->jid, true);
-	pocket_walk_enter(&walk, folder_id, "", 0);
+	pocket_walk_enter(&walk, folder_id, PK_RIGHTS_ALL, "", 0);
 	do
 	{
 		const PocketState *was;
@@ -333,7 +350,7 @@ place_below(Rewind *rewind, int64 folder_id)
 		{
 			place(rewind, was, pocket_walk_level(&walk)->folder_id);
 			if (was->kind == POCKET_FOLDER)
-				pocket_walk_enter(&walk, was->file_id, "", 0);
+				pocket_walk_enter(&walk, was->file_id, PK_RIGHTS_ALL, "", 0);
 		}
 	} while (pocket_walk_leave(&walk) != NULL);
 	pocket_walk_end(&walk);
@@ -359,6 +376,26 @@ place_all(Rewind *rewind, const PocketPath *path, PocketSpot *now, const PocketS
 		(void) clear_below(rewind, top->file_id, true, false);
 }
 
+/* What is at the path, and what was; whether the caller may do it there. */
+static void
+resolve_both(PocketSpot *now, PocketSpot *then, const PocketNamespace *ns, const PocketPath *path, int64 jid)
+{
+	pocket_past_resolve(then, ns, path, jid, true);
+	pocket_resolve(now, ns, path, NULL, true, false);
+	pocket_check_spot(then->exists ? then : now, ns, path);
+	if (ns->is_owned)
+		return;
+	if (then->exists)
+		pocket_require(then, ns, path, RIGHTS);
+	if (now->exists)
+		pocket_require(now, ns, path, RIGHTS);
+	/* neither what was there nor what is may be passed over because it is hidden */
+	else if (now->is_hidden || (now->rights & PK_RIGHT_WRITE) == 0)
+		pocket_denied(ns, path, RIGHTS);
+	if (then->is_hidden)
+		pocket_denied(ns, path, RIGHTS);
+}
+
 /* What is on the way may be more than both what was and what is: the quota counts in the end. */
 static int64
 rewind_to(PocketHead *head, const PocketNamespace *ns, const PocketPath *path, int64 jid, const char *author)
@@ -370,9 +407,10 @@ rewind_to(PocketHead *head, const PocketNamespace *ns, const PocketPath *path, i
 	PocketSpot then;
 	Rewind rewind = {.head = head, .ns = ns, .jid = jid, .author = author};
 
-	pocket_past_resolve(&then, ns, path, jid, true);
-	pocket_resolve(&now, ns, path, NULL, true, false);
-	pocket_check_spot(then.exists ? &then : &now, path);
+	resolve_both(&now, &then, ns, path, jid);
+	if (!ns->is_owned)
+		rewind.policy = pocket_policy(ns->caller, true);
+	rewind.given = path;
 	rewind.path = now.path;
 	rewind.top_id = then.exists ? then.state.file_id : 0;
 	pocket_head_one_moment(head);
@@ -398,17 +436,26 @@ pocket_rewind(PG_FUNCTION_ARGS)
 	PocketPath path;
 	PocketSession session;
 	PocketNamespace ns;
+	PocketCaller *caller;
 	PocketHead head;
+	TimestampTz at = PG_GETARG_TIMESTAMPTZ(1);
 	int64 changed;
 
 	PreventCommandIfReadOnly("pocket.rewind()");
 	pocket_path_argument(&path, fcinfo, 0);
 
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, path.namespace_name, session.caller, true);
-	pocket_namespace_lock(&head, &ns, session.caller);
-	changed = rewind_to(&head, &ns, &path, pocket_moment(&ns, &path, PG_GETARG_TIMESTAMPTZ(1), true),
-						pocket_author(session.caller));
+	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
+	pocket_path_open(&ns, &path, caller, true);
+	if (!ns.is_owned)
+	{
+		PocketSpot now;
+		PocketSpot then;
+
+		resolve_both(&now, &then, &ns, &path, pocket_moment(&ns, &path, at, true));
+	}
+	pocket_namespace_lock(&head, &ns);
+	changed = rewind_to(&head, &ns, &path, pocket_moment(&ns, &path, at, true), caller->name);
 	pocket_head_flush(&head);
 	pocket_leave(&session);
 	PG_RETURN_INT64(changed);

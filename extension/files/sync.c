@@ -7,9 +7,16 @@
  * comes the journal.  Both go forward by jid, so that a cursor is one position,
  * and what is told twice is told alike: whoever applies rows as they come has a
  * valid tree after each of them.
+ *
+ * Who does not own the namespace is told of what he may read, as far as he may
+ * read the folders above it too: lists count as they are now, along the tree as
+ * the row had it.  When what he may read changes (a list, or a move across its
+ * bounds) he begins anew.  Beside that no file is told that he may not read any
+ * more where it is now.
  */
 #include "files/files.h"
 
+#include "access/access.h"
 #include "base/guc.h"
 #include "access/htup_details.h"
 #include "access/xact.h"
@@ -48,7 +55,9 @@ typedef struct Row
 typedef struct Above
 {
 	int64 file_id;
-	int length; /* of the path that ends with it */
+	int length;	  /* of the path that ends with it */
+	uint8 rights; /* on it, and whether it and all above it may be read */
+	bool is_shown;
 } Above;
 
 typedef struct Reader
@@ -61,13 +70,15 @@ typedef struct Reader
 	int64 max;
 	HeapTuple held; /* the row told last: it gets the cursor that stands behind all that was passed by after it */
 	HTAB *folders;	/* told before their turn in this page, because something below them was */
-	Above *near;	/* the folders from the root to one whose path was told last */
+	Above *near;	/* the folders from the root to one that was looked at last */
 	int depth;
 	int room;
-	StringInfoData path; /* of that one */
-	MemoryContext page;	 /* what lasts to its end */
-	MemoryContext batch; /* rows of one query */
-	MemoryContext row;	 /* making one row */
+	StringInfoData path;  /* of that one */
+	PocketPolicy *policy; /* NULL: all is the caller's own */
+	bool reset;			  /* behind the rows told, the caller has to begin anew */
+	MemoryContext page;	  /* what lasts to its end */
+	MemoryContext batch;  /* rows of one query */
+	MemoryContext row;	  /* making one row */
 } Reader;
 
 /* --- cursors --- */
@@ -103,7 +114,8 @@ make_cursor(FunctionCallInfo fcinfo, bool latest)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("no namespace is named"),
 						errhint("Give its name, or set pocket.namespace.")));
 	pocket_enter(&session);
-	pocket_namespace_open(&ns, name, session.caller, false);
+	pocket_namespace_open(&ns, name, pocket_caller(&session, fcinfo->flinfo->fn_oid), false);
+	pocket_check_root(&ns, PK_RIGHT_READ);
 	old = MemoryContextSwitchTo(session.result_context);
 	cursor = new_cursor(ns.ns_id);
 	MemoryContextSwitchTo(old);
@@ -152,12 +164,13 @@ is_ahead(const PocketCursor *cursor)
 }
 
 void
-pocket_cursor_open(const PocketCursor *cursor, PocketNamespace *ns, Oid caller)
+pocket_cursor_open(const PocketCursor *cursor, PocketNamespace *ns, PocketCaller *caller)
 {
 	if (cursor->count != 1)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("the cursor reads %d namespaces, not one", cursor->count)));
-	if (!pocket_namespace_find(ns, cursor->items[0].ns_id, caller))
+	if (!pocket_namespace_find(ns, cursor->items[0].ns_id, caller) ||
+		(pocket_root_rights(ns, false) & PK_RIGHT_READ) == 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("the cursor's namespace does not exist")));
 }
 
@@ -238,23 +251,33 @@ find_near(const Reader *reader, int64 file_id)
 }
 
 static void
-enter_folder(Reader *reader, int64 file_id, const char *name)
+enter_folder(Reader *reader, int64 file_id, const char *name, struct varlena *acl)
 {
+	const Above *above = reader->depth > 0 ? &reader->near[reader->depth - 1] : NULL;
+	Above folder = {.file_id = file_id, .rights = PK_RIGHTS_ALL, .is_shown = true};
+
+	if (reader->policy != NULL)
+	{
+		folder.rights = pocket_rights_below(reader->ns.caller, above == NULL ? 0 : above->rights, acl, false);
+		folder.is_shown = (above == NULL || above->is_shown) && (folder.rights & PK_RIGHT_READ) != 0;
+	}
 	if (reader->depth == reader->room)
 	{
 		reader->room *= 2;
 		reader->near = repalloc_huge(reader->near, sizeof(Above) * (Size) reader->room);
 	}
 	appendStringInfoString(&reader->path, name);
-	reader->near[reader->depth++] = (Above){file_id, reader->path.len};
+	folder.length = reader->path.len;
+	reader->near[reader->depth++] = folder;
 }
 
 /*
- * The path of a folder when the journal ended at jid.  It is looked for only as
- * far as it is not that of the last one: a tree may be very deep.
+ * Looks at a folder as it was when the journal ended at jid: its path, and whether
+ * it is shown.  Only as far as the way is not that to the last one: a tree may be
+ * very deep.
  */
-static const char *
-folder_path(Reader *reader, int64 folder_id, int64 jid)
+static const Above *
+look_at_folder(Reader *reader, int64 folder_id, int64 jid)
 {
 	List *way = NIL;
 	ListCell *cell;
@@ -276,10 +299,54 @@ folder_path(Reader *reader, int64 folder_id, int64 jid)
 		const Row *above = lfirst(cell);
 
 		appendStringInfoChar(&reader->path, '/');
-		enter_folder(reader, above->state.file_id, above->state.name);
+		enter_folder(reader, above->state.file_id, above->state.name, above->state.acl);
 	}
 	list_free(way);
-	return reader->path.data;
+	return &reader->near[reader->depth - 1];
+}
+
+/* Whether an entry was where the caller may read it, when the journal ended at jid. */
+static bool
+is_placed_in_view(Reader *reader, const PocketState *state, int64 jid)
+{
+	MemoryContext outer;
+	const Above *folder;
+
+	if (reader->policy == NULL)
+		return true;
+	outer = MemoryContextSwitchTo(reader->row);
+	folder = look_at_folder(reader, state->parent_id, jid);
+	MemoryContextSwitchTo(outer);
+	MemoryContextReset(reader->row);
+	return folder->is_shown &&
+		   (pocket_rights_below(reader->ns.caller, folder->rights, state->acl, false) & PK_RIGHT_READ) != 0;
+}
+
+/* Folders are told as they were placed, so that what is in them has its place; files only while they may be read. */
+static bool
+is_in_view(Reader *reader, const PocketState *state, int64 jid)
+{
+	if (reader->policy == NULL)
+		return true;
+	return is_placed_in_view(reader, state, jid) &&
+		   (state->kind == POCKET_FOLDER ||
+			(pocket_policy_rights(reader->policy, reader->ns.ns_id, state->file_id) & PK_RIGHT_READ) != 0);
+}
+
+/* Whether a row has brought an entry into the caller's view, with what is below it, or out of it. */
+static bool
+crosses_view(Reader *reader, const Row *row)
+{
+	Row before;
+	bool was;
+
+	if (reader->policy == NULL || strcmp(row->op, POCKET_OP_MOVED) != 0)
+		return false;
+	above_at(reader, row->state.file_id, row->state.rev - 1, &before);
+	reader->depth = 1; /* the way to where it was, and then to where it is */
+	was = is_placed_in_view(reader, &before.state, row->state.rev - 1);
+	reader->depth = 1;
+	return was != is_placed_in_view(reader, &row->state, row->state.rev);
 }
 
 /* jid: where the journal ended when the row's path was what is told */
@@ -288,12 +355,15 @@ tell(Reader *reader, const Row *row, int64 jid)
 {
 	MemoryContext outer;
 
+	if (!is_in_view(reader, &row->state, jid))
+		return;
 	reader->told++;
 	if (reader->result == NULL)
 		return;
 	put_held(reader);
 	outer = MemoryContextSwitchTo(reader->row);
-	hold_row(reader, row, pocket_path_join(folder_path(reader, row->state.parent_id, jid), row->state.name));
+	(void) look_at_folder(reader, row->state.parent_id, jid);
+	hold_row(reader, row, pocket_path_join(reader->path.data, row->state.name));
 	MemoryContextSwitchTo(outer);
 	MemoryContextReset(reader->row);
 }
@@ -329,7 +399,8 @@ tell_listed(Reader *reader, const Row *row)
 	List *folders;
 	ListCell *cell;
 
-	if (hash_search(reader->folders, &row->state.file_id, HASH_FIND, NULL) != NULL)
+	if (hash_search(reader->folders, &row->state.file_id, HASH_FIND, NULL) != NULL ||
+		!is_in_view(reader, &row->state, reader->item->jid))
 		return true;
 	folders = later_folders(reader, row);
 	if (reader->told > 0 && reader->told + list_length(folders) + 1 > reader->max)
@@ -418,6 +489,11 @@ read_journal(Reader *reader)
 		{
 			const PocketState *state = &rows[i].state;
 
+			if (crosses_view(reader, &rows[i]))
+			{
+				reader->reset = true;
+				return;
+			}
 			reader->item->jid = reader->item->listed = state->rev;
 			reader->item->at = state->at;
 			/* it and what is below it may be called otherwise from here on */
@@ -441,15 +517,23 @@ read_page(Reader *reader)
 	reader->batch = AllocSetContextCreate(reader->page, "batch of changes", ALLOCSET_DEFAULT_SIZES);
 	reader->row = AllocSetContextCreate(reader->page, "row of changes", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(reader->page);
+	if (!reader->ns.is_owned)
+		reader->policy = pocket_policy(reader->ns.caller, false);
 	initStringInfo(&reader->path);
-	appendStringInfo(&reader->path, "%s:", reader->ns.name);
+	appendStringInfoString(&reader->path, reader->ns.prefix);
 	reader->room = LEVELS_AT_FIRST;
 	reader->near = palloc(sizeof(Above) * LEVELS_AT_FIRST);
-	enter_folder(reader, POCKET_ROOT_ID, "");
+	enter_folder(reader, POCKET_ROOT_ID, "", reader->ns.base_acl);
 	MemoryContextSwitchTo(reader->batch);
-	read_listing(reader);
-	if (reader->told < reader->max)
-		read_journal(reader);
+	/* what is told is judged by the lists of now, which must be those of the rows */
+	if (reader->policy != NULL && pocket_journal_shared_after(reader->ns.ns_id, reader->item->jid))
+		reader->reset = true;
+	else
+	{
+		read_listing(reader);
+		if (reader->told < reader->max)
+			read_journal(reader);
+	}
 	MemoryContextSwitchTo(reader->page);
 	put_last(reader);
 	MemoryContextSwitchTo(outer);
@@ -469,7 +553,7 @@ pocket_changes_due(const PocketCursor *cursor, const PocketNamespace *ns)
 	memcpy(reader.cursor, cursor, VARSIZE(cursor));
 	reader.item = &reader.cursor->items[0];
 	read_page(&reader);
-	return reader.told > 0;
+	return reader.told > 0 || reader.reset;
 }
 
 /* changes(cursor, max) */
@@ -490,12 +574,15 @@ pocket_changes(PG_FUNCTION_ARGS)
 	reader->result = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	pocket_enter(&session);
-	pocket_cursor_open(reader->cursor, &reader->ns, session.caller);
+	pocket_cursor_open(reader->cursor, &reader->ns, pocket_caller(&session, fcinfo->flinfo->fn_oid));
 	if (is_ahead(reader->cursor))
 		; /* nothing is there yet */
 	else if (cursor_holds(reader->cursor))
 		read_page(reader);
 	else
+		reader->reset = true;
+	/* what is told before it comes in a page of its own */
+	if (reader->reset && reader->told == 0)
 		put_reset(reader);
 	pocket_leave(&session);
 	return (Datum) 0;

@@ -7,6 +7,7 @@
  */
 #include "files/files.h"
 
+#include "access/access.h"
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "executor/spi.h"
@@ -38,7 +39,7 @@ timeout_ms(const Interval *timeout)
 
 /* Whether changes() would give something now.  Ends the transaction. */
 static bool
-look(const PocketCursor *cursor)
+look(const PocketCursor *cursor, Oid function)
 {
 	PocketSession session;
 	PocketNamespace ns;
@@ -46,7 +47,7 @@ look(const PocketCursor *cursor)
 
 	PushActiveSnapshot(GetTransactionSnapshot());
 	pocket_enter(&session);
-	pocket_cursor_open(cursor, &ns, session.caller);
+	pocket_cursor_open(cursor, &ns, pocket_caller(&session, function));
 	changed = pocket_changes_due(cursor, &ns);
 	pocket_leave(&session);
 	PopActiveSnapshot();
@@ -55,7 +56,7 @@ look(const PocketCursor *cursor)
 }
 
 static bool
-wait_for_change(const PocketCursor *cursor, TimestampTz until, bool woken)
+wait_for_change(const PocketCursor *cursor, Oid function, TimestampTz until, bool woken)
 {
 	for (;;)
 	{
@@ -63,7 +64,7 @@ wait_for_change(const PocketCursor *cursor, TimestampTz until, bool woken)
 
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
-		if (look(cursor))
+		if (look(cursor, function))
 			return true;
 		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
 		if (left <= 0)
@@ -98,7 +99,7 @@ pocket_wait(PG_FUNCTION_ARGS)
 	{
 		bool woken = cursor->count == 1 && pocket_notify_enter(cursor->items[0].ns_id);
 
-		changed = wait_for_change(cursor, until, woken);
+		changed = wait_for_change(cursor, fcinfo->flinfo->fn_oid, until, woken);
 	}
 	PG_FINALLY();
 	{

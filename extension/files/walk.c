@@ -43,7 +43,7 @@ pocket_walk_level(const PocketWalk *walk)
 }
 
 void
-pocket_walk_enter(PocketWalk *walk, int64 folder_id, const char *after_key, int64 note)
+pocket_walk_enter(PocketWalk *walk, int64 folder_id, uint8 rights, const char *after_key, int64 note)
 {
 	PocketLevel *level;
 
@@ -53,7 +53,7 @@ pocket_walk_enter(PocketWalk *walk, int64 folder_id, const char *after_key, int6
 		walk->levels = repalloc_huge(walk->levels, sizeof(PocketLevel) * (Size) walk->room);
 	}
 	level = &walk->levels[walk->depth++];
-	*level = (PocketLevel){.folder_id = folder_id, .note = note, .more = true};
+	*level = (PocketLevel){.folder_id = folder_id, .rights = rights, .note = note, .more = true};
 	level->batch = AllocSetContextCreate(walk->memory, "level of a walk", ALLOCSET_SMALL_SIZES);
 	level->key = MemoryContextStrdup(level->batch, after_key);
 }

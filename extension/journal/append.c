@@ -61,10 +61,11 @@ pocket_state_read(PocketState *state, uint64 row, bool with_content)
 	state->version = (PocketVersionVector *) pocket_column_varlena(row, 11);
 	state->author = pocket_column_text(row, 12);
 	state->at = pocket_column_int64(row, 13);
+	state->acl = varlena_or_null(row, POCKET_STATE_ACL_COLUMN);
 	if (with_content)
 	{
-		state->blocks = (PocketBlockList *) varlena_or_null(row, 14);
-		state->inlined = (bytea *) varlena_or_null(row, 15);
+		state->blocks = (PocketBlockList *) varlena_or_null(row, 15);
+		state->inlined = (bytea *) varlena_or_null(row, 16);
 	}
 }
 
@@ -72,7 +73,8 @@ pocket_state_read(PocketState *state, uint64 row, bool with_content)
 static bool
 arrives(const char *op)
 {
-	return strcmp(op, POCKET_OP_UPDATED) != 0 && strcmp(op, POCKET_OP_DELETED) != 0;
+	return strcmp(op, POCKET_OP_UPDATED) != 0 && strcmp(op, POCKET_OP_DELETED) != 0 &&
+		   strcmp(op, POCKET_OP_SHARED) != 0;
 }
 
 char *
@@ -103,7 +105,8 @@ stamp(PocketHead *head, PocketState *state, const char *op, const char *author)
 	state->author = pstrdup(author);
 	if (arrives(op) && head->jid > 1)
 		state->version = pocket_vector_raise(state->version, pocket_device, head->jid - 1);
-	state->version = pocket_vector_increment(state->version, pocket_device);
+	if (strcmp(op, POCKET_OP_SHARED) != 0)
+		state->version = pocket_vector_increment(state->version, pocket_device);
 }
 
 void
@@ -112,14 +115,14 @@ pocket_journal_append(PocketHead *head, PocketState *state, const char *op, cons
 	static PocketPlan append = {
 		"INSERT INTO pocket_data.journal (ns_id, jid, file_id, op, parent_id, name, name_key, kind, size, blocks, "
 		"inline, "
-		"content_hash, version, mtime, attributes, author, at) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+		"content_hash, version, mtime, attributes, author, at, acl) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
 		"int8 int8 int8 text int8 text text text int8 pocket.blocklist bytea pocket.sha256 pocket.version_vector "
 		"timestamptz "
-		"jsonb text timestamptz",
+		"jsonb text timestamptz pocket.acl",
 		NULL, NULL};
-	Datum values[17];
-	char nulls[17];
+	Datum values[18];
+	char nulls[18];
 
 	stamp(head, state, op, author);
 	memset(nulls, ' ', sizeof(nulls));
@@ -144,5 +147,7 @@ pocket_journal_append(PocketHead *head, PocketState *state, const char *op, cons
 	values[14] = PointerGetDatum(state->attributes);
 	values[15] = CStringGetTextDatum(state->author);
 	values[16] = TimestampTzGetDatum(state->at);
+	values[17] = PointerGetDatum(state->acl);
+	nulls[17] = state->acl == NULL ? 'n' : ' ';
 	(void) pocket_write(&append, values, nulls);
 }

@@ -39,6 +39,18 @@ pocket_journal_after(int64 ns_id, int64 after, int64 max)
 }
 
 bool
+pocket_journal_shared_after(int64 ns_id, int64 after)
+{
+	static PocketPlan find = {"SELECT FROM pocket_data.journal WHERE ns_id = $1 AND jid > $2 AND op = 'shared' LIMIT 1",
+							  "int8 int8", NULL, NULL};
+	Datum values[2] = {Int64GetDatum(ns_id), Int64GetDatum(after)};
+	bool found = pocket_read(&find, values, NULL) == 1;
+
+	pocket_free_rows();
+	return found;
+}
+
+bool
 pocket_journal_time(int64 ns_id, int64 jid, TimestampTz *at)
 {
 	static PocketPlan find = {"SELECT at FROM pocket_data.journal WHERE ns_id = $1 AND jid = $2", "int8 int8", NULL,

@@ -55,6 +55,9 @@ typedef struct PocketState
 	TimestampTz mtime;
 	Jsonb *attributes;
 
+	/* who may do what with it, beside what stands above; a pocket.acl, NULL: nothing of its own */
+	struct varlena *acl;
+
 	/* of the revision; stamped by pocket_journal_append */
 	int64 rev;
 	PocketVersionVector *version;
@@ -67,8 +70,9 @@ typedef struct PocketState
  * macro is the column with the revision: rev or jid.
  */
 #define POCKET_STATE_COLUMNS(rev) \
-	"ns_id, file_id, parent_id, name, kind, size, content_hash, mtime, attributes, " rev ", version, author, at"
-#define POCKET_STATE_COLUMN_COUNT 13
+	"ns_id, file_id, parent_id, name, kind, size, content_hash, mtime, attributes, " rev ", version, author, at, acl"
+#define POCKET_STATE_ACL_COLUMN 14
+#define POCKET_STATE_COLUMN_COUNT 14
 #define POCKET_CONTENT_COLUMNS ", blocks, inline"
 
 /* Fills state from a row; with_content: POCKET_CONTENT_COLUMNS follow. All of it is palloc'd. */
@@ -121,6 +125,7 @@ extern bool pocket_quota_fits(int64 ns_id, int64 growth, bool complain);
 #define POCKET_OP_MOVED "moved"
 #define POCKET_OP_RESTORED "restored"
 #define POCKET_OP_COPIED "copied"
+#define POCKET_OP_SHARED "shared" /* who may do what has changed, and nothing else: the version stays */
 
 /* What names are compared by: folded, or in a namespace that is case sensitive themselves; palloc'd. */
 extern char *pocket_name_key(const char *name, bool case_sensitive);
@@ -185,6 +190,9 @@ extern uint64 pocket_journal_tree(int64 ns_id, int64 jid, int64 after, int64 max
 extern uint64 pocket_journal_after(int64 ns_id, int64 after, int64 max);
 #define POCKET_JOURNAL_OP_COLUMN (POCKET_STATE_COLUMN_COUNT + 1)
 #define POCKET_JOURNAL_TELL_COLUMN (POCKET_STATE_COLUMN_COUNT + 2)
+
+/* Whether a list has changed behind a row. */
+extern bool pocket_journal_shared_after(int64 ns_id, int64 after);
 
 /* When the row was written; false when there is none (any more). */
 extern bool pocket_journal_time(int64 ns_id, int64 jid, TimestampTz *at);

@@ -9,8 +9,8 @@
 
 #define ENTRY_ARGS                                                                                                    \
 	"int8 int8 int8 text text text int8 int8 pocket.blocklist bytea pocket.sha256 pocket.version_vector timestamptz " \
-	"jsonb text timestamptz"
-#define ENTRY_ARG_COUNT 16
+	"jsonb text timestamptz pocket.acl"
+#define ENTRY_ARG_COUNT 17
 
 void
 pocket_state_init(PocketState *state, PocketKind kind, int64 parent_id, const char *name)
@@ -46,6 +46,8 @@ entry_row(const PocketNamespace *ns, const PocketState *state, Datum *values, ch
 	values[13] = PointerGetDatum(state->attributes);
 	values[14] = CStringGetTextDatum(state->author);
 	values[15] = TimestampTzGetDatum(state->at);
+	values[16] = PointerGetDatum(state->acl);
+	nulls[16] = state->acl == NULL ? 'n' : ' ';
 }
 
 /* The entry of state, which has its file_id. */
@@ -54,8 +56,8 @@ insert_entry(PocketHead *head, const PocketNamespace *ns, PocketState *state, co
 {
 	static PocketPlan insert = {
 		"INSERT INTO pocket_data.entry (ns_id, file_id, parent_id, name, name_key, kind, rev, size, blocks, inline, "
-		"content_hash, version, mtime, attributes, author, at) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+		"content_hash, version, mtime, attributes, author, at, acl) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
 		ENTRY_ARGS, NULL, NULL};
 	Datum values[ENTRY_ARG_COUNT];
 	char nulls[ENTRY_ARG_COUNT];
@@ -92,7 +94,7 @@ pocket_entry_change(PocketHead *head, const PocketNamespace *ns, const PocketSta
 	static PocketPlan update = {
 		"UPDATE pocket_data.entry SET parent_id = $3, name = $4, name_key = $5, kind = $6, rev = $7, size = $8, "
 		"blocks = $9, inline = $10, content_hash = $11, version = $12, mtime = $13, attributes = $14, author = $15, "
-		"at = $16 WHERE ns_id = $1 AND file_id = $2",
+		"at = $16, acl = $17 WHERE ns_id = $1 AND file_id = $2",
 		ENTRY_ARGS, NULL, NULL};
 	Datum values[ENTRY_ARG_COUNT];
 	char nulls[ENTRY_ARG_COUNT];
@@ -131,6 +133,7 @@ pocket_parents_make(PocketHead *head, const PocketNamespace *ns, const PocketPat
 		pocket_state_init(&folder, POCKET_FOLDER, spot->parent_id, path->names[spot->known]);
 		pocket_entry_add(head, ns, &folder, author);
 		spot->parent_id = folder.file_id;
+		spot->steps[spot->step_count++] = (PocketStep){.file_id = folder.file_id, .rights = spot->rights};
 		spot->known++;
 	}
 }

@@ -4,53 +4,130 @@
  */
 #include "tree/tree.h"
 
-#include "access/access.h"
 #include "contract/pk_name.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+/* A namespace that is looked at from its root. */
+static void
+fill(PocketNamespace *ns, int64 ns_id, char *name, bool case_sensitive)
+{
+	memset(ns, 0, sizeof(*ns));
+	ns->ns_id = ns_id;
+	ns->name = name;
+	ns->case_sensitive = case_sensitive;
+	ns->prefix = psprintf("%s:", name);
+	ns->base_id = POCKET_ROOT_ID;
+}
+
 void
-pocket_namespace_open(PocketNamespace *ns, const char *name, Oid caller, bool fresh)
+pocket_namespace_read_list(PocketNamespace *ns, bool fresh)
+{
+	static PocketPlan find = {"SELECT acl FROM pocket_data.entry WHERE ns_id = $1 AND file_id = $2", "int8 int8", NULL,
+							  NULL};
+	Datum values[2] = {Int64GetDatum(ns->ns_id), Int64GetDatum(ns->base_id)};
+	bool found = pocket_select(&find, values, NULL, fresh, 0) == 1;
+
+	ns->base_acl = found && !pocket_is_null(0, 1) ? pocket_column_varlena(0, 1) : NULL;
+	pocket_free_rows();
+}
+
+/*
+ * Whose it is.  All who do not own it go the same way, whatever they find: what a
+ * list may need is looked up at once, so that time does not tell where lists are.
+ */
+static void
+fill_rights(PocketNamespace *ns, const char *owner, PocketCaller *caller, bool fresh)
+{
+	ns->caller = caller;
+	ns->is_owned = pocket_caller_owns(caller, owner);
+	if (ns->is_owned)
+		return;
+	pocket_caller_look_up(caller, fresh);
+	pocket_namespace_read_list(ns, fresh);
+}
+
+static bool
+find_by_name(PocketNamespace *ns, const char *name, PocketCaller *caller, bool fresh)
 {
 	static PocketPlan find = {"SELECT ns_id, owner, case_sensitive FROM pocket_data.namespace WHERE name = $1", "text",
 							  NULL, NULL};
 	Datum values[1] = {CStringGetTextDatum(name)};
 	bool found = pocket_select(&find, values, NULL, fresh, 0) == 1;
+	char *owner = found ? pocket_column_text(0, 2) : pstrdup("");
 
-	if (!found || !pocket_may(caller, pocket_column_text(0, 2)))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("namespace \"%s\" does not exist", name),
-						errhint("pocket.create_namespace() makes one; the view pocket.namespaces lists yours.")));
-	ns->ns_id = pocket_column_int64(0, 1);
-	ns->name = pstrdup(name);
-	ns->case_sensitive = pocket_column_bool(0, 3);
+	fill(ns, found ? pocket_column_int64(0, 1) : 0, pstrdup(name), found && pocket_column_bool(0, 3));
 	pocket_free_rows();
+	fill_rights(ns, owner, caller, fresh);
+	return found;
 }
 
 void
-pocket_namespace_lock(PocketHead *head, const PocketNamespace *ns, Oid caller)
+pocket_namespace_open(PocketNamespace *ns, const char *name, PocketCaller *caller, bool fresh)
 {
-	pocket_head_lock(head, ns->ns_id);
-	if (strcmp(head->name, ns->name) != 0 || !pocket_may(caller, head->owner))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("namespace \"%s\" does not exist", ns->name),
-						errdetail("It was renamed, or taken from you, at this moment.")));
+	if (!find_by_name(ns, name, caller, fresh))
+		pocket_namespace_missing(name);
 }
 
 bool
-pocket_namespace_find(PocketNamespace *ns, int64 ns_id, Oid caller)
+pocket_path_find(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh)
+{
+	PocketSpot spot;
+
+	if (find_by_name(ns, path->namespace_name, caller, fresh))
+		return true;
+	/* what is looked for where there is nothing takes as long as what may not be read */
+	if (!ns->is_owned)
+		pocket_resolve(&spot, ns, path, NULL, fresh, false);
+	return false;
+}
+
+void
+pocket_path_open(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh)
+{
+	if (!pocket_path_find(ns, path, caller, fresh))
+		pocket_namespace_missing(path->namespace_name);
+}
+
+void
+pocket_namespace_locked(const PocketHead *head, PocketNamespace *ns)
+{
+	fill_rights(ns, head->owner, ns->caller, true);
+}
+
+void
+pocket_namespace_lock(PocketHead *head, PocketNamespace *ns)
+{
+	pocket_head_lock(head, ns->ns_id);
+	if (strcmp(head->name, ns->name) != 0)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("namespace \"%s\" does not exist", ns->name),
+						errdetail("It was renamed at this moment.")));
+	pocket_caller_forget(ns->caller);
+	pocket_namespace_locked(head, ns);
+}
+
+bool
+pocket_namespace_find(PocketNamespace *ns, int64 ns_id, PocketCaller *caller)
 {
 	static PocketPlan find = {"SELECT name, owner, case_sensitive FROM pocket_data.namespace WHERE ns_id = $1", "int8",
 							  NULL, NULL};
 	Datum values[1] = {Int64GetDatum(ns_id)};
-	bool found = pocket_read(&find, values, NULL) == 1 && pocket_may(caller, pocket_column_text(0, 2));
+	bool found = pocket_read(&find, values, NULL) == 1;
+	char *owner = found ? pocket_column_text(0, 2) : NULL;
 
 	if (found)
-	{
-		ns->ns_id = ns_id;
-		ns->name = pocket_column_text(0, 1);
-		ns->case_sensitive = pocket_column_bool(0, 3);
-	}
+		fill(ns, ns_id, pocket_column_text(0, 1), pocket_column_bool(0, 3));
 	pocket_free_rows();
+	if (found)
+		fill_rights(ns, owner, caller, false);
 	return found;
+}
+
+void
+pocket_namespace_of_head(PocketNamespace *ns, const PocketHead *head, PocketCaller *caller)
+{
+	fill(ns, head->ns_id, head->name, head->case_sensitive);
+	fill_rights(ns, head->owner, caller, true);
 }
 
 static void
@@ -94,13 +171,13 @@ pocket_namespace_create(const char *name, const PocketNamespaceOptions *options,
 	static PocketPlan begin = {"INSERT INTO pocket_data.namespace_head (ns_id, jid, file_id, used, at) "
 							   "VALUES ($1, 0, 0, 0, clock_timestamp())",
 							   "int8", NULL, NULL};
-	PocketNamespace ns = {0, unconstify(char *, name), options->case_sensitive};
+	PocketNamespace ns;
 	PocketHead head;
 	PocketState root;
 	Datum values[1];
 
 	check_name(name);
-	ns.ns_id = insert_namespace(name, options, owner);
+	fill(&ns, insert_namespace(name, options, owner), pstrdup(name), options->case_sensitive);
 	values[0] = Int64GetDatum(ns.ns_id);
 	(void) pocket_write(&begin, values, NULL);
 	pocket_head_lock(&head, ns.ns_id);

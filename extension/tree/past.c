@@ -29,11 +29,12 @@
 	" WHERE n.ns_id = $1 AND n.file_id = l.file_id AND n.jid <= $4 ORDER BY n.jid DESC LIMIT 1)"
 
 int64
-pocket_past_moment(int64 ns_id, TimestampTz at, bool fresh)
+pocket_past_moment(const PocketNamespace *ns, const PocketPath *path, TimestampTz at, bool fresh)
 {
 	static PocketPlan moment = {"SELECT jid FROM pocket_data.journal WHERE ns_id = $1 AND at <= $2 "
 								"ORDER BY at DESC, jid DESC LIMIT 1",
 								"int8 timestamptz", NULL, NULL};
+	int64 ns_id = ns->ns_id;
 	Datum values[2] = {Int64GetDatum(ns_id), TimestampTzGetDatum(at)};
 	int64 jid = pocket_select(&moment, values, NULL, fresh, 0) == 1 ? pocket_column_int64(0, 1) : POCKET_NOW;
 	TimestampTz kept_at;
@@ -45,6 +46,7 @@ pocket_past_moment(int64 ns_id, TimestampTz at, bool fresh)
 	kept = pocket_journal_kept(ns_id, &kept_at, fresh);
 	if (kept == 0 || at >= kept_at)
 		return Max(jid, kept); /* the row itself may have been dropped: it was a deletion */
+	pocket_check_known(ns, path, fresh);
 	ereport(ERROR,
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("what was at %s is not kept any more", timestamptz_to_str(at)),
@@ -87,16 +89,24 @@ pocket_past_children(int64 ns_id, int64 parent_id, const char *after_key, long m
 void
 pocket_past_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, int64 jid, bool fresh)
 {
+	bool is_open = true;
+	char *op;
 	int i;
 
 	memset(spot, 0, sizeof(*spot));
-	spot->path = psprintf("%s:/", ns->name);
-	spot->exists = pocket_past_child_find(&spot->state, ns->ns_id, POCKET_ROOT_PARENT_ID, "", jid, fresh);
+	spot->path = pocket_path_base(ns);
+	spot->steps = palloc(sizeof(PocketStep) * (Size) (path->depth + 1));
+	spot->exists = pocket_journal_as_of(&spot->state, &op, ns->ns_id, ns->base_id, jid, fresh) &&
+				   strcmp(op, POCKET_OP_DELETED) != 0;
 	for (i = 0; i < path->depth && spot->exists; i++)
 	{
-		if (spot->state.kind != POCKET_FOLDER)
-			ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" was not a folder", spot->path),
-							errdetail("A path goes through folders only.")));
+		is_open = spot->state.kind == POCKET_FOLDER;
+		spot->steps[spot->step_count++] = (PocketStep){.file_id = spot->state.file_id};
+		if (!is_open)
+		{
+			spot->exists = false;
+			break;
+		}
 		spot->known = i;
 		spot->parent_id = spot->state.file_id;
 		spot->exists = pocket_past_child_find(&spot->state, ns->ns_id, spot->parent_id, pocket_key(ns, path->names[i]),
@@ -104,6 +114,10 @@ pocket_past_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPat
 		if (spot->exists)
 			spot->path = pocket_path_join(spot->path, spot->state.name);
 	}
+	pocket_spot_judge_past(spot, ns, fresh);
+	if (!is_open && !spot->is_hidden)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" was not a folder", spot->path),
+						errdetail("A path goes through folders only.")));
 	if (spot->exists)
 		spot->known = path->depth;
 	else

@@ -109,9 +109,25 @@ pocket_path_join(const char *path, const char *name)
 }
 
 char *
+pocket_path_folder(const char *path)
+{
+	Size length = (Size) (strrchr(path, '/') - path);
+
+	/* a root keeps its slash */
+	return pnstrdup(path, memchr(path, '/', length) == NULL ? length + 1 : length);
+}
+
+char *
+pocket_path_base(const PocketNamespace *ns)
+{
+	/* a root has a slash of its own; what is below one has a name */
+	return psprintf("%s%s", ns->prefix, strchr(ns->prefix, '/') == NULL ? "/" : "");
+}
+
+char *
 pocket_path_given(const PocketNamespace *ns, const PocketPath *path)
 {
-	char *given = psprintf("%s:/", ns->name);
+	char *given = pocket_path_base(ns);
 	int i;
 
 	for (i = 0; i < path->depth; i++)
@@ -147,18 +163,20 @@ pocket_path_of(const PocketNamespace *ns, int64 parent_id, const char *name)
 	StringInfoData path;
 	int i;
 
-	while (parent_id != POCKET_ROOT_PARENT_ID)
+	/* the root's name is empty, as no other is */
+	if (parent_id == POCKET_ROOT_PARENT_ID)
+		return ns->base_id == POCKET_ROOT_ID ? pocket_path_base(ns) : NULL;
+	while (parent_id != ns->base_id)
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (parent_id == POCKET_ROOT_PARENT_ID)
+			return NULL;
 		parent_id = step_up(ns, parent_id, &names);
 	}
 	initStringInfo(&path);
-	appendStringInfo(&path, "%s:", ns->name);
-	/* the last one is the root's, which is empty; the root itself is that alone */
-	for (i = list_length(names) - 2; i >= 0; i--)
+	appendStringInfoString(&path, ns->prefix);
+	for (i = list_length(names) - 1; i >= 0; i--)
 		appendStringInfo(&path, "/%s", (char *) list_nth(names, i));
-	if (list_length(names) == 1)
-		appendStringInfoChar(&path, '/');
 	list_free(names);
 	return path.data;
 }

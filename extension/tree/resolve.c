@@ -4,6 +4,7 @@
  */
 #include "tree/tree.h"
 
+#include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
 char *
@@ -63,21 +64,26 @@ pocket_entry_content(PocketState *state)
 	pocket_free_rows();
 }
 
-/* One step down through a folder: its id, its name as kept, and whether it is one. */
+/*
+ * One step down through a folder, whose columns go to step: false when there is
+ * none.  Each is a statement of its own: a join of the steps, or a recursion, takes
+ * the executor longer to set up than SPI takes to begin anew.
+ */
 static bool
-find_step(int64 *file_id, char **name, bool *is_folder, int64 ns_id, int64 parent_id, const char *key, bool fresh)
+find_step(PocketStep *step, char **name, bool *is_folder, int64 ns_id, int64 parent_id, const char *key, bool fresh)
 {
-	static PocketPlan step = {"SELECT file_id, name, kind = 'folder' FROM pocket_data.entry "
+	static PocketPlan find = {"SELECT name, kind = 'folder', file_id, acl FROM pocket_data.entry "
 							  "WHERE ns_id = $1 AND parent_id = $2 AND name_key = $3",
 							  "int8 int8 text", NULL, NULL};
 	Datum values[3] = {Int64GetDatum(ns_id), Int64GetDatum(parent_id), CStringGetTextDatum(key)};
-	bool found = pocket_select(&step, values, NULL, fresh, 0) == 1;
+	bool found = pocket_select(&find, values, NULL, fresh, 0) == 1;
 
 	if (found)
 	{
-		*file_id = pocket_column_int64(0, 1);
-		*name = pocket_column_text(0, 2);
-		*is_folder = pocket_column_bool(0, 3);
+		*name = pocket_column_text(0, 1);
+		*is_folder = pocket_column_bool(0, 2);
+		step->file_id = pocket_column_int64(0, 3);
+		step->acl = pocket_is_null(0, 4) ? NULL : pocket_column_varlena(0, 4);
 	}
 	pocket_free_rows();
 	return found;
@@ -99,61 +105,105 @@ is_under(const PocketFolder *near, const PocketNamespace *ns, const PocketPath *
 	return true;
 }
 
-/* Down to the folder that holds the last name, as far as it exists. */
-static void
-resolve_parents(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, const PocketFolder *near,
-				bool fresh)
+/* Where the walk begins: at the base, or below it in a folder that is known.  Returns how many steps are judged. */
+static int
+begin(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, const PocketPath *path, const PocketFolder *near)
 {
-	spot->known = 0;
-	spot->parent_id = POCKET_ROOT_ID;
-	spot->path = psprintf("%s:/", ns->name);
-	if (is_under(near, ns, path))
+	const PocketStep base = {.file_id = ns->base_id, .acl = ns->base_acl};
+	bool under = is_under(near, ns, path);
+
+	spot->known = under ? near->depth : 0;
+	spot->step_count = spot->known + 1;
+	spot->steps = palloc(sizeof(PocketStep) * (Size) path->depth);
+	memcpy(spot->steps, under ? near->steps : &base, sizeof(PocketStep) * (Size) spot->step_count);
+	appendStringInfoString(shown, under ? near->path : ns->prefix);
+	/* a root's path has its slash already, and gets it again */
+	if (shown->len > 0 && shown->data[shown->len - 1] == '/')
+		shown->data[--shown->len] = '\0';
+	return under ? spot->step_count : 0;
+}
+
+/*
+ * For who does not own the namespace a path takes as many lookups as it has names,
+ * whatever of it is there: what is hidden is not told from what is not by the time.
+ */
+static void
+look_on(const PocketNamespace *ns, const PocketPath *path, int from, bool fresh)
+{
+	if (ns->is_owned)
+		return;
+	for (int i = from; i < path->depth; i++)
 	{
-		spot->known = near->depth;
-		spot->parent_id = near->file_id;
-		spot->path = pstrdup(near->path);
-	}
-	while (spot->known < path->depth - 1)
-	{
-		const char *key = pocket_key(ns, path->names[spot->known]);
+		PocketStep step;
 		bool is_folder;
 		char *name;
 
-		if (!find_step(&spot->parent_id, &name, &is_folder, ns->ns_id, spot->parent_id, key, fresh))
-			return;
-		spot->path = pocket_path_join(spot->path, name);
-		if (!is_folder)
-			ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", spot->path),
-							errdetail("A path goes through folders only.")));
-		spot->known++;
+		(void) find_step(&step, &name, &is_folder, ns->ns_id, POCKET_NOWHERE_ID, pocket_key(ns, path->names[i]), fresh);
 	}
+}
+
+/*
+ * Down to the folder that holds the last name, as far as it exists; false when the
+ * way ends in something that is no folder, which is the last step then.
+ */
+static bool
+resolve_folders(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, const PocketPath *path, bool fresh)
+{
+	for (spot->parent_id = spot->steps[spot->known].file_id; spot->known < path->depth - 1; spot->known++)
+	{
+		PocketStep *step = &spot->steps[spot->step_count];
+		bool is_folder = true;
+		char *name;
+
+		if (find_step(step, &name, &is_folder, ns->ns_id, spot->parent_id, pocket_key(ns, path->names[spot->known]),
+					  fresh))
+		{
+			appendStringInfo(shown, "/%s", name);
+			spot->step_count++;
+			spot->parent_id = step->file_id;
+			if (is_folder)
+				continue;
+		}
+		look_on(ns, path, spot->known + 1, fresh);
+		return is_folder;
+	}
+	return true;
 }
 
 void
 pocket_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, const PocketFolder *near,
 			   bool fresh, bool with_content)
 {
-	int i;
+	StringInfoData shown;
+	bool is_open;
+	int first;
 
 	memset(spot, 0, sizeof(*spot));
 	if (path->depth == 0)
 	{
-		spot->path = psprintf("%s:/", ns->name);
-		spot->exists = pocket_entry_find(&spot->state, ns->ns_id, POCKET_ROOT_ID, fresh);
+		spot->path = pocket_path_base(ns);
+		spot->exists = pocket_entry_find(&spot->state, ns->ns_id, ns->base_id, fresh);
+		pocket_spot_judge(spot, ns, 0, fresh);
 		return;
 	}
-	resolve_parents(spot, ns, path, near, fresh);
+	initStringInfo(&shown);
+	first = begin(spot, &shown, ns, path, near);
+	is_open = resolve_folders(spot, &shown, ns, path, fresh);
 	if (spot->known == path->depth - 1)
 		spot->exists = pocket_child_find(&spot->state, ns->ns_id, spot->parent_id,
 										 pocket_key(ns, path->names[path->depth - 1]), fresh, with_content);
 	if (spot->exists)
 	{
-		spot->path = pocket_path_join(spot->path, spot->state.name);
-		spot->known = path->depth;
-		return;
+		appendStringInfo(&shown, "/%s", spot->state.name);
+		spot->known++;
 	}
-	for (i = spot->known; i < path->depth; i++)
-		spot->path = pocket_path_join(spot->path, path->names[i]);
+	pocket_spot_judge(spot, ns, first, fresh);
+	if (!is_open && !spot->is_hidden)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", shown.data),
+						errdetail("A path goes through folders only.")));
+	for (int i = spot->known; i < path->depth; i++)
+		appendStringInfo(&shown, "/%s", path->names[i]);
+	spot->path = shown.data;
 }
 
 void
@@ -161,41 +211,59 @@ pocket_resolve_existing(PocketSpot *spot, const PocketNamespace *ns, const Pocke
 						bool with_content)
 {
 	pocket_resolve(spot, ns, path, NULL, fresh, with_content);
-	pocket_check_spot(spot, path);
+	pocket_check_spot(spot, ns, path);
 }
 
 void
-pocket_check_spot(const PocketSpot *spot, const PocketPath *path)
+pocket_check_spot(const PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path)
 {
 	if (!spot->exists)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", spot->path)));
+	{
+		pocket_check_seen(spot, ns, path);
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", pocket_path_given(ns, path))));
+	}
 	if (path->slash && spot->state.kind != POCKET_FOLDER)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", spot->path),
 						errhint("Leave out the slash at the end.")));
 }
 
+/* The child of a folder, or what was deleted there last; 0: never anything. */
+static int64
+find_past_child(int64 ns_id, int64 parent_id, const char *key)
+{
+	PocketState state;
+
+	if (pocket_child_find(&state, ns_id, parent_id, key, false, false))
+		return state.file_id;
+	return pocket_journal_deleted(ns_id, parent_id, key);
+}
+
 int64
 pocket_resolve_past(const PocketNamespace *ns, const PocketPath *path)
 {
-	int64 file_id = POCKET_ROOT_ID;
-	int i;
+	PocketSpot spot = {.exists = true};
+	int64 file_id = ns->base_id;
 
-	for (i = 0; i < path->depth; i++)
+	spot.steps = palloc(sizeof(PocketStep) * (Size) (path->depth + 1));
+	for (int i = 0; i < path->depth; i++)
 	{
-		PocketState state;
-		int64 parent_id = file_id;
-		char *key = pocket_key(ns, path->names[i]);
-
-		if (pocket_child_find(&state, ns->ns_id, parent_id, key, false, false))
-			file_id = state.file_id;
-		else
-			file_id = pocket_journal_deleted(ns->ns_id, parent_id, key);
-		if (file_id == 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", pocket_path_given(ns, path)),
-					 errdetail("Nor was anything of this name deleted there.")));
+		if (file_id != 0)
+			spot.steps[spot.step_count++] = (PocketStep){.file_id = file_id};
+		else if (ns->is_owned)
+			break;
+		/* others look as far as the path goes, whatever is there */
+		file_id =
+			find_past_child(ns->ns_id, file_id == 0 ? POCKET_NOWHERE_ID : file_id, pocket_key(ns, path->names[i]));
 	}
-	return file_id;
+	spot.exists = file_id != 0;
+	spot.state.file_id = file_id;
+	pocket_spot_judge_past(&spot, ns, false);
+	if (spot.exists)
+		return file_id;
+	pocket_check_seen(&spot, ns, path);
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", pocket_path_given(ns, path)),
+					errdetail("Nor was anything of this name deleted there.")));
 }
 
 uint64

@@ -14,10 +14,12 @@
 
 #include "base/compat.h"
 
+#include "access/access.h"
 #include "journal/journal.h"
 
 #define POCKET_ROOT_ID 1
 #define POCKET_ROOT_PARENT_ID 0
+#define POCKET_NOWHERE_ID (-1) /* no folder has it */
 
 /* --- paths: `name:/a/b`, or `/a/b` in the namespace that pocket.namespace names --- */
 
@@ -40,24 +42,58 @@ extern void pocket_path_check_leaf(const PocketPath *path);
 
 /* --- namespaces --- */
 
+/*
+ * A namespace as a path leads into it.  What is shown of it begins with prefix,
+ * and names go down from the folder base_id: the root and "NAME:", unless the
+ * path comes in another way.
+ */
 typedef struct PocketNamespace
 {
 	int64 ns_id;
-	char *name;
+	char *name; /* its own */
 	bool case_sensitive;
+	char *prefix; /* a path is this, and "/NAME" for each name below the base */
+	int64 base_id;
+
+	/* whose rights count here */
+	PocketCaller *caller;
+	bool is_owned; /* he has all of them */
+
+	/* if not: what he has above the base, and the base's list */
+	uint8 above;
+	struct varlena *base_acl;
 } PocketNamespace;
 
-/* 42704 when it does not exist, or caller has no right on it, which is the same. */
-extern void pocket_namespace_open(PocketNamespace *ns, const char *name, Oid caller, bool fresh);
+/* 42704 when it does not exist.  Whether it exists for caller is said by what he may read in it. */
+extern void pocket_namespace_open(PocketNamespace *ns, const char *name, PocketCaller *caller, bool fresh);
 
 /*
- * Locks the head of a namespace that was opened. 42704 when it has been given
- * another name, or taken from caller, since then.
+ * Locks the head of a namespace that was opened, and looks again who owns it and
+ * what caller may, in a new snapshot. 42704 when it has been given another name.
  */
-extern void pocket_namespace_lock(PocketHead *head, const PocketNamespace *ns, Oid caller);
+extern void pocket_namespace_lock(PocketHead *head, PocketNamespace *ns);
 
-/* By its id, as of the calling query; false when it does not exist for caller. */
-extern bool pocket_namespace_find(PocketNamespace *ns, int64 ns_id, Oid caller);
+/* As after pocket_namespace_lock(), for one more way into a namespace whose head is locked. */
+extern void pocket_namespace_locked(const PocketHead *head, PocketNamespace *ns);
+
+/*
+ * Where a path begins: the one place that knows what stands before its names.
+ * path is left with those that go down from ns->base_id.  Errors as those of
+ * pocket_namespace_open.
+ */
+extern void pocket_path_open(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh);
+
+/* As open, but false when there is no such namespace. */
+extern bool pocket_path_find(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh);
+
+/* By its id, as of the calling query; false when it does not exist. */
+extern bool pocket_namespace_find(PocketNamespace *ns, int64 ns_id, PocketCaller *caller);
+
+/* The namespace of a head that is locked. */
+extern void pocket_namespace_of_head(PocketNamespace *ns, const PocketHead *head, PocketCaller *caller);
+
+/* Reads the list of the base: for those who need it though it is not what gives them their rights. */
+extern void pocket_namespace_read_list(PocketNamespace *ns, bool fresh);
 
 typedef struct PocketNamespaceOptions
 {
@@ -81,24 +117,39 @@ extern void pocket_namespace_drop(const PocketHead *head);
 
 /* --- looking up --- */
 
+/* What is known of a folder that a path goes through. */
+typedef struct PocketStep
+{
+	int64 file_id;
+	struct varlena *acl; /* its own list; gone when the step is known from before */
+	uint8 rights;		 /* of the caller on it; of use unless all is his own */
+} PocketStep;
+
 /* A folder that was resolved: where the next resolution may begin. */
 typedef struct PocketFolder
 {
 	int64 ns_id;
-	int64 file_id;
-	char *path; /* as kept */
+	PocketStep *steps; /* depth + 1 of them, from the base to the folder itself */
+	char *path;		   /* as kept */
 	char **names;
-	int depth; /* -1: none yet */
+	int depth; /* below the base; -1: none yet */
 } PocketFolder;
 
 /* Where a path leads. */
 typedef struct PocketSpot
 {
-	bool exists;
+	bool exists;	   /* for the caller: and he may read it */
 	PocketState state; /* if it exists */
-	int known;		   /* how many of the path's names exist, from the root */
+	int known;		   /* how many of the path's names exist, from the base */
 	int64 parent_id;   /* of the last name; while known < depth - 1 the deepest folder that exists */
+	PocketStep *steps; /* from the base down to parent_id */
+	int step_count;	   /* 0 when the path has no names */
 	char *path;		   /* qualified; names that exist as they are kept, the others as given */
+
+	/* permit.c; for the owner all rights, and what follows is false */
+	uint8 rights;	/* on the entry, or on the deepest folder above it that may be read */
+	bool is_seen;	/* something on the path may be read */
+	bool is_hidden; /* the entry is there, or the folder that it would be in, and may not be read */
 } PocketSpot;
 
 /* near may be NULL, or a folder that the caller knows to be there still.  42809 when the path goes through a file. */
@@ -110,9 +161,12 @@ extern void pocket_resolve_existing(PocketSpot *spot, const PocketNamespace *ns,
 									bool with_content);
 
 /* 42704 when spot is empty, 42809 when the path that led to it is that of a folder, and it is none. */
-extern void pocket_check_spot(const PocketSpot *spot, const PocketPath *path);
+extern void pocket_check_spot(const PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path);
 
-/* The id of the entry that a path leads to, or led to last before it was deleted; 42704 when it never did. */
+/*
+ * The id of the entry that a path leads to, or led to last before it was deleted; 42704 when it never did, or caller may
+ * not read what it led to.
+ */
 extern int64 pocket_resolve_past(const PocketNamespace *ns, const PocketPath *path);
 
 /* An entry by its id; false when it does not live. */
@@ -135,15 +189,62 @@ extern uint64 pocket_children(int64 ns_id, int64 parent_id, const char *after_ke
 /* The key of a name in a namespace; palloc'd. */
 extern char *pocket_key(const PocketNamespace *ns, const char *name);
 
-/* The path of what is called name in a folder, live or deleted; as deep as the tree is, which may be more than a
- * path that is given may have. */
+/*
+ * The path of what is called name in a folder, live or deleted; as deep as the
+ * tree is, which may be more than a path that is given may have.  NULL when that
+ * is not below the base.
+ */
 extern char *pocket_path_of(const PocketNamespace *ns, int64 parent_id, const char *name);
+
+/* The path of the base itself. */
+extern char *pocket_path_base(const PocketNamespace *ns);
 
 /* A path as it was given, qualified: for what is said about what does not exist. */
 extern char *pocket_path_given(const PocketNamespace *ns, const PocketPath *path);
 
 /* `path` + "/" + `name` */
 extern char *pocket_path_join(const char *path, const char *name);
+
+/* The path of the folder that an entry's path is in. */
+extern char *pocket_path_folder(const char *path);
+
+/* --- what the caller may (permit.c) --- */
+
+/* Fills in what the rights on a spot are that has been resolved; steps before the first one are judged already. */
+extern void pocket_spot_judge(PocketSpot *spot, const PocketNamespace *ns, int first, bool fresh);
+
+/* As judge, of a spot as it was: the rights are those of now, on what is, or was last, elsewhere perhaps. */
+extern void pocket_spot_judge_past(PocketSpot *spot, const PocketNamespace *ns, bool fresh);
+
+/* Raises what is said about a path on which the caller may read nothing: there is no such namespace. */
+extern void pocket_namespace_missing(const char *name) POCKET_NORETURN;
+
+/* Before something is called missing: says so, as far as the caller sees, and notes it when it is there. */
+extern void pocket_check_seen(const PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path);
+
+/* Before something is said about the namespace: there is none for whoever may read nothing on the path. */
+extern void pocket_check_known(const PocketNamespace *ns, const PocketPath *path, bool fresh);
+
+/* 42501, naming these rights; it is noted. */
+extern void pocket_denied(const PocketNamespace *ns, const PocketPath *path, uint8 rights) POCKET_NORETURN;
+
+/* 42704 unless the entry exists for the caller, 42501 unless he has these rights on it. */
+extern void pocket_require(const PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, uint8 rights);
+
+/* For a spot that is empty: the right to make something there, which is w on the deepest folder that exists. */
+extern void pocket_require_room(const PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path);
+
+/* The right to make an entry what is given, or to make it. */
+extern void pocket_require_write(const PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path);
+
+/* As require and require_write, before a lock is waited for or anything is stored; both are asked again under the lock. */
+extern void pocket_check_rights(const PocketNamespace *ns, const PocketPath *path, uint8 rights);
+extern void pocket_check_write(const PocketNamespace *ns, const PocketPath *path);
+
+/* Rights on a namespace's root; 42704 and 42501 unless the caller has these, or is its owner. */
+extern uint8 pocket_root_rights(const PocketNamespace *ns, bool fresh);
+extern void pocket_check_root(const PocketNamespace *ns, uint8 rights);
+extern void pocket_check_owned(const PocketNamespace *ns);
 
 /* --- as it was (past.c): the tree after row jid of the journal --- */
 
@@ -154,7 +255,7 @@ extern char *pocket_path_join(const char *path, const char *name);
  * The last row that was written up to a moment; POCKET_NOW when the namespace was not there yet.  22023 when the moment
  * is older than what is kept.
  */
-extern int64 pocket_past_moment(int64 ns_id, TimestampTz at, bool fresh);
+extern int64 pocket_past_moment(const PocketNamespace *ns, const PocketPath *path, TimestampTz at, bool fresh);
 
 /* As pocket_resolve, pocket_child_find and pocket_children, whose columns they have too. */
 extern void pocket_past_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, int64 jid,
@@ -185,7 +286,7 @@ extern void pocket_entry_change(PocketHead *head, const PocketNamespace *ns, con
 /* state loses its content, and gets the deletion's revision. */
 extern void pocket_entry_remove(PocketHead *head, PocketState *state, const char *author);
 
-/* Makes the folders that a path's last name lacks; spot->parent_id and known are then its parent's. */
+/* Makes the folders that a path's last name lacks; spot's steps, parent_id and known are then its parent's. */
 extern void pocket_parents_make(PocketHead *head, const PocketNamespace *ns, const PocketPath *path, PocketSpot *spot,
 								const char *author);
 

@@ -544,6 +544,66 @@ measure_looks(const Tree *tree, const char *size)
 	print_rounds(name, "", rounds);
 }
 
+/* --- rights --- */
+
+/* The same looks by who owns the tree, and by one who may read it because a team that he is in was given that. */
+typedef struct Looks
+{
+	const Tree *tree;
+	PGconn *by[SIDES]; /* PLAIN: the owner */
+	double (*once)(enum side side, int round, const void *what);
+} Looks;
+
+static double
+look_as(enum side side, int round, const void *what)
+{
+	const Looks *looks = what;
+	PGconn *own = conn;
+	double rate;
+
+	conn = looks->by[side];
+	rate = looks->once(POCKET, round, looks->tree);
+	conn = own;
+	return rate;
+}
+
+static void
+prepare_member(const Tree *tree, PGconn *member)
+{
+	char sql[256];
+
+	run(conn, "CREATE ROLE bench_member");
+	run(conn, "SELECT pocket.create_principal('bench_team', 'group'), pocket.create_principal('bench_teams', 'group')");
+	run(conn, "SELECT pocket.add_member('bench_team', 'bench_member')");
+	run(conn, "SELECT pocket.add_member('bench_teams', 'bench_team')");
+	snprintf(sql, sizeof(sql), "SELECT pocket.share('%s:/', 'group:bench_teams', 'viewer')", tree->name);
+	run(conn, sql);
+	run(member, "SET ROLE bench_member");
+	prepare(member, "pocket_stat", "SELECT * FROM pocket.stat($1)");
+	prepare(member, "pocket_ls", "SELECT * FROM pocket.ls($1, after => $2, max => 100)");
+}
+
+static void
+measure_rights(const Tree *tree, const char *conninfo)
+{
+	Looks looks = {.tree = tree, .by = {PQconnectdb(conninfo), conn}, .once = lookups};
+	Rounds rounds;
+
+	if (PQstatus(looks.by[POCKET]) != CONNECTION_OK)
+	{
+		fprintf(stderr, "connect: %s\n", PQerrorMessage(looks.by[POCKET]));
+		exit(1);
+	}
+	prepare_member(tree, looks.by[POCKET]);
+	measure(rounds, look_as, &looks);
+	printf("stat_member %.4g\nstat_owner %.4g\n", median(rounds[POCKET], ROUNDS), median(rounds[PLAIN], ROUNDS));
+	looks.once = pages;
+	measure(rounds, look_as, &looks);
+	printf("ls_member %.4g\nls_owner %.4g\n", median(rounds[POCKET], ROUNDS), median(rounds[PLAIN], ROUNDS));
+	fflush(stdout);
+	PQfinish(looks.by[POCKET]);
+}
+
 /* --- moving and following --- */
 
 /*
@@ -647,6 +707,7 @@ main(int argc, char **argv)
 	fill(&large, "large", entries);
 	printf("fill_s %.1f\n", now_seconds() - began);
 	measure_looks(&large, "large");
+	measure_rights(&large, argv[1]);
 	measure_moves(&large);
 	measure(rounds, follow, &large);
 	print_rounds("changes", "_ms", rounds);
