@@ -50,7 +50,7 @@ COMMENT ON FUNCTION pocket.mkdir(text) IS 'makes a folder, and those above it th
 
 CREATE FUNCTION pocket.symlink(path text, target text) RETURNS pocket.revision
 	AS 'MODULE_PATHNAME', 'pocket_symlink' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
-COMMENT ON FUNCTION pocket.symlink(text, text) IS 'makes a symbolic link, which is kept and never followed';
+COMMENT ON FUNCTION pocket.symlink(text, text) IS 'makes a symbolic link, which is kept and never followed; a target has 1 to 4096 bytes';
 
 CREATE FUNCTION pocket.set_attributes(path text, attributes jsonb) RETURNS pocket.revision
 	AS 'MODULE_PATHNAME', 'pocket_set_attributes' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
