@@ -42,7 +42,7 @@ CREATE FUNCTION pocket.get(path text, start bigint DEFAULT 0, length bigint DEFA
 	RETURNS bytea
 	AS 'MODULE_PATHNAME', 'pocket_get' LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION pocket.get(text, bigint, bigint, bigint) IS
-	'bytes of a file, or a range of them, of now or of a revision';
+	'bytes of a file, or a range of them, of now or of a revision; they are received where the value is used';
 
 CREATE FUNCTION pocket.mkdir(path text) RETURNS pocket.revision
 	AS 'MODULE_PATHNAME', 'pocket_mkdir' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
