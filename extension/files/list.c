@@ -8,6 +8,7 @@
 #include "files/files.h"
 
 #include "funcapi.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -161,164 +162,139 @@ typedef struct Listing
 	TimestampTz at; /* if it is not now */
 	bool recursive;
 	int64 left;			  /* rows that may still come */
+	StringInfoData path;  /* of what is listed; the note of a level is how much of it is the folder's */
 	PocketPolicy *policy; /* of what was; NULL when it is listed as it is */
 } Listing;
 
-/* A folder that is listed. */
-typedef struct Folder
+/* A tree that is listed. */
+typedef struct Tree
 {
 	const PocketNamespace *ns;
-	int64 jid; /* as of which; POCKET_NOW: the live tree */
-	int64 file_id;
-	const char *path;
-	uint8 rights; /* of the caller */
-} Folder;
+	int64 jid; /* as of which; POCKET_NOW: the live one */
+} Tree;
 
 /* What was listed already: names below the folder, NULL at their end. */
 typedef char **After;
 
-static void list_folder(Listing *listing, const Folder *folder, After after);
-
-typedef struct Child
+static void
+go_to(Listing *listing, int64 folder_length, const char *name)
 {
-	PocketState state;
-	char *path;
-} Child;
+	listing->path.len = (int) folder_length;
+	listing->path.data[listing->path.len] = '\0';
+	/* a root's path has its slash already */
+	if (listing->path.data[listing->path.len - 1] != '/')
+		appendStringInfoChar(&listing->path, '/');
+	appendStringInfoString(&listing->path, name);
+}
 
-/* Of the caller on a child of a folder. */
+static void list_folder(Listing *listing, const Tree *tree, int64 folder_id, uint8 rights, After after);
+
+static bool
+find_child(const Tree *tree, int64 folder_id, const char *key, PocketState *state)
+{
+	if (tree->jid == POCKET_NOW)
+		return pocket_child_find(state, tree->ns->ns_id, folder_id, key, false, false);
+	return pocket_past_child_find(state, tree->ns->ns_id, folder_id, key, tree->jid, false);
+}
+
+/* Of the caller on a child of a folder on which he has `above`. */
 static uint8
-child_rights(const Listing *listing, const Folder *folder, const PocketState *child)
+child_rights(const Listing *listing, const Tree *tree, uint8 above, const PocketState *child)
 {
-	if (folder->ns->is_owned)
+	if (tree->ns->is_owned)
 		return PK_RIGHTS_ALL;
 	if (listing->policy != NULL)
 		return pocket_policy_rights(listing->policy, child->ns_id, child->file_id);
-	return pocket_rights_below(listing->caller, folder->rights, child->acl, false);
+	return pocket_rights_below(listing->caller, above, child->acl, false);
 }
 
-/* The next children of a folder; key is moved to the last of them. */
-static Child *
-read_children(const Listing *listing, const Folder *folder, char **key, int *count)
-{
-	/* some of them may be hidden */
-	long max = (long) Min(folder->ns->is_owned ? listing->left : Max(listing->left, BATCH_ROWS_MIN), BATCH_ROWS);
-	int64 ns_id = folder->ns->ns_id;
-	Child *children;
-	int i;
-
-	if (folder->jid == POCKET_NOW)
-		*count = (int) pocket_children(ns_id, folder->file_id, *key, max, false);
-	else
-		*count = (int) pocket_past_children(ns_id, folder->file_id, *key, max, folder->jid, false);
-	children = palloc(sizeof(Child) * (Size) Max(*count, 1));
-
-	for (i = 0; i < *count; i++)
-	{
-		pocket_state_read(&children[i].state, (uint64) i, false);
-		children[i].path = pocket_path_join(folder->path, children[i].state.name);
-	}
-	if (*count > 0)
-		*key = pocket_column_text((uint64) (*count - 1), POCKET_CHILD_KEY_COLUMN);
-	pocket_free_rows();
-	return children;
-}
-
-/*
- * What is below a child, if it is a folder; what is mounted is listed as of the same moment, if it was there then.
- * rights: of the caller on the child.
- */
+/* What is mounted at the path that the listing is at, as of the same moment, if it was there then. */
 static void
-list_child(Listing *listing, const Folder *folder, const PocketState *state, const char *path, uint8 rights,
-		   After after)
+list_mounted(Listing *listing, const Tree *tree, const PocketState *mount, After after)
 {
-	Folder child = {folder->ns, folder->jid, state->file_id, path, rights};
+	const PocketPath root = {.namespace_name = tree->ns->name};
 	PocketNamespace mounted;
+	Tree below = {&mounted, POCKET_NOW};
 
-	if (state->kind == POCKET_MOUNT)
+	if (!pocket_mount_enter(&mounted, mount, listing->path.data, listing->caller, false))
+		return;
+	if (tree->jid != POCKET_NOW)
+		below.jid = pocket_past_moment(&mounted, &root, listing->at, false);
+	if (tree->jid == POCKET_NOW || below.jid != POCKET_NOW)
+		list_folder(listing, &below, mounted.base_id, pocket_root_rights(&mounted, false), after);
+}
+
+/* Opens a folder behind what was listed, and what is below that, if it is there still; what is mounted there comes first. */
+static void
+enter_after(Listing *listing, const Tree *tree, PocketWalk *walk, int64 folder_id, uint8 rights, After after)
+{
+	for (; *after != NULL; after++)
 	{
-		const PocketPath root = {.namespace_name = folder->ns->name};
+		char *key = pocket_key(tree->ns, *after);
+		PocketState state;
 
-		if (!pocket_mount_enter(&mounted, state, path, listing->caller, false))
+		pocket_walk_enter(walk, folder_id, rights, key, listing->path.len);
+		if (!listing->recursive || !find_child(tree, folder_id, key, &state) || !POCKET_IS_FOLDER(state.kind))
 			return;
-		child.ns = &mounted;
-		child.file_id = mounted.base_id;
-		child.rights = pocket_root_rights(&mounted, false);
-		if (folder->jid != POCKET_NOW)
+		rights = child_rights(listing, tree, rights, &state);
+		if ((rights & PK_RIGHT_READ) == 0)
+			return;
+		go_to(listing, listing->path.len, state.name);
+		folder_id = state.file_id;
+		if (state.kind == POCKET_MOUNT)
 		{
-			child.jid = pocket_past_moment(&mounted, &root, listing->at, false);
-			if (child.jid == POCKET_NOW)
-				return;
+			list_mounted(listing, tree, &state, after + 1);
+			return;
 		}
 	}
-	else if (state->kind != POCKET_FOLDER)
-		return;
-	list_folder(listing, &child, after);
+	pocket_walk_enter(walk, folder_id, rights, "", listing->path.len);
 }
 
-/* Goes on below the child that was listed last, if it is there still. */
+/* The folder whose path the listing is at; rights: of the caller on it. */
 static void
-resume_below(Listing *listing, const Folder *folder, After after)
+list_folder(Listing *listing, const Tree *tree, int64 folder_id, uint8 rights, After after)
 {
-	int64 ns_id = folder->ns->ns_id;
-	char *key = pocket_key(folder->ns, *after);
-	PocketState state;
-	uint8 rights;
-	bool found;
+	static char *none[1] = {NULL};
+	PocketWalk walk;
 
-	if (folder->jid == POCKET_NOW)
-		found = pocket_child_find(&state, ns_id, folder->file_id, key, false, false);
-	else
-		found = pocket_past_child_find(&state, ns_id, folder->file_id, key, folder->jid, false);
-	if (!found)
-		return;
-	rights = child_rights(listing, folder, &state);
-	if ((rights & PK_RIGHT_READ) != 0)
-		list_child(listing, folder, &state, pocket_path_join(folder->path, state.name), rights, after + 1);
-}
-
-static void
-list_folder(Listing *listing, const Folder *folder, After after)
-{
-	MemoryContext outer = CurrentMemoryContext;
-	MemoryContext batch = AllocSetContextCreate(outer, "batch of ls", ALLOCSET_SMALL_SIZES);
-	char *key = pstrdup("");
-	Child *children;
-	int count;
-	int i;
-
-	check_stack_depth();
-	if (*after != NULL)
+	pocket_walk_begin(&walk, tree->ns->ns_id, tree->jid, false);
+	enter_after(listing, tree, &walk, folder_id, rights, after);
+	while (listing->left > 0 && pocket_walk_level(&walk) != NULL)
 	{
-		if (listing->recursive)
-			resume_below(listing, folder, after);
-		key = pocket_key(folder->ns, *after);
-	}
-	while (listing->left > 0)
-	{
-		char *last = key;
+		const PocketState *state;
+		uint8 on_child;
 
-		CHECK_FOR_INTERRUPTS();
-		MemoryContextSwitchTo(batch);
-		children = read_children(listing, folder, &last, &count);
-		for (i = 0; i < count && listing->left > 0; i++)
+		/* some of them may be hidden */
+		walk.rows_max = tree->ns->is_owned ? listing->left : Max(listing->left, BATCH_ROWS_MIN);
+		state = pocket_walk_next(&walk);
+		if (state == NULL)
 		{
-			static char *none[1] = {NULL};
-			uint8 on_child = child_rights(listing, folder, &children[i].state);
-
-			if ((on_child & PK_RIGHT_READ) == 0 || !pocket_is_visible(&children[i].state, listing->caller))
-				continue;
-			pocket_result_row(listing->fcinfo, &children[i].state, children[i].path, NULL);
-			listing->left--;
-			if (listing->recursive)
-				list_child(listing, folder, &children[i].state, children[i].path, on_child, none);
+			(void) pocket_walk_leave(&walk);
+			continue;
 		}
-		MemoryContextSwitchTo(outer);
-		if (count == 0)
-			break;
-		key = pstrdup(last);
-		MemoryContextReset(batch);
+		on_child = child_rights(listing, tree, pocket_walk_level(&walk)->rights, state);
+		if ((on_child & PK_RIGHT_READ) == 0 || !pocket_is_visible(state, listing->caller))
+			continue;
+		go_to(listing, pocket_walk_level(&walk)->note, state->name);
+		pocket_result_row(listing->fcinfo, state, listing->path.data, NULL);
+		listing->left--;
+		if (!listing->recursive)
+			continue;
+		if (state->kind == POCKET_FOLDER)
+			pocket_walk_enter(&walk, state->file_id, on_child, "", listing->path.len);
+		else if (state->kind == POCKET_MOUNT)
+			list_mounted(listing, tree, state, none);
 	}
-	MemoryContextDelete(batch);
+	pocket_walk_end(&walk);
+}
+
+/* Whether a text begins as a path does: with a slash, or a namespace's name, a colon and a slash. */
+static bool
+is_whole_path(const char *text)
+{
+	const char *end = text + strcspn(text, ":/");
+
+	return text[0] == '/' || (end[0] == ':' && end[1] == '/');
 }
 
 static bool
@@ -328,13 +304,15 @@ same_name(const char *a, const char *b, bool case_sensitive)
 }
 
 /*
- * The names of `after` below the folder that is listed: a path as ls gives it, or names below the folder.  given: the
- * folder's path, of which the last depth names are in ns.
+ * The names of `after` below the folder that is listed: a path as ls gives it, or
+ * names below the folder.  given: the folder's path, of which the last depth names
+ * are in ns.  What could be either, as its first name ends in a
+ * colon, is a path: a page shall not silently begin elsewhere.
  */
 static After
 parse_after(const char *text, const PocketNamespace *ns, const PocketPath *given, int depth)
 {
-	bool is_path = text[0] == '/' || strstr(text, ":/") != NULL;
+	bool is_path = is_whole_path(text);
 	PocketPath path;
 	After after;
 	int skip = is_path ? given->depth : 0;
@@ -349,7 +327,8 @@ parse_after(const char *text, const PocketNamespace *ns, const PocketPath *given
 	}
 	if (i < skip || path.depth <= skip || strcmp(path.namespace_name, given->namespace_name) != 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("after: \"%s\" is not below the folder that is listed", text)));
+						errmsg("after: \"%s\" is not below the folder that is listed", text),
+						errhint("Give the path of an entry as pocket.ls() gives it, or names below the folder.")));
 	after = palloc(sizeof(char *) * (Size) (path.depth - skip + 1));
 	memcpy(after, path.names + skip, sizeof(char *) * (Size) (path.depth - skip));
 	after[path.depth - skip] = NULL;
@@ -367,7 +346,7 @@ pocket_ls(PG_FUNCTION_ARGS)
 	PocketSession session;
 	PocketNamespace ns;
 	PocketSpot spot;
-	Folder folder;
+	Tree tree = {.ns = &ns};
 
 	pocket_check_not_null(fcinfo, 0, "path");
 	pocket_check_not_null(fcinfo, 1, "recursive");
@@ -382,18 +361,16 @@ pocket_ls(PG_FUNCTION_ARGS)
 
 	pocket_enter(&session);
 	listing.caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
-	folder.ns = &ns;
-	folder.jid = open_path(fcinfo, 4, &ns, &path, listing.caller, true);
-	look(&spot, &ns, &path, folder.jid);
+	tree.jid = open_path(fcinfo, 4, &ns, &path, listing.caller, true);
+	look(&spot, &ns, &path, tree.jid);
 	if (spot.state.kind != POCKET_FOLDER)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", spot.path),
 						errhint("pocket.stat() tells about a single file.")));
-	folder.file_id = spot.state.file_id;
-	folder.path = spot.path;
-	folder.rights = spot.rights;
-	if (folder.jid != POCKET_NOW)
+	if (tree.jid != POCKET_NOW)
 		listing.policy = pocket_policy(listing.caller, false);
-	list_folder(&listing, &folder,
+	initStringInfo(&listing.path);
+	appendStringInfoString(&listing.path, spot.path);
+	list_folder(&listing, &tree, spot.state.file_id, spot.rights,
 				PG_ARGISNULL(2) ? none : parse_after(text_to_cstring(PG_GETARG_TEXT_PP(2)), &ns, &given, path.depth));
 	pocket_leave(&session);
 	return (Datum) 0;
