@@ -88,6 +88,15 @@ extern bool pocket_caller_is(PocketCaller *caller, const char *principal, bool f
 /* 42501 unless he may make principals and teams: a superuser or member of pocket_app, for itself. */
 extern void pocket_check_administrator(const PocketCaller *caller);
 
+/* --- what was looked up before (known.c) --- */
+
+/*
+ * As pocket_select(), for a plan that gives one row at most by the key of a table; its arguments are int8, after which
+ * there may be one text, and none is null.  A row that is known need not be looked for again: when it was looked for by the
+ * same caller, not fresh, under a snapshot that is proved to be the same.
+ */
+extern uint64 pocket_look_up(PocketPlan *plan, const Datum *values, const PocketCaller *caller, bool fresh);
+
 /* --- principals (principal.c) --- */
 
 /* What lists call a principal that is named so: NAME, or group:NAME for a team; 42704 when there is none. */

@@ -67,6 +67,9 @@ pocket_proof_holds(const PocketProof *proof)
 
 	if (!proof->is_taken || xid != proof->xid || !same_snapshot(&proof->snapshot, snapshot))
 		return false;
+	/* there a transaction has to read for itself: what it has read is what conflicts are found by */
+	if (IsolationIsSerializable() && proof->transaction != pocket_local_transaction())
+		return false;
 	/* whoever has written sees that, too, up to a command of a subtransaction */
 	return !TransactionIdIsValid(xid) ||
 		   (snapshot->curcid == proof->snapshot.curcid && proof->transaction == pocket_local_transaction() &&

@@ -424,11 +424,26 @@ pocket_column_varlena(uint64 row, int column)
 	return PG_DETOAST_DATUM_COPY(column_not_null(row, column));
 }
 
+/* A row that is shown is not SPI's to free. */
+static HeapTuple shown_row;
+static SPITupleTable shown = {.vals = &shown_row, .numvals = 1};
+
 void
 pocket_free_rows(void)
 {
-	SPI_freetuptable(SPI_tuptable);
+	if (SPI_tuptable != &shown)
+		SPI_freetuptable(SPI_tuptable);
 	SPI_tuptable = NULL;
+}
+
+uint64
+pocket_show_row(TupleDesc columns, HeapTuple row)
+{
+	shown_row = row;
+	shown.tupdesc = columns;
+	SPI_tuptable = row == NULL ? NULL : &shown;
+	SPI_processed = row == NULL ? 0 : 1;
+	return SPI_processed;
 }
 
 static LOCKTAG

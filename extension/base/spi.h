@@ -111,6 +111,9 @@ extern struct varlena *pocket_column_varlena(uint64 row, int column);
 
 extern void pocket_free_rows(void);
 
+/* Makes a row that somebody has kept what SPI_tuptable has, as if it were selected; NULL: no row. */
+extern uint64 pocket_show_row(TupleDesc columns, HeapTuple row);
+
 /*
  * Exclusive to the end of the transaction, or until it is given back.  An
  * advisory lock of a class that the SQL functions do not have (theirs are 1 and

@@ -140,7 +140,7 @@ find_below(PocketState *state, const PocketNamespace *ns, int64 folder_id, const
 
 	if (jid != POCKET_NOW)
 		return pocket_past_child_find(state, ns->ns_id, folder_id, key, jid, fresh);
-	if (!pocket_step_find(&step, &state->name, &state->kind, ns->ns_id, folder_id, key, fresh))
+	if (!pocket_step_find(&step, &state->name, &state->kind, ns, folder_id, key, fresh))
 		return false;
 	state->file_id = step.file_id;
 	return state->kind != POCKET_MOUNT || pocket_entry_find(state, ns->ns_id, step.file_id, fresh);

@@ -28,7 +28,7 @@ pocket_namespace_read_list(PocketNamespace *ns, bool fresh)
 	static PocketPlan find = {"SELECT acl FROM pocket_data.entry WHERE ns_id = $1 AND file_id = $2", "int8 int8", NULL,
 							  NULL};
 	Datum values[2] = {Int64GetDatum(ns->ns_id), Int64GetDatum(ns->base_id)};
-	bool found = pocket_select(&find, values, NULL, fresh, 0) == 1;
+	bool found = pocket_look_up(&find, values, ns->caller, fresh) == 1;
 
 	ns->base_acl = found && !pocket_is_null(0, 1) ? pocket_column_varlena(0, 1) : NULL;
 	pocket_free_rows();
@@ -55,11 +55,11 @@ pocket_namespace_look_up(PocketNamespace *ns, const char *name, PocketCaller *ca
 	static PocketPlan find = {"SELECT ns_id, owner, case_sensitive, mounts FROM pocket_data.namespace WHERE name = $1",
 							  "text", NULL, NULL};
 	Datum values[1] = {CStringGetTextDatum(name)};
-	bool found = pocket_select(&find, values, NULL, fresh, 0) == 1;
+	bool found = pocket_look_up(&find, values, caller, fresh) == 1;
 	char *owner = found ? pocket_column_text(0, 2) : pstrdup("");
 
-	fill(ns, found ? pocket_column_int64(0, 1) : 0, pstrdup(name), found && pocket_column_bool(0, 3),
-		 found ? pocket_column_int32(0, 4) : 0);
+	fill(ns, found ? pocket_column_int64(0, 1) : pocket_nowhere(0, name), pstrdup(name),
+		 found && pocket_column_bool(0, 3), found ? pocket_column_int32(0, 4) : 0);
 	pocket_free_rows();
 	fill_rights(ns, owner, caller, fresh);
 	return found;
@@ -95,7 +95,7 @@ pocket_namespace_find(PocketNamespace *ns, int64 ns_id, PocketCaller *caller, bo
 	static PocketPlan find = {"SELECT name, owner, case_sensitive, mounts FROM pocket_data.namespace WHERE ns_id = $1",
 							  "int8", NULL, NULL};
 	Datum values[1] = {Int64GetDatum(ns_id)};
-	bool found = pocket_select(&find, values, NULL, fresh, 0) == 1;
+	bool found = pocket_look_up(&find, values, caller, fresh) == 1;
 	char *owner = found ? pocket_column_text(0, 2) : NULL;
 
 	if (found)

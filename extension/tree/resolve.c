@@ -4,6 +4,7 @@
  */
 #include "tree/tree.h"
 
+#include "common/hashfn.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
 
@@ -69,14 +70,14 @@ pocket_entry_content(PocketState *state)
  * the executor longer to set up than SPI takes to begin anew.
  */
 bool
-pocket_step_find(PocketStep *step, char **name, PocketKind *kind, int64 ns_id, int64 parent_id, const char *key,
-				 bool fresh)
+pocket_step_find(PocketStep *step, char **name, PocketKind *kind, const PocketNamespace *ns, int64 parent_id,
+				 const char *key, bool fresh)
 {
 	static PocketPlan find = {"SELECT name, kind, file_id, acl FROM pocket_data.entry "
 							  "WHERE ns_id = $1 AND parent_id = $2 AND name_key = $3",
 							  "int8 int8 text", NULL, NULL};
-	Datum values[3] = {Int64GetDatum(ns_id), Int64GetDatum(parent_id), CStringGetTextDatum(key)};
-	bool found = pocket_select(&find, values, NULL, fresh, 0) == 1;
+	Datum values[3] = {Int64GetDatum(ns->ns_id), Int64GetDatum(parent_id), CStringGetTextDatum(key)};
+	bool found = pocket_look_up(&find, values, ns->caller, fresh) == 1;
 
 	if (found)
 	{
@@ -123,24 +124,38 @@ begin(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, const Pocke
 	return under ? spot->step_count : 0;
 }
 
+int64
+pocket_nowhere(int64 parent_id, const char *key)
+{
+	uint64 hash = hash_bytes_extended((const unsigned char *) key, (int) strlen(key), (uint64) parent_id);
+
+	return POCKET_NOWHERE_ID - 1 - (int64) (hash >> 2);
+}
+
 /*
  * For who does not own the namespace a path takes as many lookups as it has names,
  * whatever of it is there: what is hidden is not told from what is not by the time.
+ * They are of the same kind, and in what is not there each folder has an id of its
+ * own, too: so as much of them is known from before.
  */
 static void
-look_on(const PocketNamespace *ns, const PocketPath *path, int from, bool fresh)
+look_on(const PocketNamespace *ns, const PocketPath *path, int from, int64 parent_id, bool fresh)
 {
-	if (ns->is_owned)
+	PocketState last;
+
+	if (ns->is_owned || from >= path->depth)
 		return;
-	for (int i = from; i < path->depth; i++)
+	for (int i = from; i < path->depth - 1; i++)
 	{
+		char *key = pocket_key(ns, path->names[i]);
 		PocketStep step;
 		PocketKind kind;
 		char *name;
 
-		(void) pocket_step_find(&step, &name, &kind, ns->ns_id, POCKET_NOWHERE_ID, pocket_key(ns, path->names[i]),
-								fresh);
+		(void) pocket_step_find(&step, &name, &kind, ns, parent_id, key, fresh);
+		parent_id = pocket_nowhere(parent_id, key);
 	}
+	(void) pocket_child_find(&last, ns->ns_id, parent_id, pocket_key(ns, path->names[path->depth - 1]), fresh, false);
 }
 
 /*
@@ -155,18 +170,19 @@ resolve_folders(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, c
 	{
 		PocketStep *step = &spot->steps[spot->step_count];
 		PocketKind kind = POCKET_FOLDER;
+		char *key = pocket_key(ns, path->names[spot->known]);
+		int64 next = pocket_nowhere(spot->parent_id, key);
 		char *name;
 
-		if (pocket_step_find(step, &name, &kind, ns->ns_id, spot->parent_id, pocket_key(ns, path->names[spot->known]),
-							 fresh))
+		if (pocket_step_find(step, &name, &kind, ns, spot->parent_id, key, fresh))
 		{
 			appendStringInfo(shown, "/%s", name);
 			spot->step_count++;
-			spot->parent_id = step->file_id;
+			spot->parent_id = next = step->file_id;
 			if (kind == POCKET_FOLDER)
 				continue;
 		}
-		look_on(ns, path, spot->known + 1, fresh);
+		look_on(ns, path, spot->known + 1, next, fresh);
 		return kind;
 	}
 	return POCKET_FOLDER;

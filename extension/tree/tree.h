@@ -20,7 +20,7 @@
 
 #define POCKET_ROOT_ID 1
 #define POCKET_ROOT_PARENT_ID 0
-#define POCKET_NOWHERE_ID (-1) /* no folder has it */
+#define POCKET_NOWHERE_ID (-1) /* no folder has it, nor one that is lower */
 
 /* --- paths: `name:/a/b`, or `/a/b` in the namespace that pocket.namespace names --- */
 
@@ -225,8 +225,11 @@ extern bool pocket_child_find(PocketState *state, int64 ns_id, int64 parent_id, 
 							  bool with_content);
 
 /* As child_find, of a child that a path may go through: what a step needs, its name as it is kept, and its kind. */
-extern bool pocket_step_find(PocketStep *step, char **name, PocketKind *kind, int64 ns_id, int64 parent_id,
-							 const char *key, bool fresh);
+extern bool pocket_step_find(PocketStep *step, char **name, PocketKind *kind, const PocketNamespace *ns,
+							 int64 parent_id, const char *key, bool fresh);
+
+/* The id of a child that is not there: lower than POCKET_NOWHERE_ID, and its own. */
+extern int64 pocket_nowhere(int64 parent_id, const char *key);
 
 /* Fills in the content of a live entry's state that was read without it. */
 extern void pocket_entry_content(PocketState *state);

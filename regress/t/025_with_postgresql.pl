@@ -147,11 +147,12 @@ for my $level ('REPEATABLE READ', 'SERIALIZABLE')
     $_->() for $one, $two;
 }
 
-# A session of its own: call it with statements for what they print; without, to end it.
+# A session of its own, of the primary unless it is said: call it with statements for what they print; without, to end it.
 sub session
 {
+    my ($on) = @_;
     my ($in, $out) = ('', '');
-    my $run = IPC::Run::start([ 'psql', '-XAtq', '-d', $server->connstr('postgres') ], '<', \$in, '>', \$out, '2>&1', IPC::Run::timeout(60));
+    my $run = IPC::Run::start([ 'psql', '-XAtq', '-d', ($on // $server)->connstr('postgres') ], '<', \$in, '>', \$out, '2>&1', IPC::Run::timeout(60));
     my $n = 0;
     return sub {
         my ($sql) = @_;
@@ -239,6 +240,27 @@ for my $write ("put('p:/x', 'x')", "put('p:/x', @{[ $body->('never') ]})", "mkdi
     $standby->fails("SELECT pocket.$write", '25006', qr/read-only transaction|during recovery/, "it refuses $write");
 }
 $cell->fails("BEGIN READ ONLY; SELECT pocket.put('p:/x', 'x')", '25006', qr/read-only transaction/, 'as a READ ONLY transaction of the primary does');
+
+# What paths lead through is remembered there, too, for as long as nothing comes that changes it.
+{
+    my $size = "SELECT size FROM pocket.stat('p:/way/down/file')";
+    my $replace = sub {
+        my ($content) = @_;
+        $cell->sql("SELECT pocket.mv('p:/way', 'p:/was ' || length('$content')); SELECT pocket.put('p:/way/down/file', '$content')");
+        $server->wait_for_catchup($node, 'replay', $server->lsn('insert'));
+    };
+    $cell->sql("SELECT pocket.put('p:/way/down/file', '1')");
+    $server->wait_for_catchup($node, 'replay', $server->lsn('insert'));
+    my $reader = session($node);
+    is($reader->($size), '1', 'a session of the standby reads');
+    $replace->('22');
+    is($reader->($size), '2', 'and sees that a folder on the way is another');
+    is($reader->("BEGIN ISOLATION LEVEL REPEATABLE READ; $size"), '2', 'in REPEATABLE READ');
+    $replace->('333');
+    is($reader->($size), '2', 'it sees what it has seen');
+    is($reader->("COMMIT; $size"), '3', 'and what has come when that is over');
+    $reader->();
+}
 
 # --- promotion ---
 
