@@ -127,6 +127,11 @@ typedef struct PocketPolicy PocketPolicy;
 /* In the current memory context, which its memory is taken from. */
 extern PocketPolicy *pocket_policy(PocketCaller *caller, bool fresh);
 
+/*
+ * In this namespace the caller has what he has by way of an entry, on which these are his rights, and nothing else.
+ */
+extern void pocket_policy_begin(PocketPolicy *policy, int64 ns_id, int64 file_id, uint8 rights);
+
 /* What is known without looking anything up, outside of a session too; false when it is not. */
 extern bool pocket_policy_knows(const PocketPolicy *policy, int64 ns_id, int64 file_id, uint8 *rights);
 

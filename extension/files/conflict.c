@@ -149,7 +149,7 @@ find_place(PocketSpot *copy, const PocketNamespace *ns, const PocketPut *put, co
 	for (n = 1;; n++)
 	{
 		char *name = copy_name(current->state.name, suffix, n);
-		PocketPath path = {ns->name, &name, 1, false};
+		PocketPath path = {.namespace_name = ns->name, .names = &name, .depth = 1};
 
 		CHECK_FOR_INTERRUPTS();
 		pocket_resolve(copy, ns, &path, &folder, true, false);
@@ -174,6 +174,8 @@ pocket_put_aside(PocketHead *head, const PocketNamespace *ns, const PocketPut *p
 	PocketSpot copy;
 
 	/* it is something new in the folder */
+	if (spot->step_count == 0)
+		pocket_denied(ns, &put->path, PK_RIGHT_WRITE);
 	if (!ns->is_owned && (~spot->steps[spot->step_count - 1].rights & (PK_RIGHT_READ | PK_RIGHT_WRITE)) != 0)
 		pocket_denied(ns, &put->path, PK_RIGHT_WRITE);
 	find_place(&copy, ns, put, spot, suffix_of(head, author));

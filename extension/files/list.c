@@ -270,7 +270,7 @@ list_folder(Listing *listing, int64 folder_id, const char *folder_path, uint8 ri
 static After
 parse_after(const char *text, const PocketNamespace *ns, const PocketPath *folder)
 {
-	bool is_path = text[0] == '/' || strstr(text, ":/") != NULL;
+	bool is_path = text[0] == '/' || strstr(text, ":/") != NULL || pocket_link_is_path(text);
 	PocketNamespace its = *ns;
 	PocketPath path;
 	After after;
@@ -323,7 +323,7 @@ pocket_ls(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", spot.path),
 						errhint("pocket.stat() tells about a single file.")));
 	if (listing.jid != POCKET_NOW && !ns.is_owned)
-		listing.policy = pocket_policy(ns.caller, false);
+		listing.policy = pocket_namespace_policy(&ns, false);
 	list_folder(&listing, spot.state.file_id, spot.path, spot.rights,
 				PG_ARGISNULL(2) ? none : parse_after(text_to_cstring(PG_GETARG_TEXT_PP(2)), &ns, &path));
 	pocket_leave(&session);

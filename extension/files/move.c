@@ -19,6 +19,9 @@ PG_FUNCTION_INFO_V1(pocket_rm);
 static void
 check_not_root(const PocketPath *path, const char *verb)
 {
+	if (path->depth == 0 && path->link != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("what a link leads to cannot be %s by way of the link", verb)));
 	if (path->depth == 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("the root of namespace \"%s\" cannot be %s", path->namespace_name, verb)));

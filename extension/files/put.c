@@ -181,6 +181,9 @@ read_batch(Batch *batch, FunctionCallInfo fcinfo)
 		PocketPut *put = &batch->puts[i];
 
 		pocket_path_parse(&put->path, TextDatumGetCString(paths[i]));
+		if (put->path.link != NULL)
+			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+							errmsg("pocket.put_many() does not take paths of links"), errhint("Use pocket.put().")));
 		bytes_of(put, DatumGetByteaPP(contents[i]));
 		if (mtimes != NULL && !mtime_nulls[i])
 		{

@@ -62,7 +62,7 @@ is_path_of(const PocketNamespace *ns, const PocketState *last, const PocketPath 
 			return false;
 		(void) find_last(&at, ns, at.parent_id);
 	}
-	return at.parent_id == POCKET_ROOT_PARENT_ID;
+	return at.file_id == ns->base_id;
 }
 
 /* Of the caller on an entry, where it is, or was last; 42704 unless he may read it, 42501 unless he may write it. */
@@ -73,7 +73,7 @@ check_may_restore(const PocketNamespace *ns, const PocketPath *path, int64 rev, 
 
 	if (ns->is_owned)
 		return;
-	rights = pocket_policy_rights(pocket_policy(ns->caller, true), ns->ns_id, file_id);
+	rights = pocket_policy_rights(pocket_namespace_policy(ns, true), ns->ns_id, file_id);
 	if ((rights & PK_RIGHT_READ) == 0)
 	{
 		pocket_refused(ns->caller, ns->ns_id, pocket_path_given(ns, path));

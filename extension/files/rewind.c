@@ -401,7 +401,7 @@ rewind_to(PocketHead *head, const PocketNamespace *ns, const PocketPath *path, i
 
 	resolve_both(&now, &then, ns, path, jid);
 	if (!ns->is_owned)
-		rewind.policy = pocket_policy(ns->caller, true);
+		rewind.policy = pocket_namespace_policy(ns, true);
 	rewind.given = path;
 	rewind.path = now.path;
 	rewind.top_id = then.exists ? then.state.file_id : 0;

@@ -40,6 +40,11 @@ static void
 fill_rights(PocketNamespace *ns, const char *owner, PocketCaller *caller, bool fresh)
 {
 	ns->caller = caller;
+	if (ns->link != 0)
+	{
+		pocket_link_fill(ns, fresh);
+		return;
+	}
 	ns->is_owned = pocket_caller_owns(caller, owner);
 	if (ns->is_owned)
 		return;
@@ -74,6 +79,8 @@ pocket_path_find(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bo
 {
 	PocketSpot spot;
 
+	if (path->link != NULL)
+		return pocket_link_open(ns, path->link, caller, fresh);
 	if (find_by_name(ns, path->namespace_name, caller, fresh))
 		return true;
 	/* what is looked for where there is nothing takes as long as what may not be read */
@@ -85,8 +92,11 @@ pocket_path_find(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bo
 void
 pocket_path_open(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh)
 {
-	if (!pocket_path_find(ns, path, caller, fresh))
-		pocket_namespace_missing(path->namespace_name);
+	if (pocket_path_find(ns, path, caller, fresh))
+		return;
+	if (path->link != NULL)
+		pocket_link_missing();
+	pocket_namespace_missing(path->namespace_name);
 }
 
 void
@@ -99,7 +109,7 @@ void
 pocket_namespace_lock(PocketHead *head, PocketNamespace *ns)
 {
 	pocket_head_lock(head, ns->ns_id);
-	if (strcmp(head->name, ns->name) != 0)
+	if (ns->link == 0 && strcmp(head->name, ns->name) != 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("namespace \"%s\" does not exist", ns->name),
 						errdetail("It was renamed at this moment.")));
 	pocket_caller_forget(ns->caller);
@@ -231,6 +241,7 @@ pocket_namespace_drop(const PocketHead *head)
 	static PocketPlan drops[] = {{"DELETE FROM pocket_data.entry WHERE ns_id = $1", "int8", NULL, NULL},
 								 {"DELETE FROM pocket_data.journal WHERE ns_id = $1", "int8", NULL, NULL},
 								 {"DELETE FROM pocket_data.holder WHERE ns_id = $1", "int8", NULL, NULL},
+								 {"DELETE FROM pocket_data.link WHERE ns_id = $1", "int8", NULL, NULL},
 								 {"DELETE FROM pocket_data.namespace WHERE ns_id = $1", "int8", NULL, NULL},
 								 {"DELETE FROM pocket_data.namespace_head WHERE ns_id = $1", "int8", NULL, NULL}};
 	Datum values[1] = {Int64GetDatum(head->ns_id)};

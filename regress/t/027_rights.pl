@@ -166,6 +166,8 @@ for my $caller (@callers)
     same_errors($caller, "/dir/hidden$_", "/dir/absent$_", grep { !/mv\('mine/ } @reads) for '', '/file', '/file/deep';
     is(value($caller, "SELECT count(*) FROM pocket.ls('ann:/', true)"), '4', 'nor does what is listed');
     is(value($caller, "SELECT count(*) FROM pocket.files WHERE path LIKE 'ann:%'"), '5', 'nor the view');
+    is(value($caller, "SELECT count(*) FROM pocket.files WHERE path IS NULL"), '0', 'which has no row of what is hidden');
+    is(value($caller, "SELECT count(*) FROM pocket.shares WHERE path IS NULL OR path ILIKE '%hidden%'"), '0', 'nor are its shares there');
     is(value($caller, "SELECT count(*) FROM pocket.changes(pocket.first_cursor('ann'))"), '4', 'nor changes');
     is(value($caller, "SELECT outcome FROM pocket.cp('ann:/dir', 'mine:/dir'); SELECT count(*) FROM pocket.ls('mine:/dir', true)"), "copied\n3", 'nor what is copied');
     grant_exactly('');
