@@ -114,6 +114,7 @@ pocket_namespace_lock(PocketHead *head, PocketNamespace *ns)
 						errdetail("It was renamed at this moment.")));
 	pocket_caller_forget(ns->caller);
 	pocket_namespace_locked(head, ns);
+	head->is_owned = ns->is_owned;
 }
 
 bool

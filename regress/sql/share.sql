@@ -201,6 +201,15 @@ SELECT outcome FROM pocket.symlink('ann:/Docs/plan', 'elsewhere');
 SELECT outcome FROM pocket.put('ann:/Docs/plan', 'again');
 SELECT path, principal FROM pocket.shares WHERE path = 'ann:/Docs/plan';
 
+-- over the quota: only the owner is told what there is
+SELECT pocket.share('away:/', 'regress_pocket_ben', 'editor');
+SELECT pocket.alter_namespace('away', quota => 10);
+SELECT pocket.put('away:/big', repeat('x', 20)::bytea);
+SET ROLE regress_pocket_ben;
+SELECT pocket.put('away:/big', repeat('x', 20)::bytea);
+SELECT pocket.append('away:/big', repeat('x', 3000)::bytea);
+SET ROLE regress_pocket_ann;
+
 -- what is done to lists is in the record, and rolls back with them
 BEGIN;
 SELECT pocket.share('ann:/Docs/Deep/note', 'regress_pocket_ben', 'viewer');
