@@ -8,6 +8,7 @@ packages=(
     gcc make perl diffutils curl
     clang clang-format libclang-rt-14-dev
     "postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR" libpq-dev libipc-run-perl
+    sqlsmith
     libcurl4-openssl-dev libmicrohttpd-dev libisal-dev libssl-dev libzstd-dev libjansson-dev libcmocka-dev
 )
 

@@ -95,6 +95,11 @@ CREATE FUNCTION pocket.rewind(path text, at timestamptz) RETURNS bigint
 COMMENT ON FUNCTION pocket.rewind(text, timestamptz) IS
 	'makes what is at a path, and below it, what it was at a time: what has come since is removed (its revisions stay), what is gone comes back; returns how many entries changed';
 
+CREATE FUNCTION pocket.purge(path text) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'pocket_purge' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.purge(text) IS
+	'removes for good what is at a path, what was deleted there, and all that is or was deleted below it: every revision loses its name, content and attributes, and followers are told of a deletion.  Returns how many files, folders and links';
+
 -- Paths of what the views (data.sql) show.
 CREATE FUNCTION pocket.path_of(ns_id bigint, file_id bigint) RETURNS text
 	AS 'MODULE_PATHNAME', 'pocket_path_of_entry' LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 1000;

@@ -69,7 +69,7 @@ CREATE TABLE pocket_data.journal (
 	file_id bigint NOT NULL,
 	op text NOT NULL CHECK (op IN ('created', 'updated', 'deleted', 'moved', 'copied', 'restored', 'shared')),
 	parent_id bigint NOT NULL,
-	name text NOT NULL,
+	name text NOT NULL,				-- '/' and file_id: the row has been purged
 	name_key text COLLATE "C" NOT NULL,
 	kind text NOT NULL,
 	size bigint NOT NULL,
@@ -244,7 +244,7 @@ CREATE VIEW pocket.deleted WITH (security_barrier) AS
 	SELECT j.ns_id, j.file_id, j.jid AS rev, pocket.path_of_deleted(j.ns_id, j.file_id) AS path, j.kind, j.size, j.author,
 		j.at
 	FROM pocket_data.journal j
-	WHERE j.op = 'deleted' AND pocket.sees(j.ns_id, j.parent_id, j.acl) AND NOT EXISTS (SELECT FROM pocket_data.journal l
+	WHERE j.op = 'deleted' AND j.name NOT LIKE '/%' AND pocket.sees(j.ns_id, j.parent_id, j.acl) AND NOT EXISTS (SELECT FROM pocket_data.journal l
 		WHERE l.ns_id = j.ns_id AND l.file_id = j.file_id AND l.jid > j.jid);
 COMMENT ON VIEW pocket.deleted IS 'files, folders and symbolic links that were removed; rev is the removal';
 
@@ -263,10 +263,27 @@ CREATE VIEW pocket.usage WITH (security_barrier) AS
 		(SELECT count(*) FROM pocket_data.entry e WHERE e.ns_id = n.ns_id AND e.kind = 'file') AS files,
 		(SELECT count(*) FROM pocket_data.entry e WHERE e.ns_id = n.ns_id AND e.kind = 'folder') AS folders,
 		(SELECT count(*) FROM pocket_data.entry e WHERE e.ns_id = n.ns_id AND e.kind = 'symlink') AS symlinks,
-		(SELECT count(*) FROM pocket_data.holder b WHERE b.ns_id = n.ns_id AND b.files > 0) AS blocks
+		(SELECT count(*) FROM pocket_data.holder b WHERE b.ns_id = n.ns_id AND b.files > 0) AS blocks,
+		h.used AS logical,
+		(SELECT coalesce(sum(k.length), 0)::bigint FROM pocket_data.holder b CROSS JOIN LATERAL
+			(SELECT k.length FROM pocket_data.block k WHERE k.hash OPERATOR(pocket.=) b.hash LIMIT 1) k
+			WHERE b.ns_id = n.ns_id AND b.files > 0)
+		+ (SELECT coalesce(sum(i.size), 0)::bigint FROM (SELECT DISTINCT j.content_hash, j.size
+			FROM pocket_data.journal j WHERE j.ns_id = n.ns_id AND j.inline IS NOT NULL) i) AS "unique",
+		(SELECT coalesce(sum(k.stored_length), 0)::bigint FROM pocket_data.holder b CROSS JOIN LATERAL
+			(SELECT min(k.stored_length) AS stored_length FROM pocket_data.block k WHERE k.hash OPERATOR(pocket.=) b.hash) k
+			WHERE b.ns_id = n.ns_id AND b.files > 0)
+		+ (SELECT coalesce(sum(j.size), 0)::bigint FROM pocket_data.journal j WHERE j.ns_id = n.ns_id AND j.inline IS NOT NULL)
+		+ (SELECT coalesce(sum(e.size), 0)::bigint FROM pocket_data.entry e WHERE e.ns_id = n.ns_id AND e.inline IS NOT NULL)
+			AS stored
 	FROM pocket_data.namespace n JOIN pocket_data.namespace_head h ON h.ns_id = n.ns_id
 	WHERE pocket.owns(n.owner);
-COMMENT ON VIEW pocket.usage IS 'what one''s own file trees take: bytes of live files, entries, distinct blocks';
+COMMENT ON VIEW pocket.usage IS 'what one''s own file trees take; a column costs only when it is asked for, and then, but for used and logical, a walk over the tree''s rows';
+COMMENT ON COLUMN pocket.usage.used IS 'bytes of live files, which the quota counts';
+COMMENT ON COLUMN pocket.usage.blocks IS 'distinct blocks of live files and of revisions that are kept';
+COMMENT ON COLUMN pocket.usage.logical IS 'the same as used: bytes of live files';
+COMMENT ON COLUMN pocket.usage."unique" IS 'bytes of distinct blocks, and of distinct contents that are in rows: of live files and of revisions that are kept';
+COMMENT ON COLUMN pocket.usage.stored IS 'bytes of these blocks as they are stored: compressed, once each, before replicas and parities; and of contents in rows of the tree and of the journal, each';
 
 CREATE VIEW pocket.shares WITH (security_barrier) AS
 	SELECT e.ns_id, e.file_id, pocket.path_of(e.ns_id, e.file_id) AS path, g.principal,

@@ -147,6 +147,9 @@ extern uint8 pocket_policy_rights(PocketPolicy *policy, int64 ns_id, int64 file_
 extern void pocket_audit(const PocketCaller *caller, const char *action, int64 ns_id, int64 file_id, const char *path,
 						 const char *const *detail);
 
+/* Takes the path from rows on entries of a namespace that have been purged. */
+extern void pocket_audit_blank(int64 ns_id);
+
 /* --- refusals (refused.c): what is refused rolls back, and so would its row --- */
 
 /* At library load; needs shared_preload_libraries. */

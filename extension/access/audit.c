@@ -42,3 +42,15 @@ pocket_audit(const PocketCaller *caller, const char *action, int64 ns_id, int64 
 	values[7] = PointerGetDatum(construct_array(pairs, count, TEXTOID, -1, false, TYPALIGN_INT));
 	(void) pocket_write(&insert, values, nulls);
 }
+
+void
+pocket_audit_blank(int64 ns_id)
+{
+	static PocketPlan blank = {"UPDATE pocket_data.audit a SET path = NULL WHERE a.ns_id = $1 AND a.path IS NOT NULL"
+							   " AND EXISTS (SELECT FROM pocket_data.journal j WHERE j.ns_id = $1"
+							   " AND j.file_id = a.file_id AND j.name LIKE '/%')",
+							   "int8", NULL, NULL};
+	Datum values[1] = {Int64GetDatum(ns_id)};
+
+	(void) pocket_write(&blank, values, NULL);
+}

@@ -33,16 +33,31 @@ typedef struct PocketReceipts PocketReceipts;
  */
 extern PocketReceipts *pocket_blocks_store(int64 ns_id, PocketContent *contents, int count);
 
-/* NULL when the hash has none. */
-extern const pk_receipt *pocket_receipt_find(const PocketReceipts *receipts, const uint8 *hash);
+/*
+ * Under the head lock: what store did not send, because the namespace held it, is
+ * sent if retention has let go of it since.  Nearly always there is nothing to do.
+ */
+extern void pocket_blocks_store_again(int64 ns_id, PocketReceipts *receipts, const PocketContent *contents, int count);
+
+/*
+ * The receipts that a client brings.  Only those that count are taken: signed by
+ * this cell's nodes for the namespace, not expired, for a bucket that is there.
+ * alone: that the namespace holds a block proves nothing for this client.
+ */
+extern PocketReceipts *pocket_receipts_read(int64 ns_id, char *const *texts, int count, bool alone);
+
+extern bool pocket_receipts_alone(const PocketReceipts *receipts);
+
+/* NULL when the block has none. */
+extern const pk_receipt *pocket_receipt_find(const PocketReceipts *receipts, const PocketBlock *block);
 
 /*
  * The namespace holds what a revision with the blocks `after` adds to the one
  * before it (NULL: none).  Block rows are made of receipts where the namespace
- * did not hold the hash.  PK002 when there is neither hold nor receipt.  What
- * `before` alone has stays held: its revision is kept.
+ * did not hold the block, or has lost it.  PK002 when there is neither hold nor
+ * receipt.  What `before` alone has stays held: its revision is kept.
  */
-extern void pocket_blocks_hold(int64 ns_id, PocketReceipts *receipts, const PocketBlockList *before,
+extern void pocket_blocks_hold(int64 ns_id, const PocketReceipts *receipts, const PocketBlockList *before,
 							   const PocketBlockList *after);
 
 /*
@@ -59,14 +74,24 @@ extern void pocket_blocks_release(int64 ns_id, const PocketBlockList *before, co
  */
 extern void pocket_blocks_hold_copy(int64 ns_id, int64 source_ns_id, const PocketBlockList *blocks);
 
-/* Indexes what was sent although the namespace held it: its other copies may be lost. */
-extern void pocket_blocks_index(const PocketReceipts *receipts, const PocketBlockList *list);
-
 /*
  * The bytes [start, start + length) of a block list, into out.  Each block is
  * held against its length and CRC32C.  PK004 when a block is lost.
  */
-extern void pocket_blocks_read(int64 ns_id, const PocketBlockList *blocks, int64 start, int64 length, char *out);
+extern void pocket_blocks_read(const PocketBlockList *blocks, int64 start, int64 length, char *out);
+
+/*
+ * The same for who does not know yet where the bytes shall go.  begin returns when each node has begun to answer (or, when
+ * there are many blocks, has asked none), so that what cannot be read is told there.  finish needs no session, and may be
+ * called several times, when it fetches again; all errors but those of begin are its.  What begin makes is in the current
+ * memory context, whose reset ends all.
+ */
+typedef struct PocketRead PocketRead;
+extern PocketRead *pocket_read_begin(const PocketBlockList *blocks, int64 start, int64 length);
+extern void pocket_read_finish(PocketRead *read, char *out);
+
+/* The bytes of a read as a value that is fetched when it is used, as a toasted one is; in that memory context. */
+extern Datum pocket_read_value(MemoryContext context, const PocketBlockList *blocks, int64 start, int64 length);
 
 /*
  * The keys of pocket.key_file, read again when the file has changed.  28000
@@ -74,11 +99,33 @@ extern void pocket_blocks_read(int64 ns_id, const PocketBlockList *blocks, int64
  */
 extern const pk_keyring *pocket_keys(void);
 
-/* Which of count hashes (32 bytes each) the namespace holds now. */
-extern void pocket_blocks_held(int64 ns_id, const uint8 *const *hashes, int count, bool *held);
+/* Which of count blocks the namespace holds now, and can read. */
+extern void pocket_blocks_held(int64 ns_id, const PocketBlock *const *blocks, int count, bool *held);
 
-/* count hashes as a bytea[] */
-extern Datum pocket_hash_array(const uint8 *const *hashes, int count);
+/* The hashes of count blocks as a bytea[] */
+extern Datum pocket_hash_array(const PocketBlock *const *blocks, int count);
+
+/* --- for clients that bring and fetch blocks themselves (url.c) --- */
+
+/*
+ * A URL is the address of a node, as pocket.add_node() was given it, and /block/TOKEN: http://HOST:PORT/block/TOKEN or
+ * unix:/path/to.sock/block/TOKEN.  Whoever has it may do that one thing with that one block until it expires.
+ */
+typedef struct PocketUploads PocketUploads;
+
+/* For all blocks that one call is asked for.  all: also for those that the namespace holds, which is not said then. */
+extern PocketUploads *pocket_uploads_begin(int64 ns_id, bool all);
+
+/* urls[i] is where to PUT block i; NULL when the namespace holds it. The strings are in the current context. */
+extern void pocket_uploads_sign(PocketUploads *uploads, const PocketBlock *const *blocks, int count, char **urls);
+
+typedef struct PocketDownloads PocketDownloads;
+
+/* expires: Unix seconds, exclusive. */
+extern PocketDownloads *pocket_downloads_begin(uint64 expires);
+
+/* urls[i] is where to GET block i.  PK004 when a block is lost. */
+extern void pocket_downloads_sign(PocketDownloads *downloads, const PocketBlock *const *blocks, int count, char **urls);
 
 /*
  * A one-shot worker seals the buckets that are known to be closed and opens

@@ -19,7 +19,7 @@
 #include "blocks/transfer.h"
 
 Datum
-pocket_hash_array(const uint8 *const *hashes, int count)
+pocket_hash_array(const PocketBlock *const *blocks, int count)
 {
 	Datum *elements = palloc(sizeof(Datum) * Max(count, 1));
 
@@ -28,81 +28,100 @@ pocket_hash_array(const uint8 *const *hashes, int count)
 		bytea *hash = palloc(VARHDRSZ + PK_SHA256_SIZE);
 
 		SET_VARSIZE(hash, VARHDRSZ + PK_SHA256_SIZE);
-		memcpy(VARDATA(hash), hashes[i], PK_SHA256_SIZE);
+		memcpy(VARDATA(hash), blocks[i]->hash.bytes, PK_SHA256_SIZE);
 		elements[i] = PointerGetDatum(hash);
 	}
 	return PointerGetDatum(construct_array(elements, count, BYTEAOID, -1, false, TYPALIGN_INT));
 }
 
+static Datum
+size_array(const PocketBlock *const *blocks, int count)
+{
+	Datum *elements = palloc(sizeof(Datum) * Max(count, 1));
+
+	for (int i = 0; i < count; i++)
+		elements[i] = Int32GetDatum((int32) blocks[i]->size);
+	return PointerGetDatum(construct_array(elements, count, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+}
+
 void
-pocket_blocks_held(int64 ns_id, const uint8 *const *hashes, int count, bool *held)
+pocket_blocks_held(int64 ns_id, const PocketBlock *const *blocks, int count, bool *held)
 {
 	/* LIMIT keeps the planner from joining any other way than by the key, whatever it thought of an empty table */
-	static PocketPlan find = {"SELECT u.i FROM pg_catalog.unnest($2) WITH ORDINALITY u (b, i)"
-							  " CROSS JOIN LATERAL (SELECT FROM pocket_data.holder h WHERE h.ns_id = $1"
-							  " AND h.hash OPERATOR(pocket.=) u.b::pocket.sha256 AND h.files > 0"
-							  /* what is lost is wanted again: a row must resolve */
-							  " AND EXISTS (SELECT FROM pocket_data.block k WHERE k.hash OPERATOR(pocket.=) h.hash"
-							  " AND NOT EXISTS (SELECT FROM pocket_data.extent e WHERE e.bucket_id = k.bucket_id"
-							  " AND e.state = 'lost')) LIMIT 1) h",
-							  "int8 bytea[]", NULL, NULL};
-	Datum values[2];
+	static PocketPlan find = {
+		"SELECT u.i FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) WITH ORDINALITY u (b, size, i)"
+		" CROSS JOIN LATERAL (SELECT FROM pocket_data.holder h WHERE h.ns_id = $1"
+		" AND h.hash OPERATOR(pocket.=) u.b::pocket.sha256 AND h.files > 0"
+		/* what is lost is wanted again: a row must resolve */
+		" AND EXISTS (SELECT FROM pocket_data.block k WHERE k.hash OPERATOR(pocket.=) h.hash"
+		" AND k.length = u.size AND NOT EXISTS (SELECT FROM pocket_data.extent e WHERE e.bucket_id = k.bucket_id"
+		" AND e.state = 'lost')) LIMIT 1) h",
+		"int8 bytea[] int4[]", NULL, NULL};
+	Datum values[3];
 
 	memset(held, 0, sizeof(bool) * count);
 	if (count == 0)
 		return;
 	values[0] = Int64GetDatum(ns_id);
-	values[1] = pocket_hash_array(hashes, count);
-	(void) pocket_write(&find, values, NULL);
+	values[1] = pocket_hash_array(blocks, count);
+	values[2] = size_array(blocks, count);
+	/* of now, whatever this transaction may see: retention lets go meanwhile */
+	(void) pocket_latest(&find, values, NULL);
 	for (uint64 row = 0; row < SPI_processed; row++)
 		held[pocket_column_int64(row, 1) - 1] = true;
 	pocket_free_rows();
 }
 
+/* By hash, as all locks here are taken; blocks of one hash and two sizes, one of which is a lie, are two. */
 static int
-hash_order(const void *a, const void *b)
+block_order(const void *a, const void *b)
 {
-	return memcmp(*(const uint8 *const *) a, *(const uint8 *const *) b, PK_SHA256_SIZE);
+	const PocketBlock *x = *(const PocketBlock *const *) a;
+	const PocketBlock *y = *(const PocketBlock *const *) b;
+	int result = memcmp(x->hash.bytes, y->hash.bytes, PK_SHA256_SIZE);
+
+	return result != 0 ? result : (x->size > y->size) - (x->size < y->size);
 }
 
-/* The distinct hashes of a list, in order. */
-static const uint8 **
-distinct_hashes(const PocketBlockList *list, int *count)
+/* The distinct blocks of a list, which may be NULL, in order. */
+static const PocketBlock **
+distinct_blocks(const PocketBlockList *list, int *count)
 {
-	const uint8 **hashes = palloc(sizeof(uint8 *) * Max(list->count, 1));
+	int listed = list == NULL ? 0 : list->count;
+	const PocketBlock **blocks = palloc(sizeof(PocketBlock *) * Max(listed, 1));
 	int kept = 0;
 
-	for (int i = 0; i < list->count; i++)
-		hashes[i] = list->blocks[i].hash.bytes;
-	qsort(hashes, list->count, sizeof(uint8 *), hash_order);
-	for (int i = 0; i < list->count; i++)
+	for (int i = 0; i < listed; i++)
+		blocks[i] = &list->blocks[i];
+	qsort(blocks, listed, sizeof(PocketBlock *), block_order);
+	for (int i = 0; i < listed; i++)
 	{
-		if (kept == 0 || hash_order(&hashes[kept - 1], &hashes[i]) != 0)
-			hashes[kept++] = hashes[i];
+		if (kept == 0 || block_order(&blocks[kept - 1], &blocks[i]) != 0)
+			blocks[kept++] = blocks[i];
 	}
 	*count = kept;
-	return hashes;
+	return blocks;
 }
 
 /* What a has and b has not; both in order. */
 static int
-subtract(const uint8 **a, int na, const uint8 **b, int nb)
+subtract(const PocketBlock **a, int na, const PocketBlock **b, int nb)
 {
 	int kept = 0;
 	int j = 0;
 
 	for (int i = 0; i < na; i++)
 	{
-		while (j < nb && hash_order(&b[j], &a[i]) < 0)
+		while (j < nb && block_order(&b[j], &a[i]) < 0)
 			j++;
-		if (j == nb || hash_order(&b[j], &a[i]) != 0)
+		if (j == nb || block_order(&b[j], &a[i]) != 0)
 			a[kept++] = a[i];
 	}
 	return kept;
 }
 
 static void
-insert_block(const pk_receipt *receipt, const uint8 *hash)
+insert_block(const pk_receipt *receipt)
 {
 	static PocketPlan insert = {
 		"INSERT INTO pocket_data.block (hash, bucket_id, \"offset\", stored_length, length, crc32c, created_at)"
@@ -112,7 +131,7 @@ insert_block(const pk_receipt *receipt, const uint8 *hash)
 	Datum values[6];
 
 	SET_VARSIZE(name, VARHDRSZ + PK_SHA256_SIZE);
-	memcpy(VARDATA(name), hash, PK_SHA256_SIZE);
+	memcpy(VARDATA(name), receipt->hash, PK_SHA256_SIZE);
 	values[0] = PointerGetDatum(name);
 	values[1] = Int64GetDatum((int64) receipt->bucket_id);
 	values[2] = Int64GetDatum((int64) receipt->offset);
@@ -123,42 +142,31 @@ insert_block(const pk_receipt *receipt, const uint8 *hash)
 	pfree(name);
 }
 
+/* One error, whether others have the block or not: that is nobody's business. */
 static void
-block_needed(const uint8 *hash)
+block_needed(const PocketBlock *block)
 {
 	char hex[PK_SHA256_HEX + 1];
 
-	pk_hex_encode(hex, hash, PK_SHA256_SIZE);
+	pk_hex_encode(hex, block->hash.bytes, PK_SHA256_SIZE);
 	ereport(ERROR, (errcode(pocket_node_sqlstate(PK_ERR_BLOCK_NEEDED)), errmsg("block %s is needed", hex),
-					errdetail("The namespace does not hold it, and no receipt for it was given."),
-					errhint("Put the content again.")));
-}
-
-void
-pocket_blocks_index(const PocketReceipts *receipts, const PocketBlockList *list)
-{
-	int count = 0;
-	const uint8 **hashes = receipts == NULL || list == NULL ? NULL : distinct_hashes(list, &count);
-
-	for (int i = 0; i < count; i++)
-	{
-		const pk_receipt *receipt = pocket_receipt_find(receipts, hashes[i]);
-
-		if (receipt != NULL)
-			insert_block(receipt, hashes[i]);
-	}
+					errdetail("The namespace does not hold it with %u bytes, and no valid receipt for that was given.",
+							  block->size),
+					errhint("Put the content again, or ask pocket.upload() for the URLs of the blocks that are needed, "
+							"and commit with the receipts that they answer.")));
 }
 
 static void
-count_holders(int64 ns_id, const uint8 *const *hashes, int count)
+count_holders(int64 ns_id, const PocketBlock *const *blocks, int count)
 {
 	static PocketPlan add = {"INSERT INTO pocket_data.holder AS h (ns_id, hash, files)"
 							 " SELECT $1, u.b::pocket.sha256, 1 FROM pg_catalog.unnest($2) WITH ORDINALITY u (b, i)"
 							 " ORDER BY u.i ON CONFLICT (ns_id, hash) DO UPDATE SET files = h.files + 1",
 							 "int8 bytea[]", NULL, NULL};
-	Datum values[2] = {Int64GetDatum(ns_id), pocket_hash_array(hashes, count)};
+	Datum values[2] = {Int64GetDatum(ns_id), pocket_hash_array(blocks, count)};
 
-	(void) pocket_write(&add, values, NULL);
+	if (count > 0)
+		(void) pocket_write(&add, values, NULL);
 }
 
 void
@@ -173,17 +181,13 @@ pocket_blocks_release(int64 ns_id, const PocketBlockList *before, const PocketBl
 	static PocketPlan clean = {"DELETE FROM pocket_data.holder h USING pg_catalog.unnest($2) u (b)"
 							   " WHERE h.ns_id = $1 AND h.hash OPERATOR(pocket.=) u.b::pocket.sha256 AND h.files = 0",
 							   "int8 bytea[]", NULL, NULL};
-	int count = 0;
-	const uint8 **dropped = before == NULL ? NULL : distinct_hashes(before, &count);
+	int count;
+	int count_after;
+	const PocketBlock **dropped = distinct_blocks(before, &count);
+	const PocketBlock **kept = distinct_blocks(after, &count_after);
 	Datum values[2];
 
-	if (count > 0 && after != NULL)
-	{
-		int count_after;
-		const uint8 **kept = distinct_hashes(after, &count_after);
-
-		count = subtract(dropped, count, kept, count_after);
-	}
+	count = subtract(dropped, count, kept, count_after);
 	if (count == 0)
 		return;
 	values[0] = Int64GetDatum(ns_id);
@@ -196,40 +200,49 @@ pocket_blocks_release(int64 ns_id, const PocketBlockList *before, const PocketBl
 }
 
 void
-pocket_blocks_hold(int64 ns_id, PocketReceipts *receipts, const PocketBlockList *before, const PocketBlockList *after)
+pocket_blocks_hold(int64 ns_id, const PocketReceipts *receipts, const PocketBlockList *before,
+				   const PocketBlockList *after)
 {
-	int count = 0;
-	const uint8 **added = after == NULL ? NULL : distinct_hashes(after, &count);
-	bool *held;
+	int count;
+	int count_before;
+	int count_added;
+	int wanted = 0;
+	const PocketBlock **blocks = distinct_blocks(after, &count);
+	const PocketBlock **old = distinct_blocks(before, &count_before);
+	const PocketBlock **added = palloc(sizeof(PocketBlock *) * Max(count, 1));
+	bool *held = palloc(sizeof(bool) * Max(count, 1));
 
-	if (count > 0 && before != NULL)
+	memcpy(added, blocks, sizeof(PocketBlock *) * count);
+	count_added = subtract(added, count, old, count_before);
+	/* also what `before` has and was sent: its other copies may be lost */
+	for (int i = 0, next = 0; i < count; i++)
 	{
-		int count_before;
-		const uint8 **old = distinct_hashes(before, &count_before);
+		bool is_added = next < count_added && added[next] == blocks[i];
 
-		count = subtract(added, count, old, count_before);
+		next += is_added;
+		if (is_added || pocket_receipt_find(receipts, blocks[i]) != NULL)
+			blocks[wanted++] = blocks[i];
 	}
-	/* also what `before` has: it was sent only if its other copies are lost */
-	pocket_blocks_index(receipts, after);
-	if (count == 0)
-		return;
-	held = palloc(sizeof(bool) * count);
-	pocket_blocks_held(ns_id, added, count, held);
-	for (int i = 0; i < count; i++)
+	pocket_blocks_held(ns_id, blocks, wanted, held);
+	for (int i = 0; i < wanted; i++)
 	{
-		if (!held[i] && pocket_receipt_find(receipts, added[i]) == NULL)
-			block_needed(added[i]);
+		const pk_receipt *receipt = pocket_receipt_find(receipts, blocks[i]);
+
+		if (receipt == NULL && (!held[i] || pocket_receipts_alone(receipts)))
+			block_needed(blocks[i]);
+		if (!held[i])
+			insert_block(receipt);
 	}
-	count_holders(ns_id, added, count);
+	count_holders(ns_id, added, count_added);
 	pfree(held);
 }
 
 static void
-block_lost(const uint8 *hash)
+block_lost(const PocketBlock *block)
 {
 	char hex[PK_SHA256_HEX + 1];
 
-	pk_hex_encode(hex, hash, PK_SHA256_SIZE);
+	pk_hex_encode(hex, block->hash.bytes, PK_SHA256_SIZE);
 	ereport(ERROR, (errcode(pocket_node_sqlstate(PK_ERR_BLOCK_LOST)), errmsg("block %s is lost", hex),
 					errdetail("A file that has it cannot be copied."),
 					errhint("pocket.verify() lists the files that have lost blocks; put their content again.")));
@@ -239,15 +252,14 @@ void
 pocket_blocks_hold_copy(int64 ns_id, int64 source_ns_id, const PocketBlockList *blocks)
 {
 	int count;
-	const uint8 **hashes = distinct_hashes(blocks, &count);
+	const PocketBlock **copied = distinct_blocks(blocks, &count);
 	bool *held = palloc(sizeof(bool) * Max(count, 1));
 
-	pocket_blocks_held(source_ns_id, hashes, count, held);
+	pocket_blocks_held(source_ns_id, copied, count, held);
 	for (int i = 0; i < count; i++)
 	{
 		if (!held[i])
-			block_lost(hashes[i]);
+			block_lost(copied[i]);
 	}
-	if (count > 0)
-		count_holders(ns_id, hashes, count);
+	count_holders(ns_id, copied, count);
 }

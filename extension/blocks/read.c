@@ -2,79 +2,69 @@
  * read.c
  *	  Bytes from sidecars.
  *
- * All blocks of a call are in flight at once; a block that is wanted whole is
+ * All blocks of a read are in flight at once; a block that is wanted whole is
  * received straight to its place in the result.  The row's CRC32C proves the
  * bytes: the node has held them against their SHA-256 or their AEAD tag.  A
  * block has as many chances as it has rows.
+ *
+ * A read begins with SQL and requests; what comes after, the bytes, needs no
+ * session.
  */
 #include "blocks/blocks.h"
 
 #include <time.h>
 
-#include "miscadmin.h"
+#include "utils/memutils.h"
 
 #include "base/spi.h"
+#include "blocks/copies.h"
+#include "blocks/token.h"
 #include "blocks/transfer.h"
-#include "placement/placement.h"
 
-#define TOKEN_LIFE_S 3600
-
-/* A part of a block, and where it goes. */
+/* A part of a block, and where in the result it goes. */
 typedef struct Part
 {
 	uint32 skip;
 	uint32 take;
-	char *out;
+	Size at;
 	struct Part *next;
 } Part;
-
-/* A copy of a block, as a row tells. */
-typedef struct Copy
-{
-	int64 bucket_id;
-	int64 offset;
-	uint32 stored_length;
-	uint32 crc32c;
-	struct Copy *next;
-} Copy;
 
 /* One block to be fetched, once, whatever number of places want it. */
 typedef struct Fetch
 {
-	const uint8 *hash;
-	uint32 length;
+	PocketBlock block;
 	Part *parts;
-	char *buffer; /* `length` bytes: in the result, or our own */
-	Copy *copies; /* those not yet tried; the first is being tried */
+	const Part *whole; /* the one that is all of the block, if there is one: it is received there */
+	char *buffer;	   /* else here */
+	PocketCopy *copies;
+	PocketCopy *copy; /* the one being tried; then those after it */
+	bool again;		  /* for the second time */
 	PocketTransfer transfer;
 } Fetch;
 
-typedef struct Place
+struct PocketRead
 {
-	PocketPlace place;
-	bool known;
-	struct Place *next;
-} Place;
-
-typedef struct Read
-{
-	PocketCell cell;
-	const pk_keyring *keys;
+	MemoryContext context;
+	PocketSigner signer;
 	PocketBatch *batch;
 	Fetch *fetches;
 	int count;
-	Place *places;
-} Read;
+	PocketPlaces *places;
+	char *out; /* NULL: not known yet */
+	bool begun;
+	MemoryContextCallback at_reset;
+};
 
 static int
 fetch_order(const void *a, const void *b)
 {
-	return memcmp(((const Fetch *) a)->hash, ((const Fetch *) b)->hash, PK_SHA256_SIZE);
+	return memcmp(((const Fetch *) a)->block.hash.bytes, ((const Fetch *) b)->block.hash.bytes, PK_SHA256_SIZE);
 }
 
 /* The blocks that [start, start + length) touches; equal ones are joined. */
 static void
-plan_fetches(Read *read, const PocketBlockList *blocks, int64 start, int64 length, char *out)
+plan_fetches(PocketRead *read, const PocketBlockList *blocks, int64 start, int64 length)
 {
 	int64 at = 0;
 	int count = 0;
@@ -92,19 +82,18 @@ plan_fetches(Read *read, const PocketBlockList *blocks, int64 start, int64 lengt
 
 		if (from >= to)
 			continue;
-		fetch->hash = blocks->blocks[i].hash.bytes;
-		fetch->length = blocks->blocks[i].size;
+		fetch->block = blocks->blocks[i];
 		fetch->parts = palloc0(sizeof(Part));
 		fetch->parts->skip = (uint32) from;
 		fetch->parts->take = (uint32) (to - from);
-		fetch->parts->out = out + (at + from - start);
+		fetch->parts->at = (Size) (at + from - start);
 		count++;
 	}
 	qsort(read->fetches, count, sizeof(Fetch), fetch_order);
 	for (int i = 0; i < count; i++)
 	{
 		if (kept > 0 && fetch_order(&read->fetches[kept - 1], &read->fetches[i]) == 0 &&
-			read->fetches[kept - 1].length == read->fetches[i].length)
+			read->fetches[kept - 1].block.size == read->fetches[i].block.size)
 		{
 			read->fetches[i].parts->next = read->fetches[kept - 1].parts;
 			read->fetches[kept - 1].parts = read->fetches[i].parts;
@@ -116,149 +105,100 @@ plan_fetches(Read *read, const PocketBlockList *blocks, int64 start, int64 lengt
 }
 
 static void
-choose_buffers(Read *read)
+choose_buffers(PocketRead *read)
 {
 	for (int i = 0; i < read->count; i++)
 	{
 		Fetch *fetch = &read->fetches[i];
 
-		for (Part *part = fetch->parts; part != NULL && fetch->buffer == NULL; part = part->next)
+		for (Part *part = fetch->parts; part != NULL && fetch->whole == NULL; part = part->next)
 		{
-			if (part->take == fetch->length)
-				fetch->buffer = part->out;
+			if (part->take == fetch->block.size)
+				fetch->whole = part;
 		}
-		if (fetch->buffer == NULL)
-			fetch->buffer = palloc(fetch->length);
+		if (fetch->whole == NULL)
+			fetch->buffer = palloc(fetch->block.size);
 	}
 }
 
 static void
-find_copies(Read *read)
+find_copies(PocketRead *read)
 {
-	/* LIMIT: as in pocket_blocks_held, and more copies than that are not tried */
-	static PocketPlan find = {"SELECT u.i, b.bucket_id, b.\"offset\", b.stored_length, b.length, b.crc32c"
-							  " FROM pg_catalog.unnest($1) WITH ORDINALITY u (b, i)"
-							  " CROSS JOIN LATERAL (SELECT * FROM pocket_data.block k"
-							  " WHERE k.hash OPERATOR(pocket.=) u.b::pocket.sha256 LIMIT 16) b",
-							  "bytea[]", NULL, NULL};
-	const uint8 **hashes = palloc(sizeof(uint8 *) * Max(read->count, 1));
-	Datum values[1];
+	const PocketBlock **blocks = palloc(sizeof(PocketBlock *) * read->count);
+	PocketCopy **copies = palloc(sizeof(PocketCopy *) * read->count);
 
 	for (int i = 0; i < read->count; i++)
-		hashes[i] = read->fetches[i].hash;
-	values[0] = pocket_hash_array(hashes, read->count);
-	(void) pocket_latest(&find, values, NULL);
-	for (uint64 row = 0; row < SPI_processed; row++)
+		blocks[i] = &read->fetches[i].block;
+	pocket_copies_find(blocks, read->count, copies);
+	for (int i = 0; i < read->count; i++)
 	{
-		Fetch *fetch = &read->fetches[pocket_column_int64(row, 1) - 1];
-		Copy *copy = palloc(sizeof(Copy));
+		PocketCopy **link = &read->fetches[i].copies;
 
-		copy->bucket_id = pocket_column_int64(row, 2);
-		copy->offset = pocket_column_int64(row, 3);
-		copy->stored_length = (uint32) pocket_column_int32(row, 4);
-		copy->crc32c = (uint32) pocket_column_int64(row, 6);
-		copy->next = fetch->copies;
-		if ((uint32) pocket_column_int32(row, 5) == fetch->length)
-			fetch->copies = copy;
+		/* those that can be located, which is asked now: there is no session later */
+		for (PocketCopy *copy = copies[i]; copy != NULL; copy = copy->next)
+		{
+			if (pocket_places_find(read->places, copy->bucket_id) == NULL)
+				continue;
+			*link = copy;
+			link = &copy->next;
+		}
+		*link = NULL;
 	}
-	pocket_free_rows();
-}
-
-static const Place *
-place_of(Read *read, int64 bucket_id)
-{
-	Place *place;
-
-	for (place = read->places; place != NULL; place = place->next)
-	{
-		if (place->place.bucket_id == bucket_id)
-			return place;
-	}
-	place = palloc0(sizeof(Place));
-	place->known = pocket_place_locate(bucket_id, &place->place);
-	place->place.bucket_id = bucket_id;
-	place->next = read->places;
-	read->places = place;
-	return place;
 }
 
 static char *
-get_path(const Read *read, const Fetch *fetch)
+destination(const PocketRead *read, const Fetch *fetch)
 {
-	pk_token token = {0};
-	char text[PK_TOKEN_TEXT + 1];
-
-	token.method = PK_METHOD_GET;
-	token.flags = PK_TOKEN_CRC_CHECKED;
-	memcpy(token.cell, read->cell.uuid, PK_UUID_SIZE);
-	token.bucket_id = (uint64) fetch->copies->bucket_id;
-	token.offset = (uint64) fetch->copies->offset;
-	token.stored_length = fetch->copies->stored_length;
-	token.length = fetch->length;
-	token.crc32c = fetch->copies->crc32c;
-	memcpy(token.hash, fetch->hash, PK_SHA256_SIZE);
-	token.epoch = read->cell.epoch;
-	token.expires = (uint64) time(NULL) + TOKEN_LIFE_S;
-	pk_token_sign(text, &token, read->keys);
-	return psprintf("/block/%s", text);
+	return fetch->whole == NULL ? fetch->buffer : read->out + fetch->whole->at;
 }
 
 static void
-block_lost(const Fetch *fetch, const char *detail)
-{
-	char hex[PK_SHA256_HEX + 1];
-
-	pk_hex_encode(hex, fetch->hash, PK_SHA256_SIZE);
-	ereport(ERROR,
-			(errcode(pocket_node_sqlstate(PK_ERR_BLOCK_LOST)), errmsg("block %s cannot be read", hex),
-			 errdetail("%s", detail), errhint("See SELECT * FROM pocket.verify(); bring back drives that are away.")));
-}
-
-/* Starts with the next copy that can be located. */
-static void
-fetch_start(Read *read, Fetch *fetch)
+fetch_start(PocketRead *read, Fetch *fetch)
 {
 	PocketTransfer *transfer = &fetch->transfer;
-	const Place *place = NULL;
 
-	while (fetch->copies != NULL && !(place = place_of(read, fetch->copies->bucket_id))->known)
-		fetch->copies = fetch->copies->next;
-	if (fetch->copies == NULL)
-		block_lost(fetch, "No row of the block index tells where it is.");
-	transfer->node = place->place.url;
+	if (fetch->copy == NULL)
+		pocket_block_lost(&fetch->block, "No row of the block index tells where it is.");
+	transfer->node = pocket_places_find(read->places, fetch->copy->bucket_id)->url;
 	transfer->method = "GET";
-	transfer->path = get_path(read, fetch);
-	transfer->into = fetch->buffer;
-	transfer->expected = fetch->length;
+	transfer->path =
+		pocket_get_path(&read->signer, fetch->copy, &fetch->block, fetch->again ? NULL : &fetch->copy->crc32c,
+						(uint64) time(NULL) + POCKET_TOKEN_LIFE_S);
+	transfer->expected = fetch->block.size;
+	transfer->hold = read->out == NULL;
+	transfer->into = transfer->hold ? NULL : destination(read, fetch);
 	transfer->owner = fetch;
 	pocket_batch_add(read->batch, transfer);
 }
 
 static void
-fetch_failed(Read *read, Fetch *fetch)
+fetch_failed(PocketRead *read, Fetch *fetch)
 {
 	PocketTransfer *transfer = &fetch->transfer;
-	int64 bucket_id = fetch->copies->bucket_id;
+	int64 bucket_id = fetch->copy->bucket_id;
 
-	fetch->copies = fetch->copies->next;
-	if (fetch->copies != NULL)
+	/* who checks himself may get bytes before all of them are proved, and the node break off: then it shall check first */
+	fetch->again = !fetch->again && transfer->error == PK_ERR_CORRUPT;
+	if (!fetch->again)
+		fetch->copy = fetch->copy->next;
+	if (fetch->copy != NULL)
 	{
 		fetch_start(read, fetch);
 		return;
 	}
 	if (transfer->error == PK_ERR_BLOCK_LOST || transfer->error == PK_ERR_CORRUPT ||
 		transfer->error == PK_ERR_NOT_FOUND || transfer->error == PK_ERR_IO)
-		block_lost(fetch,
-				   psprintf("Bucket " INT64_FORMAT ", node %s: %s.", bucket_id, transfer->node, transfer->problem));
+		pocket_block_lost(&fetch->block, psprintf("Bucket " INT64_FORMAT ", node %s: %s.", bucket_id, transfer->node,
+												  transfer->problem));
 	pocket_node_raise(transfer->node, transfer->error, transfer->problem);
 }
 
 static void
-fetch_done(Read *read, Fetch *fetch)
+fetch_done(PocketRead *read, Fetch *fetch)
 {
 	PocketTransfer *transfer = &fetch->transfer;
 
-	if (transfer->error == PK_OK && transfer->crc32c != fetch->copies->crc32c)
+	if (transfer->error == PK_OK && transfer->crc32c != fetch->copy->crc32c)
 	{
 		transfer->error = PK_ERR_CORRUPT;
 		strlcpy(transfer->problem, "the bytes do not have the block's checksum", sizeof(transfer->problem));
@@ -270,37 +210,105 @@ fetch_done(Read *read, Fetch *fetch)
 	}
 	for (Part *part = fetch->parts; part != NULL; part = part->next)
 	{
-		if (part->out != fetch->buffer)
-			memcpy(part->out, fetch->buffer + part->skip, part->take);
+		if (part != fetch->whole)
+			memcpy(read->out + part->at, transfer->into + part->skip, part->take);
 	}
 }
 
-void
-pocket_blocks_read(int64 ns_id, const PocketBlockList *blocks, int64 start, int64 length, char *out)
+/* Until all is here; or, while nobody knows where to, until each block's answer has begun. */
+static void
+work(PocketRead *read)
 {
-	Read read = {0};
+	PocketTransfer *transfer;
+
+	while ((transfer = pocket_batch_next(read->batch)) != NULL)
+		fetch_done(read, transfer->owner);
+}
+
+static void
+start_all(PocketRead *read)
+{
+	for (int i = 0; i < read->count; i++)
+	{
+		Fetch *fetch = &read->fetches[i];
+
+		fetch->copy = fetch->copies;
+		fetch->again = false;
+		fetch_start(read, fetch);
+	}
+	read->begun = true;
+}
+
+static void
+read_end(void *arg)
+{
+	PocketRead *read = arg;
+
+	pocket_batch_end(read->batch);
+}
+
+static PocketRead *
+read_create(const PocketBlockList *blocks, int64 start, int64 length)
+{
+	PocketRead *read = palloc0(sizeof(PocketRead));
 
 	Assert(start >= 0 && length >= 0 && start + length <= pocket_blocklist_length(blocks));
-	plan_fetches(&read, blocks, start, length, out);
-	if (read.count == 0)
-		return;
-	read.keys = pocket_keys();
-	pocket_cell_identity(&read.cell);
-	choose_buffers(&read);
-	find_copies(&read);
-	read.batch = pocket_batch_begin();
-	PG_TRY();
+	read->context = CurrentMemoryContext;
+	plan_fetches(read, blocks, start, length);
+	if (read->count > 0)
 	{
-		PocketTransfer *transfer;
+		pocket_signer_init(&read->signer);
+		read->places = pocket_places_make();
+		choose_buffers(read);
+		find_copies(read);
+	}
+	read->batch = pocket_batch_begin();
+	/* also when an error ends the transaction */
+	read->at_reset.func = read_end;
+	read->at_reset.arg = read;
+	MemoryContextRegisterResetCallback(read->context, &read->at_reset);
+	return read;
+}
 
-		for (int i = 0; i < read.count; i++)
-			fetch_start(&read, &read.fetches[i]);
-		while ((transfer = pocket_batch_next(read.batch)) != NULL)
-			fetch_done(&read, transfer->owner);
-	}
-	PG_FINALLY();
+PocketRead *
+pocket_read_begin(const PocketBlockList *blocks, int64 start, int64 length)
+{
+	PocketRead *read = read_create(blocks, start, length);
+
+	if (read->count <= POCKET_FLIGHT_MAX)
 	{
-		pocket_batch_end(read.batch);
+		start_all(read);
+		work(read);
 	}
-	PG_END_TRY();
+	return read;
+}
+
+void
+pocket_read_finish(PocketRead *read, char *out)
+{
+	MemoryContext caller = MemoryContextSwitchTo(read->context);
+
+	read->out = out;
+	if (!read->begun)
+		start_all(read);
+	else
+	{
+		for (int i = 0; i < read->count; i++)
+			pocket_transfer_receive(&read->fetches[i].transfer, destination(read, &read->fetches[i]));
+	}
+	work(read);
+	read->out = NULL;
+	read->begun = false; /* whoever wants it once more has it fetched once more */
+	MemoryContextSwitchTo(caller);
+}
+
+void
+pocket_blocks_read(const PocketBlockList *blocks, int64 start, int64 length, char *out)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "pocket read", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+
+	pocket_read_finish(read_create(blocks, start, length), out);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
 }

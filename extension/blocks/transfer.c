@@ -44,6 +44,7 @@ struct PocketBatch
 	TransferList running;
 	TransferList finished;
 	int running_count;
+	int held_count; /* of the running ones */
 };
 
 static CURLM *multi = NULL;
@@ -133,8 +134,14 @@ on_bytes(char *data, size_t size, size_t count, void *arg)
 	long status = 0;
 
 	(void) curl_easy_getinfo((CURL *) transfer->easy, CURLINFO_RESPONSE_CODE, &status);
-	if (transfer->into != NULL && status == 200)
+	if (transfer->expected > 0 && status == 200)
 	{
+		if (transfer->hold)
+		{
+			transfer->batch->held_count += !transfer->held;
+			transfer->held = true;
+			return CURL_WRITEFUNC_PAUSE;
+		}
 		if (n > transfer->expected - transfer->received)
 		{
 			transfer_fail(transfer, PK_ERR_CORRUPT, "the node sent more bytes than the block has");
@@ -219,6 +226,8 @@ transfer_detach(PocketTransfer *transfer)
 	}
 	curl_slist_free_all((struct curl_slist *) transfer->headers);
 	transfer->headers = NULL;
+	transfer->batch->held_count -= transfer->held;
+	transfer->held = false;
 }
 
 static CURLcode
@@ -358,9 +367,11 @@ judge(PocketTransfer *transfer, CURLcode result)
 	{
 		if (status < 200 || status > 299)
 			judge_refusal(transfer, status);
-		else if (transfer->into != NULL && (status != 200 || transfer->received != transfer->expected))
+		else if (transfer->expected > 0 && (status != 200 || transfer->received != transfer->expected))
 			transfer_fail(transfer, PK_ERR_CORRUPT, "the node sent fewer bytes than the block has");
 	}
+	else if (result == CURLE_PARTIAL_FILE && transfer->expected > 0)
+		transfer_fail(transfer, PK_ERR_CORRUPT, "the node broke off");
 	else if (result == CURLE_OPERATION_TIMEDOUT)
 		transfer_fail(transfer, PK_ERR_UNAVAILABLE, "does not answer in time");
 	else
@@ -417,6 +428,7 @@ pocket_batch_add(PocketBatch *batch, PocketTransfer *transfer)
 	transfer->answer = NULL;
 	transfer->answer_length = transfer->answer_room = transfer->received = 0;
 	transfer->crc32c = 0;
+	transfer->held = false;
 	transfer->easy = transfer->headers = NULL;
 	if (batch->running_count < POCKET_FLIGHT_MAX)
 		transfer_start(batch, transfer);
@@ -440,10 +452,10 @@ collect(PocketBatch *batch)
 		(void) curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
 		transfer = (PocketTransfer *) (void *) private;
 		judge(transfer, message->data.result);
-		list_remove(&batch->running, transfer);
-		batch->running_count--;
+		list_remove(&transfer->batch->running, transfer);
+		transfer->batch->running_count--;
 		transfer_detach(transfer);
-		list_append(&batch->finished, transfer);
+		list_append(&transfer->batch->finished, transfer);
 	}
 	while (batch->waiting.first != NULL && batch->running_count < POCKET_FLIGHT_MAX)
 	{
@@ -479,12 +491,24 @@ pocket_batch_next(PocketBatch *batch)
 			list_remove(&batch->finished, transfer);
 			return transfer;
 		}
-		if (batch->running.first == NULL && batch->waiting.first == NULL)
+		if (batch->running_count == batch->held_count && batch->waiting.first == NULL)
 			return NULL;
 		pocket_batch_pump(batch);
-		if (batch->finished.first == NULL)
+		if (batch->finished.first == NULL && batch->running_count > batch->held_count)
 			(void) curl_multi_poll(multi, NULL, 0, POLL_SLICE_MS, NULL);
 	}
+}
+
+void
+pocket_transfer_receive(PocketTransfer *transfer, char *into)
+{
+	transfer->into = into;
+	transfer->hold = false;
+	if (!transfer->held)
+		return;
+	transfer->held = false;
+	transfer->batch->held_count--;
+	(void) curl_easy_pause((CURL *) transfer->easy, CURLPAUSE_CONT); /* what fails now, the transfer will tell */
 }
 
 void

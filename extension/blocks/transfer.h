@@ -7,7 +7,8 @@
  * set of transfers under way: at most POCKET_FLIGHT_MAX run, the others wait.
  * Everything that a transfer points to is the caller's and stays until the
  * transfer was returned by pocket_batch_next() or the batch has ended; so a
- * batch is ended in PG_FINALLY, before an error can free that memory.
+ * batch is ended in PG_FINALLY, or by a callback of its memory context, before
+ * an error can free that memory.  Several batches may be under way.
  *
  * Node urls are http://HOST:PORT or unix:/path/to.sock.  Errors of a transfer
  * are values in it; nothing is thrown from a callback.  A path holds a token:
@@ -34,8 +35,9 @@ typedef struct PocketTransfer
 	const char *authorization; /* a whole header line, or NULL */
 	const char *body;		   /* NULL with GET */
 	Size body_length;
-	char *into; /* where an answer of just `expected` bytes goes, or NULL: into answer */
-	Size expected;
+	Size expected; /* 0: what is answered goes into answer; else a good answer has just so many bytes, and they go */
+	char *into;	   /* here */
+	bool hold;	   /* but not before pocket_transfer_receive() tells where that is */
 	void *owner;
 
 	/* what came of it */
@@ -51,6 +53,7 @@ typedef struct PocketTransfer
 	void *headers;
 	Size answer_room;
 	Size received;
+	bool held; /* a good answer has begun, and waits */
 	struct PocketTransfer *next, *previous;
 } PocketTransfer;
 
@@ -63,10 +66,13 @@ extern void pocket_batch_add(PocketBatch *batch, PocketTransfer *transfer);
 /* Moves bytes, without waiting. */
 extern void pocket_batch_pump(PocketBatch *batch);
 
-/* Waits, interruptibly, for one to finish; NULL when none is left. */
+/* Waits, interruptibly, for one to finish; NULL when none is left, or all that are left are held. */
 extern PocketTransfer *pocket_batch_next(PocketBatch *batch);
 
-/* Gives up what is still under way. */
+/* A transfer that is to be held, whether it is already or not, goes on into this. */
+extern void pocket_transfer_receive(PocketTransfer *transfer, char *into);
+
+/* Gives up what is still under way. Throws nothing. */
 extern void pocket_batch_end(PocketBatch *batch);
 
 /* SQLSTATE of an error that a node gave: as the contract's table, but a refused signature is 28000. */

@@ -54,7 +54,7 @@ fill_tail(Appending *append, const PocketNamespace *ns)
 	{
 		append->kept = (int32) (state->size / PK_BLOCK_SIZE_MAX);
 		if (loose > 0)
-			pocket_blocks_read(ns->ns_id, state->blocks, state->size - loose, loose, bytes);
+			pocket_blocks_read(state->blocks, state->size - loose, loose, bytes);
 	}
 	else if (loose > 0)
 		memcpy(bytes, VARDATA_ANY(state->inlined), (Size) loose);
@@ -72,6 +72,7 @@ prepare(Appending *append, const PocketNamespace *ns, const PocketPath *path)
 		pocket_check_file(&append->spot);
 	(void) pocket_quota_fits(ns->ns_id, (int64) append->length, true, ns->is_owned);
 	fill_tail(append, ns);
+	append->receipts = NULL;
 	append->is_inline = append->kept == 0 && append->tail.length <= (Size) pocket_inline_limit;
 	if (append->is_inline)
 		append->tail.blocks = pocket_blocklist_chunk(append->tail.data, append->tail.length);
@@ -165,6 +166,8 @@ pocket_append(PG_FUNCTION_ARGS)
 	pocket_namespace_lock(&head, &ns);
 	if (!is_current(&append, &ns, &path))
 		prepare(&append, &ns, &path);
+	else if (append.receipts != NULL)
+		pocket_blocks_store_again(ns.ns_id, append.receipts, &append.tail, 1);
 	outcome = apply(&append, &head, &ns, &path, caller->name);
 	pocket_head_flush(&head);
 	result = pocket_result(fcinfo, &session, &append.spot.state, append.spot.path, outcome);

@@ -31,12 +31,26 @@ pocket_check_file(const PocketSpot *spot)
 							: errhint("Links are not followed; pocket.stat() shows the target among its attributes.")));
 }
 
+/* The contents that do not go into rows, in the order of puts; returns how many. */
+static int
+stored_contents(PocketContent *contents, PocketPut **puts, int count)
+{
+	int stored = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		if (!puts[i]->is_inline)
+			contents[stored++] = (PocketContent){puts[i]->data, puts[i]->length, puts[i]->blocks};
+	}
+	return stored;
+}
+
 PocketReceipts *
 pocket_puts_store(const PocketNamespace *ns, PocketPut **puts, int count)
 {
 	PocketContent *contents = palloc(sizeof(PocketContent) * (Size) Max(count, 1));
 	PocketReceipts *receipts = NULL;
-	int stored = 0;
+	int stored;
 	int i;
 
 	for (i = 0; i < count; i++)
@@ -44,9 +58,8 @@ pocket_puts_store(const PocketNamespace *ns, PocketPut **puts, int count)
 		puts[i]->is_inline = puts[i]->length <= (Size) pocket_inline_limit;
 		if (puts[i]->is_inline)
 			puts[i]->blocks = pocket_blocklist_chunk(puts[i]->data, puts[i]->length);
-		else
-			contents[stored++] = (PocketContent){puts[i]->data, puts[i]->length, NULL};
 	}
+	stored = stored_contents(contents, puts, count);
 	if (stored > 0)
 	{
 		pocket_puts_check_quota(ns, puts, count);
@@ -61,6 +74,17 @@ pocket_puts_store(const PocketNamespace *ns, PocketPut **puts, int count)
 	}
 	pfree(contents);
 	return receipts;
+}
+
+void
+pocket_puts_store_again(const PocketNamespace *ns, PocketPut **puts, int count, PocketReceipts *receipts)
+{
+	PocketContent *contents = palloc(sizeof(PocketContent) * (Size) Max(count, 1));
+	int stored = stored_contents(contents, puts, count);
+
+	if (stored > 0)
+		pocket_blocks_store_again(ns->ns_id, receipts, contents, stored);
+	pfree(contents);
 }
 
 bool
@@ -164,8 +188,8 @@ pocket_put_apply(PocketHead *head, const PocketNamespace *ns, const PocketPut *p
 	if (before.kind == POCKET_FOLDER && !conflict)
 		pocket_check_file(spot);
 	keep_content = pocket_put_same_content(put, &before);
-	if (keep_content && !put->is_inline)
-		pocket_blocks_index(receipts, put->blocks);
+	if (keep_content) /* what was lost, and was brought again */
+		pocket_blocks_hold(ns->ns_id, receipts, before.blocks, before.blocks);
 	if (keep_content && (conflict || pocket_put_same_metadata(put, &before)))
 		return POCKET_OUTCOME_UNCHANGED;
 	if (conflict)

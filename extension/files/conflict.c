@@ -182,7 +182,7 @@ pocket_put_aside(PocketHead *head, const PocketNamespace *ns, const PocketPut *p
 	if (!copy.exists)
 		pocket_put_create(head, ns, put, receipts, &copy.state, author);
 	else if (!put->is_inline)
-		pocket_blocks_index(receipts, put->blocks);
+		pocket_blocks_hold(ns->ns_id, receipts, put->blocks, put->blocks); /* what was lost, and was brought again */
 	ereport(NOTICE, (errcode(pocket_sqlstate(PK_ERR_CONFLICT)),
 					 errmsg("the content is kept as a conflicted copy beside \"%s\"", spot->path),
 					 errdetail("What is at \"%s\" stays, at version %s.", spot->path,

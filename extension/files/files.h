@@ -84,6 +84,15 @@ extern void pocket_puts_check_quota(const PocketNamespace *ns, PocketPut **puts,
 /* Hashes the contents that are small enough for their rows, and stores the others: bytes first, without locks. */
 extern PocketReceipts *pocket_puts_store(const PocketNamespace *ns, PocketPut **puts, int count);
 
+/* Under the head lock: sends what the namespace held when pocket_puts_store() asked, and does not any more. */
+extern void pocket_puts_store_again(const PocketNamespace *ns, PocketPut **puts, int count, PocketReceipts *receipts);
+
+/* 22023 unless mode is one, and has the base that it needs. */
+extern PocketPutMode pocket_put_mode(const char *mode, const PocketVersionVector *base);
+
+/* Neither an upload is begun nor a lock waited for when it cannot be put; this is looked at again under the lock. */
+extern void pocket_put_check_early(const PocketNamespace *ns, const PocketPut *put);
+
 /* Bytes of a jsonb value of attributes, as they are given. */
 #define POCKET_ATTRIBUTES_SIZE_MAX (16 * 1024)
 
@@ -109,6 +118,10 @@ extern void pocket_put_create(PocketHead *head, const PocketNamespace *ns, const
 extern const char *pocket_put_apply(PocketHead *head, const PocketNamespace *ns, const PocketPut *put,
 									PocketReceipts *receipts, const PocketFolder *near, PocketSpot *spot,
 									const char *author);
+
+/* The file that a path leads to, with its content as of now, or as of a revision of it (get.c). */
+extern void pocket_find_content(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, bool of_revision,
+								int64 rev);
 
 /* --- conflicts (conflict.c) --- */
 

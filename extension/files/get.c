@@ -21,9 +21,8 @@ check_range(int64 start, int64 length)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("length must not be negative")));
 }
 
-/* The file that a path leads to, with its content as of now, or as of a revision of it. */
-static void
-find_file(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, bool of_revision, int64 rev)
+void
+pocket_find_content(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, bool of_revision, int64 rev)
 {
 	char *op;
 	int64 file_id;
@@ -47,7 +46,7 @@ find_file(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, b
 	pocket_check_file(spot);
 }
 
-static bytea *
+static Datum
 read_range(PocketSession *session, const PocketSpot *spot, int64 start, int64 length)
 {
 	const PocketState *state = &spot->state;
@@ -61,17 +60,17 @@ read_range(PocketSession *session, const PocketSpot *spot, int64 start, int64 le
 			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("\"%s\" is too large for one value", spot->path),
 			 errdetail(INT64_FORMAT " bytes were asked for, a bytea has at most " INT64_FORMAT ".", length, BYTES_MAX),
 			 errhint("Read it in ranges, with the arguments start and length.")));
+	if (state->blocks != NULL && length > 0)
+		return pocket_read_value(session->result_context, state->blocks, start, length);
 	result = MemoryContextAlloc(session->result_context, (Size) length + VARHDRSZ);
 	SET_VARSIZE(result, (Size) length + VARHDRSZ);
 	if (length == 0)
-		return result;
-	if (state->blocks != NULL)
-		pocket_blocks_read(state->ns_id, state->blocks, start, length, VARDATA(result));
-	else if (state->inlined != NULL && (int64) VARSIZE_ANY_EXHDR(state->inlined) == state->size)
+		return PointerGetDatum(result);
+	if (state->inlined != NULL && (int64) VARSIZE_ANY_EXHDR(state->inlined) == state->size)
 		memcpy(VARDATA(result), VARDATA_ANY(state->inlined) + start, (Size) length);
 	else
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("the row of \"%s\" lacks its content", spot->path)));
-	return result;
+	return PointerGetDatum(result);
 }
 
 /* get(path, start, length, rev): reading beyond the end gives fewer bytes */
@@ -84,7 +83,7 @@ pocket_get(PG_FUNCTION_ARGS)
 	PocketSpot spot;
 	int64 start;
 	int64 length;
-	bytea *result;
+	Datum result;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
@@ -96,8 +95,8 @@ pocket_get(PG_FUNCTION_ARGS)
 
 	pocket_enter(&session);
 	pocket_path_open(&ns, &path, pocket_caller(&session, fcinfo->flinfo->fn_oid), false);
-	find_file(&spot, &ns, &path, !PG_ARGISNULL(3), PG_ARGISNULL(3) ? 0 : PG_GETARG_INT64(3));
+	pocket_find_content(&spot, &ns, &path, !PG_ARGISNULL(3), PG_ARGISNULL(3) ? 0 : PG_GETARG_INT64(3));
 	result = read_range(&session, &spot, start, length);
 	pocket_leave(&session);
-	PG_RETURN_BYTEA_P(result);
+	return result;
 }

@@ -17,8 +17,8 @@
 PG_FUNCTION_INFO_V1(pocket_put);
 PG_FUNCTION_INFO_V1(pocket_put_many);
 
-static PocketPutMode
-parse_mode(const char *mode, const PocketVersionVector *base)
+PocketPutMode
+pocket_put_mode(const char *mode, const PocketVersionVector *base)
 {
 	if (strcmp(mode, "overwrite") == 0)
 		return POCKET_PUT_OVERWRITE;
@@ -33,9 +33,8 @@ parse_mode(const char *mode, const PocketVersionVector *base)
 	return POCKET_PUT_UPDATE;
 }
 
-/* Neither an upload is begun nor a lock waited for when it cannot be put; this is looked at again under the lock. */
-static void
-check_early(const PocketNamespace *ns, const PocketPut *put)
+void
+pocket_put_check_early(const PocketNamespace *ns, const PocketPut *put)
 {
 	PocketSpot spot;
 
@@ -75,7 +74,7 @@ pocket_put(PG_FUNCTION_ARGS)
 	pocket_check_not_null(fcinfo, 3, "mode");
 	PreventCommandIfReadOnly("pocket.put()");
 	put.base = PG_ARGISNULL(2) ? NULL : PG_GETARG_VERSION_VECTOR(2);
-	put.mode = parse_mode(text_to_cstring(PG_GETARG_TEXT_PP(3)), put.base);
+	put.mode = pocket_put_mode(text_to_cstring(PG_GETARG_TEXT_PP(3)), put.base);
 	if (put.base != NULL)
 		pocket_check_base(put.base);
 	pocket_path_argument(&put.path, fcinfo, 0);
@@ -88,9 +87,10 @@ pocket_put(PG_FUNCTION_ARGS)
 	pocket_enter(&session);
 	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
 	pocket_path_open(&ns, &put.path, caller, true);
-	check_early(&ns, &put);
+	pocket_put_check_early(&ns, &put);
 	receipts = pocket_puts_store(&ns, puts, 1);
 	pocket_namespace_lock(&head, &ns);
+	pocket_puts_store_again(&ns, puts, 1, receipts);
 	outcome = pocket_put_apply(&head, &ns, &put, receipts, NULL, &spot, caller->name);
 	pocket_head_flush(&head);
 	result = pocket_result(fcinfo, &session, &spot.state, spot.path, outcome);
@@ -247,27 +247,44 @@ find_targets(Batch *batch, PocketCaller *caller)
 		batch->target_of[i] = find_target(batch, batch->puts[i].path.namespace_name);
 }
 
-static void
-store_targets(Batch *batch)
+/* The puts into one target, in their order; returns how many. */
+static int
+puts_of(const Batch *batch, int target, PocketPut **puts)
 {
-	PocketPut **puts = palloc(sizeof(PocketPut *) * (Size) Max(batch->count, 1));
-	int t;
-	int i;
+	int count = 0;
 
-	for (i = 0; i < batch->count; i++)
-		check_early(&batch->targets[batch->target_of[i]].ns, &batch->puts[i]);
-	for (t = 0; t < batch->target_count; t++)
+	for (int i = 0; i < batch->count; i++)
 	{
-		int count = 0;
+		if (batch->target_of[i] == target)
+			puts[count++] = &batch->puts[i];
+	}
+	return count;
+}
 
-		for (i = 0; i < batch->count; i++)
-		{
-			if (batch->target_of[i] == t)
-				puts[count++] = &batch->puts[i];
-		}
+static void
+store_targets(Batch *batch, PocketPut **puts)
+{
+	for (int i = 0; i < batch->count; i++)
+		pocket_put_check_early(&batch->targets[batch->target_of[i]].ns, &batch->puts[i]);
+	for (int t = 0; t < batch->target_count; t++)
+	{
+		int count = puts_of(batch, t, puts);
+
 		batch->targets[t].receipts = pocket_puts_store(&batch->targets[t].ns, puts, count);
 	}
-	pfree(puts);
+}
+
+static void
+lock_targets(Batch *batch, PocketPut **puts)
+{
+	for (int t = 0; t < batch->target_count; t++)
+		pocket_namespace_lock(&batch->targets[t].head, &batch->targets[t].ns);
+	for (int t = 0; t < batch->target_count; t++)
+	{
+		int count = puts_of(batch, t, puts);
+
+		pocket_puts_store_again(&batch->targets[t].ns, puts, count, batch->targets[t].receipts);
+	}
 }
 
 /* The next file is likely to be in the same folder, which cannot go while the head is locked. */
@@ -323,6 +340,7 @@ pocket_put_many(PG_FUNCTION_ARGS)
 {
 	Batch batch = {0};
 	PocketSession session;
+	PocketPut **puts;
 	PocketCaller *caller;
 	int t;
 
@@ -335,9 +353,9 @@ pocket_put_many(PG_FUNCTION_ARGS)
 	pocket_enter(&session);
 	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
 	find_targets(&batch, caller);
-	store_targets(&batch);
-	for (t = 0; t < batch.target_count; t++)
-		pocket_namespace_lock(&batch.targets[t].head, &batch.targets[t].ns);
+	puts = palloc(sizeof(PocketPut *) * (Size) Max(batch.count, 1));
+	store_targets(&batch, puts);
+	lock_targets(&batch, puts);
 	apply_batch(&batch, fcinfo, caller->name);
 	for (t = 0; t < batch.target_count; t++)
 		pocket_head_flush(&batch.targets[t].head);

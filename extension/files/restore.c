@@ -89,7 +89,7 @@ find_lost(Lost *lost, PocketSpot *spot, const PocketNamespace *ns, const PocketP
 {
 	char *op;
 
-	if (!pocket_journal_at(&lost->revision, &op, ns->ns_id, rev))
+	if (!pocket_journal_at(&lost->revision, &op, ns->ns_id, rev) || lost->revision.purged)
 		no_such_revision(ns, path, rev);
 	lost->live = find_last(&lost->last, ns, lost->revision.file_id);
 	if (!is_path_of(ns, &lost->last, path))

@@ -47,6 +47,9 @@ pocket_state_read(PocketState *state, uint64 row, bool with_content)
 	state->file_id = pocket_column_int64(row, 2);
 	state->parent_id = pocket_column_int64(row, 3);
 	state->name = pocket_column_text(row, 4);
+	state->purged = state->name[0] == '/';
+	if (state->purged)
+		state->name = pocket_purged_name(state->file_id);
 	state->kind = kind_by_name(pocket_column_text(row, 5));
 	state->size = pocket_column_int64(row, 6);
 	value = pocket_column(row, 7, &is_null);

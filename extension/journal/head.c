@@ -138,6 +138,18 @@ pocket_quota_fits(int64 ns_id, int64 growth, bool complain, bool tell)
 }
 
 void
+pocket_quota_allows(int64 ns_id, int64 bytes, bool tell)
+{
+	static PocketPlan find = {"SELECT quota FROM pocket_data.namespace WHERE ns_id = $1 AND quota < $2", "int8 int8",
+							  NULL, NULL};
+	Datum values[2] = {Int64GetDatum(ns_id), Int64GetDatum(bytes)};
+
+	if (pocket_write(&find, values, NULL) == 1)
+		refuse(bytes, pocket_column_int64(0, 1), tell);
+	pocket_free_rows();
+}
+
+void
 pocket_head_account(PocketHead *head, int64 bytes)
 {
 	head->used += bytes;

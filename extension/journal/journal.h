@@ -44,6 +44,7 @@ typedef struct PocketState
 	/* where it is */
 	int64 parent_id;
 	char *name;
+	bool purged; /* the row tells no more than this, and the name is not the entry's */
 
 	/* what it is */
 	PocketKind kind;
@@ -118,6 +119,9 @@ extern void pocket_head_account(PocketHead *head, int64 bytes);
  * at without a lock, before anything is uploaded.  complain: PK003 when not; tell: with the numbers.
  */
 extern bool pocket_quota_fits(int64 ns_id, int64 growth, bool complain, bool tell);
+
+/* PK003 when so many live bytes are over the quota, whatever else is there, or goes. */
+extern void pocket_quota_allows(int64 ns_id, int64 bytes, bool tell);
 
 /* Operations of the journal; they are also the outcomes that callers see. */
 #define POCKET_OP_CREATED "created"
@@ -233,6 +237,26 @@ extern void pocket_journal_drop(int64 ns_id, int64 jid, int64 next, PocketBlockL
 
 /* Notes that this has been done up to a row. */
 extern void pocket_journal_keep(int64 ns_id, int64 jid, TimestampTz at);
+
+/* --- purging (purge.c); under the head lock --- */
+
+/* What a purged entry is called where its rows are read; palloc'd. */
+extern char *pocket_purged_name(int64 file_id);
+
+/*
+ * Leaves in SPI_tuptable the entries that are, or were when they were deleted: in a folder under a key, all; or in the
+ * folder, purged ones left out, behind (key, jid), the first max of them.  file_id, whether it is a folder; and
+ * name_key, jid.
+ */
+extern uint64 pocket_journal_at_spot(int64 ns_id, int64 parent_id, const char *key);
+extern uint64 pocket_journal_in_folder(int64 ns_id, int64 parent_id, const char *key, int64 jid, int64 max);
+
+/* The first revision of a file behind jid that has blocks, and those of the one after it; false when there is none. */
+extern bool pocket_journal_next_blocks(int64 ns_id, int64 file_id, int64 *jid, PocketBlockList **blocks,
+									   PocketBlockList **next_blocks);
+
+/* Takes from all rows of an entry what they tell of it. */
+extern void pocket_journal_blank(int64 ns_id, int64 file_id);
 
 /* --- telling of changes (notify.c) --- */
 

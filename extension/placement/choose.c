@@ -55,6 +55,7 @@ pocket_place_writable(PocketPlace *place, const int64 *avoid, int avoid_count, c
 		place->volume_id = pocket_column_int64(0, 2);
 		place->generation = pocket_column_int32(0, 3);
 		place->url = pocket_column_text(0, 4);
+		place->lost = false;
 	}
 	pocket_free_rows();
 	return found;

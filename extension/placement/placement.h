@@ -29,6 +29,7 @@ typedef struct PocketPlace
 	int64 volume_id;
 	int32 generation;
 	char *url;
+	bool lost; /* too many of the volume's members are: what only it has cannot be read */
 } PocketPlace;
 
 /* What the caller has sent to a bucket, and rows do not tell yet. */

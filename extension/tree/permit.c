@@ -211,6 +211,9 @@ pocket_check_owned(const PocketNamespace *ns)
 	if (ns->is_owned)
 		return;
 	pocket_check_root(ns, PK_RIGHT_READ);
+	/* whose a namespace is, and what it is called, is nothing to whom a link was given */
+	if (ns->link != 0)
+		pocket_denied(ns, &root, PK_RIGHTS_ALL);
 	pocket_refused(ns->caller, ns->ns_id, pocket_path_given(ns, &root));
 	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("must be owner of namespace \"%s\"", ns->name)));
 }

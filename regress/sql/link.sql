@@ -56,6 +56,8 @@ SELECT outcome FROM pocket.restore('link:' || :'edit' || '/old/file', (SELECT ma
 SELECT encode(pocket.get('link:' || :'edit' || '/old/file'), 'escape');
 SELECT pocket.put_many(ARRAY['link:' || :'edit' || '/x'], ARRAY['x'::bytea]);
 SELECT pocket.rm('link:' || :'edit');
+SELECT pocket.purge('link:' || :'edit' || '/copy');
+SELECT pocket.rewind('link:' || :'edit' || '/copy', now() + interval '1 s');
 SELECT pocket.share('link:' || :'edit' || '/plan', 'regress_pocket_eve', 'viewer');
 
 -- of a file, with a password

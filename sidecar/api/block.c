@@ -5,6 +5,7 @@
  * A token was signed by the extension for one block; what it says is not
  * questioned further, but for the cell and, when it writes, the epoch.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -42,10 +43,26 @@ begin_block(struct pd_exchange *exchange, const char *token, pk_method method, i
 	return body_max < 0 ? (int64_t) exchange->token.length : body_max;
 }
 
+/* Whether the body that the headers announce cannot be the one that the token is for. */
+static bool
+announces_another_size(const struct pd_exchange *exchange)
+{
+	const char *length = pd_request_header(exchange->request, "Content-Length");
+
+	return length != NULL && strtoull(length, NULL, 10) != exchange->token.length;
+}
+
 int64_t
 pd_block_put_begin(struct pd_exchange *exchange, const char *rest)
 {
-	return begin_block(exchange, rest, PK_METHOD_PUT, -1);
+	int64_t body_max = begin_block(exchange, rest, PK_METHOD_PUT, -1);
+
+	if (body_max >= 0 && announces_another_size(exchange))
+	{
+		pd_api_reply_denied(exchange);
+		return PK_ERR_DENIED;
+	}
+	return body_max;
 }
 
 int64_t
@@ -131,7 +148,11 @@ pd_block_put_finish(struct pd_exchange *exchange)
 	}
 	if (body == NULL || !body_is_the_block(token, body->data, length, put))
 	{
-		pd_api_reply_error(exchange, PK_ERR_MALFORMED, "the body is not the block that this URL is for");
+		/* the server's own bytes were damaged on their way; a client has a URL that is not for his */
+		if (token->flags & PK_TOKEN_CRC_CHECKED)
+			pd_api_reply_error(exchange, PK_ERR_MALFORMED, "the body is not the block that this URL is for");
+		else
+			pd_api_reply_denied(exchange);
 		return;
 	}
 	put->bucket_id = token->bucket_id;
@@ -141,6 +162,21 @@ pd_block_put_finish(struct pd_exchange *exchange)
 	put->body = body->data;
 	put->done = put_done;
 	pd_bucket_put(exchange->api->cell, put);
+}
+
+static bool
+read_stream(void *arg, uint8_t *out, size_t n)
+{
+	struct pd_err err = {0};
+
+	/* the stream has told the coordinator */
+	return pd_stream_read(arg, out, n, &err) == PK_OK;
+}
+
+static void
+release_stream(void *arg)
+{
+	pd_stream_free(arg);
 }
 
 static void
@@ -158,6 +194,13 @@ get_done(struct pd_get *get)
 	}
 	atomic_fetch_add(&metrics->blocks_get, 1);
 	atomic_fetch_add(&metrics->bytes_get, get->length);
+	if (get->stream != NULL)
+	{
+		const struct pd_source source = {read_stream, release_stream, get->stream};
+
+		pd_request_reply_source(exchange->request, 200, &source, get->length);
+		return;
+	}
 	pd_request_reply_buffer(exchange->request, 200, get->plain, get->plain_offset, get->length);
 }
 

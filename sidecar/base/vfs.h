@@ -28,6 +28,10 @@ struct pd_vfs
 	int (*open)(const struct pd_vfs *vfs, const char *path, int flags, mode_t mode);
 	int (*close)(const struct pd_vfs *vfs, int fd);
 	ssize_t (*pread)(const struct pd_vfs *vfs, int fd, void *buf, size_t n, uint64_t offset);
+	bool (*cached)(const struct pd_vfs *vfs, int fd, uint64_t offset,
+				   size_t n); /* all of it, at this moment; false: who knows */
+	ssize_t (*pread_cached)(const struct pd_vfs *vfs, int fd, void *buf, size_t n,
+							uint64_t offset); /* -EAGAIN: it would wait for the drive */
 	ssize_t (*pwritev)(const struct pd_vfs *vfs, int fd, const struct iovec *iov, int count, uint64_t offset);
 	int (*fdatasync)(const struct pd_vfs *vfs, int fd);
 	int (*fsync)(const struct pd_vfs *vfs, int fd);

@@ -157,6 +157,23 @@ faulty_pread(const struct pd_vfs *vfs, int fd, void *buf, size_t n, uint64_t off
 	return rc < 0 ? rc : below->pread(below, fd, buf, n, offset);
 }
 
+static bool
+faulty_cached(const struct pd_vfs *vfs, int fd, uint64_t offset, size_t n)
+{
+	const struct pd_vfs *below = below_of(vfs);
+
+	return below->cached(below, fd, offset, n);
+}
+
+static ssize_t
+faulty_pread_cached(const struct pd_vfs *vfs, int fd, void *buf, size_t n, uint64_t offset)
+{
+	const struct pd_vfs *below = below_of(vfs);
+	int rc = trip_fd(vfs, PD_FAULT_READ, fd);
+
+	return rc < 0 ? rc : below->pread_cached(below, fd, buf, n, offset);
+}
+
 static void
 write_half(const struct pd_vfs *below, int fd, const struct iovec *iov, int count, uint64_t offset)
 {
@@ -338,6 +355,8 @@ static const struct pd_vfs faulty_calls = {
 	.open = faulty_open,
 	.close = faulty_close,
 	.pread = faulty_pread,
+	.cached = faulty_cached,
+	.pread_cached = faulty_pread_cached,
 	.pwritev = faulty_pwritev,
 	.fdatasync = faulty_fdatasync,
 	.fsync = faulty_fsync,

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -53,6 +54,46 @@ real_pread(const struct pd_vfs *vfs, int fd, void *buf, size_t n, uint64_t offse
 	(void) vfs;
 	RETRY(got, pread(fd, buf, n, (off_t) offset));
 	return got < 0 ? -errno : got;
+}
+
+#define MINCORE_PAGES 2048
+
+/* The mapping is only asked about, never touched: a drive's failure stays an errno. */
+static bool
+real_cached(const struct pd_vfs *vfs, int fd, uint64_t offset, size_t n)
+{
+	unsigned char resident[MINCORE_PAGES];
+	size_t page = (size_t) sysconf(_SC_PAGESIZE);
+	size_t before = offset % page;
+	size_t pages = (before + n + page - 1) / page;
+	void *map;
+	bool all;
+
+	(void) vfs;
+	if (n == 0 || pages > MINCORE_PAGES)
+		return false;
+	map = mmap(NULL, before + n, PROT_READ, MAP_SHARED, fd, (off_t) (offset - before));
+	if (map == MAP_FAILED)
+		return false;
+	all = mincore(map, before + n, resident) == 0;
+	for (size_t i = 0; all && i < pages; i++)
+		all = (resident[i] & 1) != 0;
+	(void) munmap(map, before + n);
+	return all;
+}
+
+static ssize_t
+real_pread_cached(const struct pd_vfs *vfs, int fd, void *buf, size_t n, uint64_t offset)
+{
+	const struct iovec iov = {buf, n};
+	ssize_t got;
+
+	(void) vfs;
+	RETRY(got, preadv2(fd, &iov, 1, (off_t) offset, RWF_NOWAIT));
+	if (got >= 0)
+		return got;
+	/* a file system that cannot tell has nothing cached */
+	return errno == EOPNOTSUPP || errno == ENOSYS ? -EAGAIN : -errno;
 }
 
 static ssize_t
@@ -258,6 +299,8 @@ const struct pd_vfs pd_vfs_real = {
 	.open = real_open,
 	.close = real_close,
 	.pread = real_pread,
+	.cached = real_cached,
+	.pread_cached = real_pread_cached,
 	.pwritev = real_pwritev,
 	.fdatasync = real_fdatasync,
 	.fsync = real_fsync,

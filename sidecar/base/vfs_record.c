@@ -421,6 +421,22 @@ record_pread(const struct pd_vfs *vfs, int fd, void *buf, size_t n, uint64_t off
 	return below->pread(below, fd, buf, n, offset);
 }
 
+static bool
+record_cached(const struct pd_vfs *vfs, int fd, uint64_t offset, size_t n)
+{
+	const struct pd_vfs *below = recorder_of(vfs)->below;
+
+	return below->cached(below, fd, offset, n);
+}
+
+static ssize_t
+record_pread_cached(const struct pd_vfs *vfs, int fd, void *buf, size_t n, uint64_t offset)
+{
+	const struct pd_vfs *below = recorder_of(vfs)->below;
+
+	return below->pread_cached(below, fd, buf, n, offset);
+}
+
 static ssize_t
 record_pwritev(const struct pd_vfs *vfs, int fd, const struct iovec *iov, int count, uint64_t offset)
 {
@@ -682,6 +698,8 @@ static const struct pd_vfs record_calls = {
 	.open = record_open,
 	.close = record_close,
 	.pread = record_pread,
+	.cached = record_cached,
+	.pread_cached = record_pread_cached,
 	.pwritev = record_pwritev,
 	.fdatasync = record_fdatasync,
 	.fsync = record_fsync,

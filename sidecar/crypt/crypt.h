@@ -59,4 +59,19 @@ extern pk_error pd_open_record(const pk_record *record, uint8_t *out, const uint
 							   const uint8_t cell[PK_UUID_SIZE], const uint8_t key[PD_BUCKET_KEY],
 							   struct pd_err *err) PK_MUST_CHECK;
 
+/*
+ * The same piece by piece, in order: for who passes a piece on while the next is opened.  Nothing is proved before
+ * the end, so the last piece is to be held back until then; out and in may be the same.
+ */
+struct pd_opening;
+/* NULL on failure: *code, and err, tell. */
+extern struct pd_opening *pd_opening_begin(const pk_record *record, const uint8_t cell[PK_UUID_SIZE],
+										   const uint8_t key[PD_BUCKET_KEY], pk_error *code, struct pd_err *err);
+extern pk_error pd_opening_step(struct pd_opening *opening, uint8_t *out, const uint8_t *in, size_t n,
+								struct pd_err *err) PK_MUST_CHECK;
+/* After as many bytes as the payload has; PK_ERR_CORRUPT when the tag does not match. */
+extern pk_error pd_opening_end(struct pd_opening *opening, struct pd_err *err) PK_MUST_CHECK;
+/* NULL is nothing to free. */
+extern void pd_opening_free(struct pd_opening *opening);
+
 #endif

@@ -78,6 +78,19 @@ extern void pd_request_reply_buffer(struct pd_request *request, int status, stru
 									size_t length);
 
 /*
+ * Bytes that are made as they are sent: read, on a listener thread, gives n more of them, in order; false, when they cannot be
+ * had, ends the connection before the reply's end.
+ */
+struct pd_source
+{
+	bool (*read)(void *arg, uint8_t *out, size_t n);
+	void (*release)(void *arg); /* once, when the reply is over */
+	void *arg;
+};
+extern void pd_request_reply_source(struct pd_request *request, int status, const struct pd_source *source,
+									size_t length);
+
+/*
  * A reply that takes long: status 200 and application/json begin at once; a newline is sent about
  * every second by the listener while the work goes on, so that the client can tell slow from dead; then text ends it.
  */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 
 #define REFUSAL_BYTES 512
+#define SOURCE_PIECE (256 * 1024) /* small enough to be sent out of the cache that it was made in */
 
 /* What a response needs of a buffer until it has been sent. */
 struct loan
@@ -106,6 +107,43 @@ pd_request_reply_buffer(struct pd_request *request, int status, struct pd_buffer
 	{
 		free(loan);
 		pd_buffer_put(request->http->buffers, buffer);
+	}
+	reply(request, status, with_content_type(response, "application/octet-stream"), length, false);
+}
+
+static ssize_t
+read_source(void *arg, uint64_t position, char *out, size_t size)
+{
+	struct pd_source *source = arg;
+
+	(void) position; /* one after the other */
+	return source->read(source->arg, (uint8_t *) out, size) ? (ssize_t) size : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static void
+end_source(void *arg)
+{
+	struct pd_source *source = arg;
+
+	source->release(source->arg);
+	free(source);
+}
+
+void
+pd_request_reply_source(struct pd_request *request, int status, const struct pd_source *source, size_t length)
+{
+	struct pd_source *copy = malloc(sizeof(*copy));
+	struct MHD_Response *response = NULL;
+
+	if (copy != NULL)
+	{
+		*copy = *source;
+		response = MHD_create_response_from_callback(length, SOURCE_PIECE, read_source, copy, end_source);
+	}
+	if (response == NULL)
+	{
+		free(copy);
+		source->release(source->arg);
 	}
 	reply(request, status, with_content_type(response, "application/octet-stream"), length, false);
 }

@@ -104,7 +104,16 @@ extern pk_error pd_extent_read(struct pd_extent *extent, uint64_t offset, void *
 							   struct pd_err *err) PK_MUST_CHECK;
 
 /*
- * The same from a sealed extent, each 64 KiB touched held against its CRC: offset is a multiple of PD_EXTENT_CHUNK;
+ * Bytes of an extent one after the other, for whoever may not wait for a drive: what the page cache no longer has is PK_ERR_BUSY.
+ * begin, which may wait, returns NULL when the n bytes at offset do not seem to be cached, or cannot be read: pd_extent_read tells.
+ */
+struct pd_cached;
+extern struct pd_cached *pd_cached_begin(struct pd_extent *extent, uint64_t offset, size_t n);
+extern pk_error pd_cached_read(struct pd_cached *cached, void *buf, size_t n, struct pd_err *err) PK_MUST_CHECK;
+extern void pd_cached_end(struct pd_cached *cached);
+
+/*
+ * As pd_extent_read, from a sealed extent, each 64 KiB touched held against its CRC: offset is a multiple of PD_EXTENT_CHUNK;
  * bytes beyond the length read as zeros (so that members of unequal length decode). PK_ERR_CORRUPT names the place.
  */
 extern pk_error pd_extent_read_checked(struct pd_extent *extent, uint64_t offset, void *buf, size_t n,

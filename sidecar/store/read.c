@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "contract/pk_hash.h"
@@ -73,6 +74,13 @@ pd_view_close(struct pd_extent *extent, struct pd_view *view)
 		extent->drive->vfs->close(extent->drive->vfs, view->fd);
 }
 
+/* What follows the valid records of an unsealed one may be missing from its replicas: recovery looks at it. */
+static uint64_t
+readable_end(const struct pd_view *view)
+{
+	return view->sealed || view->file_size < PD_EXTENT_DATA ? view->length : view->file_size - PD_EXTENT_DATA;
+}
+
 pk_error
 pd_extent_read(struct pd_extent *extent, uint64_t offset, void *buf, size_t n, struct pd_err *err)
 {
@@ -83,8 +91,7 @@ pd_extent_read(struct pd_extent *extent, uint64_t offset, void *buf, size_t n, s
 
 	if (result != PK_OK)
 		return result;
-	/* what follows the valid records of an unsealed one may be missing from its replicas: recovery looks at it */
-	end = view.sealed || view.file_size < PD_EXTENT_DATA ? view.length : view.file_size - PD_EXTENT_DATA;
+	end = readable_end(&view);
 	if (offset > end || n > end - offset)
 		result = pd_fail(err, PK_ERR_NOT_FOUND, "%s has %llu bytes: there are no %zu at %llu", extent->path,
 						 (unsigned long long) end, n, (unsigned long long) offset);
@@ -100,6 +107,73 @@ pd_extent_read(struct pd_extent *extent, uint64_t offset, void *buf, size_t n, s
 	}
 	pd_view_close(extent, &view);
 	return result;
+}
+
+struct pd_cached
+{
+	struct pd_extent *extent; /* counted */
+	struct pd_view view;
+	uint64_t offset; /* of the next byte */
+};
+
+struct pd_cached *
+pd_cached_begin(struct pd_extent *extent, uint64_t offset, size_t n)
+{
+	const struct pd_vfs *vfs = extent->drive->vfs;
+	struct pd_cached *cached = calloc(1, sizeof(*cached));
+	struct pd_err ignored;
+	uint64_t end;
+
+	if (cached == NULL || pd_view_open(extent, &cached->view, &ignored) != PK_OK)
+	{
+		free(cached);
+		return NULL;
+	}
+	cached->extent = pd_extent_ref(extent);
+	cached->offset = offset;
+	end = readable_end(&cached->view);
+	if (n == 0 || offset > end || n > end - offset || !vfs->cached(vfs, cached->view.fd, PD_EXTENT_DATA + offset, n))
+	{
+		pd_cached_end(cached);
+		return NULL;
+	}
+	return cached;
+}
+
+pk_error
+pd_cached_read(struct pd_cached *cached, void *buf, size_t n, struct pd_err *err)
+{
+	struct pd_extent *extent = cached->extent;
+	const struct pd_vfs *vfs = extent->drive->vfs;
+
+	for (size_t done = 0; done < n;)
+	{
+		ssize_t got =
+			vfs->pread_cached(vfs, cached->view.fd, (uint8_t *) buf + done, n - done, PD_EXTENT_DATA + cached->offset);
+
+		if (got == -EAGAIN)
+			return pd_fail(err, PK_ERR_BUSY, "%s is not in the page cache at %llu", extent->path,
+						   (unsigned long long) cached->offset);
+		if (got == 0)
+			return pd_fail(err, PK_ERR_CORRUPT, "%s is cut off before byte %llu", extent->path,
+						   (unsigned long long) cached->offset);
+		if (got < 0)
+			return pd_fail_errno(err, (int) got, "cannot read %zu bytes at %llu of %s", n - done,
+								 (unsigned long long) cached->offset, extent->path);
+		done += (size_t) got;
+		cached->offset += (uint64_t) got;
+	}
+	return PK_OK;
+}
+
+void
+pd_cached_end(struct pd_cached *cached)
+{
+	if (cached == NULL)
+		return;
+	pd_view_close(cached->extent, &cached->view);
+	pd_extent_unref(cached->extent);
+	free(cached);
 }
 
 /* The CRC of the rest of a chunk that the caller wants only the beginning of. */

@@ -20,6 +20,7 @@
 #define PD_GROUP_BYTES_MAX (16u * 1024 * 1024) /* of one group commit */
 #define PD_GROUP_RECORDS_MAX 512			   /* half of IOV_MAX */
 #define PD_GROWING_MIN (1024 * 1024)		   /* a record of this size need not be whole before it is written */
+#define PD_STREAM_MIN (512 * 1024)			   /* a smaller block is opened before it is sent */
 #define PD_REPORTS_MAX 1000
 #define PD_MAP_HEADS 16384
 #define PD_BUCKET_VOLUMES_MAX 8 /* volumes that name one bucket and are remembered */
@@ -153,6 +154,11 @@ extern bool pd_uuid_equal(const uint8_t *a, const uint8_t *b);
 
 extern struct pd_reports *pd_reports_create(void);
 extern void pd_reports_free(struct pd_reports *reports);
+
+/* --- stream.c --- */
+
+/* The block to be opened as it is read, when that can be; NULL: it is to be read whole. */
+extern struct pd_stream *pd_stream_begin(struct pd_cell *cell, const struct pd_get *get, struct pd_extent *extent);
 
 /* --- task.c: the same work on several drives at once --- */
 

@@ -215,9 +215,13 @@ static pk_error
 get_replica(struct reader *reader, struct pd_extent *extent, struct pd_err *err)
 {
 	struct pd_get *get = reader->get;
-	struct pd_buffer *raw = pd_buffer_get(reader->cell->buffers, get->stored_length);
+	struct pd_buffer *raw;
 	pk_error rc;
 
+	get->stream = pd_stream_begin(reader->cell, get, extent);
+	if (get->stream != NULL)
+		return PK_OK;
+	raw = pd_buffer_get(reader->cell->buffers, get->stored_length);
 	if (raw == NULL)
 		return pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for a block");
 	rc = pd_extent_read(extent, get->offset, raw->data, get->stored_length, err);
@@ -321,6 +325,7 @@ pd_block_get(struct pd_cell *cell, struct pd_get *get)
 	pd_cell_enter(cell);
 	get->plain = NULL;
 	get->plain_offset = 0;
+	get->stream = NULL;
 	get->degraded = false;
 	if (reader == NULL)
 	{

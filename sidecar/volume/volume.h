@@ -96,13 +96,22 @@ struct pd_get
 
 	pk_error result;
 	struct pd_err err;
-	struct pd_buffer *plain; /* the caller's from done on; length bytes from plain_offset */
+	/* one of both; the caller's from done on */
+	struct pd_buffer *plain; /* length bytes from plain_offset */
 	size_t plain_offset;
-	bool degraded; /* more than the first replica was needed */
+	struct pd_stream *stream; /* only when crc_checked */
+	bool degraded;			  /* more than the first replica was needed */
 };
 
 /* One drive first, then every other replica, then decoding of the range. Damage met on the way is noted for pd_cell_each_report. */
 extern void pd_block_get(struct pd_cell *cell, struct pd_get *get);
+
+/*
+ * A block that is opened as it is read, from first to last: the last bytes are given only when all of them are proved. Damage has
+ * been reported when it fails; PK_ERR_BUSY: the page cache has let bytes go meanwhile. Ask again, without crc_checked.
+ */
+extern pk_error pd_stream_read(struct pd_stream *stream, uint8_t *out, size_t n, struct pd_err *err) PK_MUST_CHECK;
+extern void pd_stream_free(struct pd_stream *stream);
 
 /* --- encode.c, rebuild.c, scrub.c: long, blocking, called from a worker thread --- */
 

@@ -31,6 +31,7 @@ struct pd_request
 	const char *method;
 	const char *path;
 	const char *authorization;
+	const char *content_length;
 	struct pd_buffer body;
 	size_t body_length;
 	void *attached;
@@ -51,6 +52,8 @@ static struct
 	pk_epoch epoch;
 	pk_error next; /* the result of the next put, get or order */
 	bool degraded;
+	bool streams; /* gets are answered by a stream */
+	int streams_freed;
 	struct pd_members members;
 	uint64_t id;
 	uint64_t number;
@@ -78,6 +81,12 @@ struct pd_drive
 
 static uint8_t fake_plain[64];
 
+struct pd_stream
+{
+	int unused;
+};
+static struct pd_stream fake_stream;
+
 /* --- net --- */
 
 const char *
@@ -95,6 +104,8 @@ pd_request_path(const struct pd_request *request)
 const char *
 pd_request_header(const struct pd_request *request, const char *name)
 {
+	if (strcasecmp(name, "Content-Length") == 0)
+		return request->content_length;
 	return strcasecmp(name, "Authorization") == 0 ? request->authorization : NULL;
 }
 
@@ -147,6 +158,18 @@ void
 pd_request_reply_buffer(struct pd_request *request, int status, struct pd_buffer *buffer, size_t offset, size_t length)
 {
 	keep_reply(request, status, buffer->data + offset, length);
+}
+
+void
+pd_request_reply_source(struct pd_request *request, int status, const struct pd_source *source, size_t length)
+{
+	uint8_t bytes[64];
+
+	if (length > sizeof(bytes) || !source->read(source->arg, bytes, length))
+		keep_reply(request, 0, "", 0);
+	else
+		keep_reply(request, status, bytes, length);
+	source->release(source->arg);
 }
 
 void
@@ -271,12 +294,27 @@ pd_block_get(struct pd_cell *cell, struct pd_get *get)
 
 	(void) cell;
 	get->result = next_result(&get->err);
-	get->plain = &buffer;
+	get->plain = fake.streams ? NULL : &buffer;
 	get->plain_offset = 4;
+	get->stream = fake.streams ? &fake_stream : NULL;
 	get->degraded = fake.degraded;
 	fake.id = get->bucket_id;
 	fake.number = get->offset;
 	get->done(get);
+}
+
+pk_error
+pd_stream_read(struct pd_stream *stream, uint8_t *out, size_t n, struct pd_err *err)
+{
+	(void) stream;
+	memcpy(out, fake_plain + 4, n);
+	return next_result(err);
+}
+
+void
+pd_stream_free(struct pd_stream *stream)
+{
+	fake.streams_freed += stream == &fake_stream;
 }
 
 pk_error

@@ -196,24 +196,48 @@ a_put_is_answered_with_a_receipt_for_it(void **state)
 }
 
 static void
+a_get_may_be_answered_by_a_stream(void **state)
+{
+	pk_token token = good_token(PK_METHOD_GET);
+	char *text;
+
+	(void) state;
+	fake.streams = true;
+	fake.streams_freed = 0;
+	assert_int_equal(block("GET", token, 0, &text), 200);
+	free(text);
+	assert_int_equal(fake.streams_freed, 1);
+	fake.streams = false;
+}
+
+static void
 a_body_that_is_not_the_block_is_refused(void **state)
 {
 	pk_token token = good_token(PK_METHOD_PUT);
 	char *text;
 
+	struct pd_request request = {.content_length = "61"};
+	char path[400];
+
 	(void) state;
-	assert_int_equal(block("PUT", token, 59, &text), 400);
+	assert_int_equal(block("PUT", token, 59, &text), 403);
 	free(text);
+	pk_token_sign(token_text, &token, &fake.keys);
+	snprintf(path, sizeof(path), "/block/%s", token_text);
+	request_begin(api, &request, "PUT", path);
+	assert_int_equal(request_end(api, &request), 403);
+	assert_true(request.begun < 0); /* not a byte of it was read */
+	assert_string_equal(request.text, denied);
+	free(request.text);
 	token.hash[0] ^= 1;
-	assert_int_equal(block("PUT", token, 60, &text), 400);
-	assert_non_null(strstr(text, "\"malformed\""));
-	free(text);
+	expect_denied("PUT", token);
 	/* the signer vouches for the hash, and the CRC is held */
 	token.flags = PK_TOKEN_CRC_CHECKED;
 	assert_int_equal(block("PUT", token, 60, &text), 201);
 	free(text);
 	token.crc32c ^= 1;
 	assert_int_equal(block("PUT", token, 60, &text), 400);
+	assert_non_null(strstr(text, "\"malformed\""));
 	free(text);
 	assert_int_equal(fake.id, 99);
 }
@@ -675,6 +699,7 @@ main(void)
 		EACH(whatever_is_wrong_with_a_url_is_said_in_the_same_words),
 		EACH(a_superseded_epoch_writes_nothing_and_reads_still),
 		EACH(a_put_is_answered_with_a_receipt_for_it),
+		EACH(a_get_may_be_answered_by_a_stream),
 		EACH(a_body_that_is_not_the_block_is_refused),
 		EACH(failures_have_the_status_and_code_of_the_contract),
 		EACH(a_get_answers_the_plain_bytes),

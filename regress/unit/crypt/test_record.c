@@ -215,6 +215,44 @@ threads_do_not_share_contexts(void **state)
 	}
 }
 
+static void
+piece_by_piece_is_the_same(void **state)
+{
+	struct sealed sealed;
+	uint8_t out[LENGTH];
+	struct pd_err err;
+
+	(void) state;
+	seal(&sealed);
+	for (int altered = 0; altered < 2; altered++)
+	{
+		struct pd_opening *opening;
+		pk_error rc;
+
+		sealed.payload[0] ^= (uint8_t) altered;
+		opening = pd_opening_begin(&sealed.record, cell, key, &rc, &err);
+		assert_non_null(opening);
+		memcpy(out, sealed.payload, LENGTH); /* in place */
+		for (size_t at = 0; at < LENGTH; at += 777)
+		{
+			size_t n = LENGTH - at < 777 ? LENGTH - at : 777;
+
+			assert_int_equal(pd_opening_step(opening, out + at, out + at, n, &err), PK_OK);
+		}
+		assert_int_equal(pd_opening_end(opening, &err), altered ? PK_ERR_CORRUPT : PK_OK);
+		if (!altered)
+			assert_memory_equal(out, sealed.plain, LENGTH);
+		pd_opening_free(opening);
+	}
+	sealed.record.cipher = PK_CIPHER_NONE;
+	{
+		pk_error rc;
+
+		assert_null(pd_opening_begin(&sealed.record, cell, key, &rc, &err));
+		assert_int_equal(rc, PK_ERR_CORRUPT);
+	}
+}
+
 int
 main(void)
 {
@@ -225,6 +263,7 @@ main(void)
 		cmocka_unit_test(every_header_bit_altered_is_refused),
 		cmocka_unit_test(every_payload_byte_altered_does_not_open_and_shows_nothing),
 		cmocka_unit_test(another_key_or_cell_does_not_open),
+		cmocka_unit_test(piece_by_piece_is_the_same),
 		cmocka_unit_test(threads_do_not_share_contexts),
 	};
 

@@ -119,6 +119,43 @@ submit(struct pd_request *request, int delay_ms, bool long_reply, bool until_gon
 	pd_queue_submit(workers, &work->job, PD_JOB_LIVE);
 }
 
+/* A source of bytes that count up; "/source-that-ends" has them only up to a point. */
+struct well
+{
+	size_t given;
+	size_t ends;
+};
+
+static int wells_released; /* atomic */
+
+static bool
+draw(void *arg, uint8_t *out, size_t n)
+{
+	struct well *well = arg;
+
+	for (size_t i = 0; i < n; i++)
+		out[i] = (uint8_t) ((well->given + i) * 2654435761U >> 13);
+	well->given += n;
+	return well->given <= well->ends;
+}
+
+static void
+release_well(void *arg)
+{
+	free(arg);
+	__atomic_add_fetch(&wells_released, 1, __ATOMIC_SEQ_CST);
+}
+
+static void
+reply_source(struct pd_request *request, size_t ends)
+{
+	struct well *well = calloc(1, sizeof(*well));
+	const struct pd_source source = {draw, release_well, well};
+
+	well->ends = ends;
+	pd_request_reply_source(request, 200, &source, BODY_MAX);
+}
+
 static void
 end_body(void *arg, struct pd_request *request)
 {
@@ -140,6 +177,10 @@ end_body(void *arg, struct pd_request *request)
 		memset(body->data, 'b', BIG);
 		pd_request_reply_buffer(request, 200, body, 65536, BIG - 65536);
 	}
+	else if (is(request, "/source"))
+		reply_source(request, BODY_MAX);
+	else if (is(request, "/source-that-ends"))
+		reply_source(request, BODY_MAX - 1);
 	else if (is(request, "/header"))
 	{
 		const char *value = pd_request_header(request, "x-test");
@@ -426,6 +467,42 @@ test_large_bodies_come_back(void **state)
 	free(answer.body);
 	free(bytes);
 	close(fd);
+}
+
+static void
+test_bytes_are_made_as_they_are_sent(void **state)
+{
+	struct answer answer;
+	char byte;
+	size_t got = 0;
+	int fd = dial();
+
+	(void) state;
+	wells_released = 0;
+	for (int i = 0; i < 3; i++)
+	{
+		say(fd, "GET /source HTTP/1.1\r\nHost: a\r\n\r\n");
+		hear(fd, &answer);
+		assert_int_equal(answer.status, 200);
+		assert_int_equal(answer.length, BODY_MAX);
+		for (size_t at = 0; at < BODY_MAX; at++)
+			assert_int_equal((uint8_t) answer.body[at], (uint8_t) (at * 2654435761U >> 13));
+		free(answer.body);
+		assert_false(answer.closed);
+	}
+	wait_for(&wells_released, 3);
+	/* what cannot be made ends the connection before its end */
+	say(fd, "GET /source-that-ends HTTP/1.1\r\nHost: a\r\n\r\n");
+	while (hear_byte(fd, &byte))
+		got++;
+	assert_in_range(got, BODY_MAX / 2, BODY_MAX - 1);
+	close(fd);
+	wait_for(&wells_released, 4);
+	/* and nobody need wait for it */
+	fd = dial();
+	say(fd, "GET /source HTTP/1.1\r\nHost: a\r\n\r\n");
+	close(fd);
+	wait_for(&wells_released, 5);
 }
 
 static void
@@ -839,6 +916,8 @@ main(void)
 		ON(test_many_requests_share_a_connection, start_tcp),
 		ON(test_large_bodies_come_back, start_unix),
 		ON(test_large_bodies_come_back, start_tcp),
+		ON(test_bytes_are_made_as_they_are_sent, start_unix),
+		ON(test_bytes_are_made_as_they_are_sent, start_tcp),
 		ON(test_a_body_beyond_the_limit_is_refused_unread, start_unix),
 		ON(test_a_body_beyond_the_limit_is_refused_unread, start_tcp),
 		ON(test_a_body_needs_a_length, start_tcp),

@@ -238,14 +238,33 @@ get_done(struct pd_get *get)
 	pd_latch_done(&((struct reading *) ((char *) get - offsetof(struct reading, get)))->latch);
 }
 
-/* Reads a block and compares it; *degraded may be NULL. */
+/* What is given must be right, whether all of it comes or not. */
 static inline pk_error
-get_block(struct node *node, const struct block *block, bool *degraded)
+read_stream(struct pd_get *get, const struct block *block)
 {
-	struct reading reading;
-	struct pd_get *get = &reading.get;
+	uint8_t piece[100000];
+	pk_error rc = PK_OK;
 
-	memset(&reading, 0, sizeof(reading));
+	for (uint32_t at = 0; rc == PK_OK && at < get->length;)
+	{
+		uint32_t n = get->length - at < sizeof(piece) ? get->length - at : (uint32_t) sizeof(piece);
+
+		rc = pd_stream_read(get->stream, piece, n, &ok_err);
+		if (rc == PK_OK)
+			assert_memory_equal(piece, block->body + at, n);
+		at += n;
+	}
+	pd_stream_free(get->stream);
+	return rc;
+}
+
+/* Asks for a block, and waits until it is there, or streams. */
+static inline void
+ask_for(struct reading *reading, struct node *node, const struct block *block)
+{
+	struct pd_get *get = &reading->get;
+
+	memset(reading, 0, sizeof(*reading));
 	get->bucket_id = block->put.bucket_id;
 	get->offset = block->put.offset;
 	get->stored_length = block->put.stored_length;
@@ -253,12 +272,24 @@ get_block(struct node *node, const struct block *block, bool *degraded)
 	memcpy(get->hash, block->put.hash, PK_SHA256_SIZE);
 	get->crc_checked = block->reader_checks;
 	get->done = get_done;
-	pd_latch_init(&reading.latch, 1);
+	pd_latch_init(&reading->latch, 1);
 	pd_block_get(node->cell, get);
-	pd_latch_wait(&reading.latch);
-	pd_latch_release(&reading.latch);
+	pd_latch_wait(&reading->latch);
+	pd_latch_release(&reading->latch);
+}
+
+/* Reads a block and compares it; *degraded may be NULL. */
+static inline pk_error
+get_block(struct node *node, const struct block *block, bool *degraded)
+{
+	struct reading reading;
+	struct pd_get *get = &reading.get;
+
+	ask_for(&reading, node, block);
 	if (degraded != NULL)
 		*degraded = get->degraded;
+	if (get->result == PK_OK && get->stream != NULL)
+		return read_stream(get, block);
 	if (get->result == PK_OK)
 	{
 		assert_memory_equal(get->plain->data + get->plain_offset, block->body, block->put.length);
