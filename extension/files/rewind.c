@@ -436,6 +436,7 @@ pocket_rewind(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("pocket.rewind()");
 	pocket_path_argument(&path, fcinfo, 0);
+	pocket_check_not_base(&path, "rewound");
 
 	pocket_enter(&session);
 	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);

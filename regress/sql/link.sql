@@ -58,6 +58,8 @@ SELECT pocket.put_many(ARRAY['link:' || :'edit' || '/x'], ARRAY['x'::bytea]);
 SELECT pocket.rm('link:' || :'edit');
 SELECT pocket.purge('link:' || :'edit' || '/copy');
 SELECT pocket.rewind('link:' || :'edit' || '/copy', now() + interval '1 s');
+SELECT pocket.rewind('link:' || :'edit', now());
+SELECT pocket.mv('link:' || :'edit', 'link:' || :'edit' || '/x');
 SELECT pocket.share('link:' || :'edit' || '/plan', 'regress_pocket_eve', 'viewer');
 
 -- of a file, with a password
@@ -78,7 +80,7 @@ SELECT outcome FROM pocket.set_attributes('link:' || :'file', '{"by": "eve"}');
 SELECT pocket.put('link:' || :'file', 'beside', mode => 'add');
 SELECT pocket.put('link:' || :'file' || '/', 'x');
 SELECT pocket.get('link:' || :'file' || '/x');
-SELECT outcome FROM pocket.history('link:' || :'file');
+SELECT outcome, replace(path, :'file', 'TOKEN') AS path FROM pocket.history('link:' || :'file');
 -- it stays open while the password is the same
 RESET ROLE;
 CREATE TABLE was AS SELECT password_key FROM pocket_data.link WHERE token_hash = sha256(:'file');

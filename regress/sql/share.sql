@@ -140,6 +140,16 @@ SELECT pocket.stat('ann:/Docs/Deep/Secret');
 SELECT path FROM pocket.ls('ann:/Docs/Deep');
 SELECT pocket.stat('ann:/Docs/Deep/Secret/key/x');
 
+-- where a file was that may be read now is not told, when what it was in may not
+SET ROLE regress_pocket_ann;
+SELECT outcome FROM pocket.mv('ann:/other', 'ann:/Docs/Deep/Secret/hidden place');
+SELECT outcome FROM pocket.mv('ann:/Docs/Deep/Secret/hidden place', 'ann:/Docs/other');
+SELECT outcome, path FROM pocket.history('ann:/Docs/other');
+SET ROLE regress_pocket_ben;
+SELECT outcome, path FROM pocket.history('ann:/Docs/other');
+SET ROLE regress_pocket_ann;
+SELECT outcome FROM pocket.mv('ann:/Docs/other', 'ann:/other');
+
 -- inheritance again, and a copy of it
 SET ROLE regress_pocket_ann;
 SELECT pocket.set_inheritance('ann:/Docs/Deep/Secret', true);
