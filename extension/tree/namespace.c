@@ -77,26 +77,23 @@ pocket_namespace_open(PocketNamespace *ns, const char *name, PocketCaller *calle
 bool
 pocket_path_find(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh)
 {
-	PocketSpot spot;
-
 	if (path->link != NULL)
 		return pocket_link_open(ns, path->link, caller, fresh);
-	if (find_by_name(ns, path->namespace_name, caller, fresh))
-		return true;
-	/* what is looked for where there is nothing takes as long as what may not be read */
-	if (!ns->is_owned)
-		pocket_resolve(&spot, ns, path, NULL, fresh, false);
-	return false;
+	/* whoever does not find one looks for the path, as if there were one */
+	return find_by_name(ns, path->namespace_name, caller, fresh) || !ns->is_owned;
 }
 
 void
 pocket_path_open(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh)
 {
-	if (pocket_path_find(ns, path, caller, fresh))
-		return;
-	if (path->link != NULL)
+	bool found = path->link == NULL ? find_by_name(ns, path->namespace_name, caller, fresh)
+									: pocket_link_open(ns, path->link, caller, fresh);
+
+	if (!found && path->link != NULL)
 		pocket_link_missing();
-	pocket_namespace_missing(path->namespace_name);
+	/* for others it is one that is empty: they are told when they have looked for the path in it, which takes its time */
+	if (!found && ns->is_owned)
+		pocket_namespace_missing(path->namespace_name);
 }
 
 void

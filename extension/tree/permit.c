@@ -98,7 +98,7 @@ pocket_check_seen(const PocketSpot *spot, const PocketNamespace *ns, const Pocke
 {
 	if (ns->is_owned)
 		return;
-	if (spot->is_hidden)
+	if (spot->is_hidden && ns->ns_id != POCKET_NO_NAMESPACE)
 		pocket_refused(ns->caller, ns->ns_id, pocket_path_given(ns, path));
 	if (!spot->is_seen)
 		pocket_namespace_missing(path->namespace_name);
@@ -196,7 +196,8 @@ pocket_check_root(const PocketNamespace *ns, uint8 rights)
 
 	if (!READABLE(has))
 	{
-		pocket_refused(ns->caller, ns->ns_id, pocket_path_given(ns, &root));
+		if (ns->ns_id != POCKET_NO_NAMESPACE)
+			pocket_refused(ns->caller, ns->ns_id, pocket_path_given(ns, &root));
 		pocket_namespace_missing(ns->name);
 	}
 	if ((has & rights) != rights)

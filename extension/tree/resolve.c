@@ -129,28 +129,26 @@ begin(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, const Pocke
 	return under ? spot->step_count : 0;
 }
 
-/*
- * For who does not own the namespace a path takes as many lookups as it has names,
- * whatever of it is there: what is hidden is not told from what is not by the time.
- */
-static void
-look_on(const PocketNamespace *ns, const PocketPath *path, int from, bool fresh)
+void
+pocket_pass_time(const PocketNamespace *ns, int lookups, bool fresh)
 {
 	if (ns->is_owned)
 		return;
-	for (int i = from; i < path->depth; i++)
+	for (int i = 0; i < lookups; i++)
 	{
 		PocketStep step;
 		bool is_folder;
 		char *name;
 
-		(void) find_step(&step, &name, &is_folder, ns->ns_id, POCKET_NOWHERE_ID, pocket_key(ns, path->names[i]), fresh);
+		(void) find_step(&step, &name, &is_folder, ns->ns_id, POCKET_NOWHERE_ID, "", fresh);
 	}
 }
 
 /*
  * Down to the folder that holds the last name, as far as it exists; false when the
- * way ends in something that is no folder, which is the last step then.
+ * way ends in something that is no folder, which is the last step then.  For who
+ * does not own the namespace a path takes as many lookups as it has names, whatever
+ * of it is there.
  */
 static bool
 resolve_folders(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, const PocketPath *path, bool fresh)
@@ -170,7 +168,7 @@ resolve_folders(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, c
 			if (is_folder)
 				continue;
 		}
-		look_on(ns, path, spot->known + 1, fresh);
+		pocket_pass_time(ns, path->depth - spot->known - 1, fresh);
 		return is_folder;
 	}
 	return true;

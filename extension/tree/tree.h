@@ -20,6 +20,7 @@
 #define POCKET_ROOT_ID 1
 #define POCKET_ROOT_PARENT_ID 0
 #define POCKET_NOWHERE_ID (-1) /* no folder has it */
+#define POCKET_NO_NAMESPACE 0
 
 /* --- paths: `name:/a/b`, `/a/b` in the namespace that pocket.namespace names, or `link:TOKEN/a/b` --- */
 
@@ -81,12 +82,13 @@ extern void pocket_namespace_locked(const PocketHead *head, PocketNamespace *ns)
 
 /*
  * Where a path begins: the one place that knows what stands before its names.
- * path is left with those that go down from ns->base_id.  Errors as those of
- * pocket_namespace_open.
+ * path is left with those that go down from ns->base_id.  A namespace that does
+ * not exist is an error for superusers only; for others it is an empty one, with
+ * ns_id 0, in which they may read nothing.  42704 and 28P01 for links.
  */
 extern void pocket_path_open(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh);
 
-/* As open, but false when there is no such namespace. */
+/* As open, but false when there is no such namespace, or link. */
 extern bool pocket_path_find(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh);
 
 /* By its id, as of the calling query; false when it does not exist. */
@@ -171,6 +173,9 @@ extern void pocket_check_spot(const PocketSpot *spot, const PocketNamespace *ns,
  * not read what it led to.
  */
 extern int64 pocket_resolve_past(const PocketNamespace *ns, const PocketPath *path);
+
+/* Does nothing, as long as so many lookups of a name take: what is not there shall not be told by the time. */
+extern void pocket_pass_time(const PocketNamespace *ns, int lookups, bool fresh);
 
 /* An entry by its id; false when it does not live. */
 extern bool pocket_entry_find(PocketState *state, int64 ns_id, int64 file_id, bool fresh);

@@ -26,14 +26,31 @@ EXCEPTION
 END $$;
 SQL
 
+# How many rows' places it looks up.  Twice, so that what is looked up once is known.
+$cell->sql(<<'SQL');
+CREATE FUNCTION scans() RETURNS bigint LANGUAGE sql AS $$ SELECT sum(seq_scan + coalesce(idx_scan, 0)) FROM pg_stat_xact_all_tables WHERE schemaname = 'pocket_data' $$;
+CREATE FUNCTION lookups(statement text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	before bigint;
+BEGIN
+	PERFORM try(statement);
+	before := scans();
+	PERFORM try(statement);
+	RETURN scans() - before;
+END $$;
+SQL
+
 # What a caller gets, of each statement a line.
 sub results
 {
     my ($caller, @statements) = @_;
-    my ($role, $principal) = @$caller;
-    my $speak = $principal ? "SET pocket.principal = '$principal';\n" : '';
-    my $out = $server->safe_psql('postgres', $speak . join("\n", map { "SELECT try(\$statement\$$_\$statement\$);" } @statements), extra_params => [ '-U', $role ]);
-    return split /\n/, $out, -1;
+    return calls($caller, 'try', @statements);
+}
+
+sub calls
+{
+    my ($caller, $function, @statements) = @_;
+    return split /\n/, value($caller, join "\n", map { "SELECT $function(\$statement\$$_\$statement\$);" } @statements), -1;
 }
 
 # One value, by a statement that stays done.
@@ -148,6 +165,13 @@ sub same_errors
     {
         is($pair[0][$n], $pair[1][$n], "@{[$caller->[1] // $caller->[0]]}: $statements[$n] tells nothing") or next;
         unlike($pair[0][$n], qr/^00000/, 'and is an error');
+    }
+    my @looked = map { my $name = $_; [ calls($caller, 'lookups', map { s/%s/$name/gr } @statements) ] } $there, $not;
+    for my $n (0 .. $#statements)
+    {
+        next if $statements[$n] =~ /restore.*9/ && $there =~ /hidden$/;    # who guesses a revision is told by the time that there is one
+        cmp_ok(abs($looked[0][$n] - $looked[1][$n]), '<=', 1, "@{[$caller->[1] // $caller->[0]]}: $statements[$n] looks up as much of $there as of $not, but for one")
+            or diag("$looked[0][$n] and $looked[1][$n]");
     }
     return;
 }
