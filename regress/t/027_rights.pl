@@ -180,14 +180,14 @@ my @reads = map { "SELECT pocket.$_" } "get('ann:%s')", "get('ann:%s', rev => 5)
     "mv('ann:%s', 'mine:/x')", "mv('mine:/m', 'ann:%s/deeper/m')", "share('ann:%s', 'kim', 'viewer')", "unshare('ann:%s', 'kim')", "set_inheritance('ann:%s', true)", "rewind('ann:%s', now())";
 my @writes = map { "SELECT pocket.$_" } "put('ann:%s', 'x')", "put('ann:%s/more', 'x')", "append('ann:%s', 'x')", "mkdir('ann:%s')", "symlink('ann:%s', 'x')", "put_many(ARRAY['ann:%s'], ARRAY['x'::bytea])", "mv('mine:/m', 'ann:%s')",
     "cp('mine:/m', 'ann:%s')", "put('ann:%s', 'x', mode => 'add')", "put('ann:%s', decode(repeat('5a', 9000), 'hex'))";
-$cell->sql("SET ROLE ann; SELECT pocket.put('ann:/dir/Hidden/File', 'secret'); SELECT pocket.share('ann:/dir/Hidden', 'web', 'viewer'); SELECT pocket.set_inheritance('ann:/dir/Hidden', false)");
+$cell->sql("SET ROLE ann; SELECT pocket.put('ann:/dir/Hidden/File', 'secret'); SELECT pocket.put('ann:/dir/Hidden/a/b/c', 'deep'); SELECT pocket.share('ann:/dir/Hidden', 'web', 'viewer'); SELECT pocket.set_inheritance('ann:/dir/Hidden', false)");
 for my $caller (@callers)
 {
     value($caller, "SELECT pocket.create_namespace('mine'); SELECT pocket.put('mine:/m', 'mine')");
     grant_exactly('r');
-    same_errors($caller, "/dir/hidden$_", "/dir/absent$_", @reads, @writes) for '', '/file', '/file/deep';
+    same_errors($caller, "/dir/hidden$_", "/dir/absent$_", @reads, @writes) for '', '/file', '/file/deep', '/a/b/c', '/a/b/c/d/e';
     grant_exactly('rwds');
-    same_errors($caller, "/dir/hidden$_", "/dir/absent$_", grep { !/mv\('mine/ } @reads) for '', '/file', '/file/deep';
+    same_errors($caller, "/dir/hidden$_", "/dir/absent$_", grep { !/mv\('mine/ } @reads) for '', '/file', '/file/deep', '/a/b/c';
     is(value($caller, "SELECT count(*) FROM pocket.ls('ann:/', true)"), '4', 'nor does what is listed');
     is(value($caller, "SELECT count(*) FROM pocket.files WHERE path LIKE 'ann:%'"), '5', 'nor the view');
     is(value($caller, "SELECT count(*) FROM pocket.files WHERE path IS NULL"), '0', 'which has no row of what is hidden');
