@@ -42,7 +42,7 @@ CREATE FUNCTION pocket.get(path text, start bigint DEFAULT 0, length bigint DEFA
 	RETURNS bytea
 	AS 'MODULE_PATHNAME', 'pocket_get' LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION pocket.get(text, bigint, bigint, bigint) IS
-	'bytes of a file, or a range of them, of now or of a revision';
+	'bytes of a file, or a range of them, of now or of a revision; they are received where the value is used';
 
 CREATE FUNCTION pocket.mkdir(path text) RETURNS pocket.revision
 	AS 'MODULE_PATHNAME', 'pocket_mkdir' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
@@ -50,7 +50,7 @@ COMMENT ON FUNCTION pocket.mkdir(text) IS 'makes a folder, and those above it th
 
 CREATE FUNCTION pocket.symlink(path text, target text) RETURNS pocket.revision
 	AS 'MODULE_PATHNAME', 'pocket_symlink' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
-COMMENT ON FUNCTION pocket.symlink(text, text) IS 'makes a symbolic link, which is kept and never followed';
+COMMENT ON FUNCTION pocket.symlink(text, text) IS 'makes a symbolic link, which is kept and never followed; a target has 1 to 4096 bytes';
 
 CREATE FUNCTION pocket.set_attributes(path text, attributes jsonb) RETURNS pocket.revision
 	AS 'MODULE_PATHNAME', 'pocket_set_attributes' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;

@@ -87,6 +87,10 @@ CREATE TABLE pocket_data.journal (
 CREATE INDEX journal_file ON pocket_data.journal (ns_id, file_id, jid);
 CREATE INDEX journal_spot ON pocket_data.journal (ns_id, parent_id, name_key, jid);	-- what was called so in a folder
 CREATE INDEX journal_at ON pocket_data.journal (ns_id, at, jid);
+-- Conflicted copies, which conflict.c names so, by content.  Not of entry, whose updates it would make slower.
+CREATE INDEX journal_copy ON pocket_data.journal (ns_id, parent_id, content_hash, name_key)
+	WHERE name_key LIKE '%(conflicted copy from %';
+CREATE INDEX journal_deleted ON pocket_data.journal (ns_id, jid) WHERE op = 'deleted';
 CREATE INDEX journal_shared ON pocket_data.journal (ns_id, jid) WHERE op = 'shared';
 
 -- In how many files of a namespace a block is, live or retained: ownership, and what keeps the block.
@@ -110,6 +114,14 @@ CREATE TABLE pocket_data.block (
 	PRIMARY KEY (hash, bucket_id, "offset")
 );
 CREATE INDEX block_bucket ON pocket_data.block (bucket_id, "offset");
+
+-- What prepared transactions have changed: whoever commits one cannot say it, so the coordinator finds it here, tells
+-- those who listen, and removes it.  ns_id 0: more than one row for each would be worth, from xid on.
+CREATE TABLE pocket_data.untold (
+	untold_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	ns_id bigint NOT NULL,
+	xid xid8 NOT NULL
+);
 
 -- Placement.  Every row but intents can be told again by the drives.
 CREATE TABLE pocket_data.zone (
@@ -240,12 +252,15 @@ CREATE VIEW pocket.files WITH (security_barrier) AS
 	WHERE pocket.sees(e.ns_id, e.parent_id, e.acl);
 COMMENT ON VIEW pocket.files IS 'live files, folders and symbolic links';
 
+-- OFFSET 0 keeps it to the deletions, one namespace at a time; LIMIT to one step by the index for each.
 CREATE VIEW pocket.deleted WITH (security_barrier) AS
-	SELECT j.ns_id, j.file_id, j.jid AS rev, pocket.path_of_deleted(j.ns_id, j.file_id) AS path, j.kind, j.size, j.author,
+	SELECT n.ns_id, j.file_id, j.jid AS rev, pocket.path_of_deleted(n.ns_id, j.file_id) AS path, j.kind, j.size, j.author,
 		j.at
-	FROM pocket_data.journal j
-	WHERE j.op = 'deleted' AND j.name NOT LIKE '/%' AND pocket.sees(j.ns_id, j.parent_id, j.acl) AND NOT EXISTS (SELECT FROM pocket_data.journal l
-		WHERE l.ns_id = j.ns_id AND l.file_id = j.file_id AND l.jid > j.jid);
+	FROM pocket_data.namespace n CROSS JOIN LATERAL (SELECT d.file_id, d.jid, d.parent_id, d.acl, d.kind, d.size, d.author, d.at
+		FROM pocket_data.journal d WHERE d.ns_id = n.ns_id AND d.op = 'deleted' AND d.name NOT LIKE '/%' AND d.jid = (SELECT l.jid
+			FROM pocket_data.journal l WHERE l.ns_id = d.ns_id AND l.file_id = d.file_id ORDER BY l.jid DESC LIMIT 1)
+		OFFSET 0) j
+	WHERE pocket.sees(n.ns_id, j.parent_id, j.acl);
 COMMENT ON VIEW pocket.deleted IS 'files, folders and symbolic links that were removed; rev is the removal';
 
 CREATE VIEW pocket.namespaces WITH (security_barrier) AS

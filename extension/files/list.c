@@ -8,6 +8,7 @@
 #include "files/files.h"
 
 #include "funcapi.h"
+#include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -148,19 +149,33 @@ typedef struct Listing
 	int64 jid; /* as of which; POCKET_NOW: the live tree */
 	bool recursive;
 	int64 left;			  /* rows that may still come */
+	StringInfoData path;  /* of what is listed; the note of a level is how much of it is the folder's */
 	PocketPolicy *policy; /* of what was; NULL when all is the caller's own, or is listed as it is */
 } Listing;
 
 /* What was listed already: names below the folder, NULL at their end. */
 typedef char **After;
 
-static void list_folder(Listing *listing, int64 folder_id, const char *folder_path, uint8 rights, After after);
-
-typedef struct Child
+static void
+go_to(Listing *listing, int64 folder_length, const char *name)
 {
-	PocketState state;
-	char *path;
-} Child;
+	listing->path.len = (int) folder_length;
+	listing->path.data[listing->path.len] = '\0';
+	/* a root's path has its slash already */
+	if (listing->path.data[listing->path.len - 1] != '/')
+		appendStringInfoChar(&listing->path, '/');
+	appendStringInfoString(&listing->path, name);
+}
+
+static bool
+find_child(const Listing *listing, int64 folder_id, const char *key, PocketState *state)
+{
+	int64 ns_id = listing->ns->ns_id;
+
+	if (listing->jid == POCKET_NOW)
+		return pocket_child_find(state, ns_id, folder_id, key, false, false);
+	return pocket_past_child_find(state, ns_id, folder_id, key, listing->jid, false);
+}
 
 /* Of the caller on a child of a folder on which he has `above`. */
 static uint8
@@ -173,105 +188,81 @@ child_rights(const Listing *listing, uint8 above, const PocketState *child)
 	return pocket_rights_below(listing->ns->caller, above, child->acl, false);
 }
 
-/* The next children of a folder; key is moved to the last of them. */
-static Child *
-read_children(const Listing *listing, int64 folder_id, const char *folder_path, char **key, int *count)
-{
-	/* some of them may be hidden */
-	long max = (long) Min(listing->ns->is_owned ? listing->left : Max(listing->left, BATCH_ROWS_MIN), BATCH_ROWS);
-	int64 ns_id = listing->ns->ns_id;
-	Child *children;
-	int i;
-
-	if (listing->jid == POCKET_NOW)
-		*count = (int) pocket_children(ns_id, folder_id, *key, max, false);
-	else
-		*count = (int) pocket_past_children(ns_id, folder_id, *key, max, listing->jid, false);
-	children = palloc(sizeof(Child) * (Size) Max(*count, 1));
-
-	for (i = 0; i < *count; i++)
-	{
-		pocket_state_read(&children[i].state, (uint64) i, false);
-		children[i].path = pocket_path_join(folder_path, children[i].state.name);
-	}
-	if (*count > 0)
-		*key = pocket_column_text((uint64) (*count - 1), POCKET_CHILD_KEY_COLUMN);
-	pocket_free_rows();
-	return children;
-}
-
-/* Goes on below the child that was listed last, if it is there still. */
+/* Opens a folder behind what was listed, and what is below that, if it is there still. */
 static void
-resume_below(Listing *listing, int64 folder_id, const char *folder_path, uint8 above, After after)
+enter_after(Listing *listing, PocketWalk *walk, int64 folder_id, uint8 rights, After after)
 {
-	int64 ns_id = listing->ns->ns_id;
-	char *key = pocket_key(listing->ns, *after);
-	PocketState state;
-	uint8 rights;
-	bool found;
+	for (; *after != NULL; after++)
+	{
+		char *key = pocket_key(listing->ns, *after);
+		PocketState state;
 
-	if (listing->jid == POCKET_NOW)
-		found = pocket_child_find(&state, ns_id, folder_id, key, false, false);
-	else
-		found = pocket_past_child_find(&state, ns_id, folder_id, key, listing->jid, false);
-	if (!found || state.kind != POCKET_FOLDER)
-		return;
-	rights = child_rights(listing, above, &state);
-	if ((rights & PK_RIGHT_READ) != 0)
-		list_folder(listing, state.file_id, pocket_path_join(folder_path, state.name), rights, after + 1);
+		pocket_walk_enter(walk, folder_id, rights, key, listing->path.len);
+		if (!listing->recursive || !find_child(listing, folder_id, key, &state) || state.kind != POCKET_FOLDER)
+			return;
+		rights = child_rights(listing, rights, &state);
+		if ((rights & PK_RIGHT_READ) == 0)
+			return;
+		go_to(listing, listing->path.len, state.name);
+		folder_id = state.file_id;
+	}
+	pocket_walk_enter(walk, folder_id, rights, "", listing->path.len);
 }
 
 /* rights: of the caller on the folder */
 static void
 list_folder(Listing *listing, int64 folder_id, const char *folder_path, uint8 rights, After after)
 {
-	MemoryContext outer = CurrentMemoryContext;
-	MemoryContext batch = AllocSetContextCreate(outer, "batch of ls", ALLOCSET_SMALL_SIZES);
-	char *key = pstrdup("");
-	Child *children;
-	int count;
-	int i;
+	PocketWalk walk;
 
-	check_stack_depth();
-	if (*after != NULL)
+	initStringInfo(&listing->path);
+	appendStringInfoString(&listing->path, folder_path);
+	pocket_walk_begin(&walk, listing->ns->ns_id, listing->jid, false);
+	enter_after(listing, &walk, folder_id, rights, after);
+	while (listing->left > 0 && pocket_walk_level(&walk) != NULL)
 	{
-		if (listing->recursive)
-			resume_below(listing, folder_id, folder_path, rights, after);
-		key = pocket_key(listing->ns, *after);
-	}
-	while (listing->left > 0)
-	{
-		char *last = key;
+		const PocketState *state;
 
-		CHECK_FOR_INTERRUPTS();
-		MemoryContextSwitchTo(batch);
-		children = read_children(listing, folder_id, folder_path, &last, &count);
-		for (i = 0; i < count && listing->left > 0; i++)
+		uint8 on_child;
+
+		/* some of them may be hidden */
+		walk.rows_max = listing->ns->is_owned ? listing->left : Max(listing->left, BATCH_ROWS_MIN);
+		state = pocket_walk_next(&walk);
+		if (state == NULL)
 		{
-			static char *none[1] = {NULL};
-			uint8 on_child = child_rights(listing, rights, &children[i].state);
-
-			if ((on_child & PK_RIGHT_READ) == 0)
-				continue;
-			pocket_result_row(listing->fcinfo, &children[i].state, children[i].path, NULL);
-			listing->left--;
-			if (listing->recursive && children[i].state.kind == POCKET_FOLDER)
-				list_folder(listing, children[i].state.file_id, children[i].path, on_child, none);
+			(void) pocket_walk_leave(&walk);
+			continue;
 		}
-		MemoryContextSwitchTo(outer);
-		if (count == 0)
-			break;
-		key = pstrdup(last);
-		MemoryContextReset(batch);
+		on_child = child_rights(listing, pocket_walk_level(&walk)->rights, state);
+		if ((on_child & PK_RIGHT_READ) == 0)
+			continue;
+		go_to(listing, pocket_walk_level(&walk)->note, state->name);
+		pocket_result_row(listing->fcinfo, state, listing->path.data, NULL);
+		listing->left--;
+		if (listing->recursive && state->kind == POCKET_FOLDER)
+			pocket_walk_enter(&walk, state->file_id, on_child, "", listing->path.len);
 	}
-	MemoryContextDelete(batch);
+	pocket_walk_end(&walk);
 }
 
-/* The names of `after` below the folder that is listed: a path as ls gives it, or names below the folder. */
+/* Whether a text begins as a path does: with a slash, a namespace's name, a colon and a slash, or a link. */
+static bool
+is_whole_path(const char *text)
+{
+	const char *end = text + strcspn(text, ":/");
+
+	return text[0] == '/' || (end[0] == ':' && end[1] == '/') || pocket_link_is_path(text);
+}
+
+/*
+ * The names of `after` below the folder that is listed: a path as ls gives it, or
+ * names below the folder.  What could be either, as its first name ends in a
+ * colon, is a path: a page shall not silently begin elsewhere.
+ */
 static After
 parse_after(const char *text, const PocketNamespace *ns, const PocketPath *folder)
 {
-	bool is_path = text[0] == '/' || strstr(text, ":/") != NULL || pocket_link_is_path(text);
+	bool is_path = is_whole_path(text);
 	PocketNamespace its = *ns;
 	PocketPath path;
 	After after;
@@ -288,7 +279,8 @@ parse_after(const char *text, const PocketNamespace *ns, const PocketPath *folde
 	}
 	if (i < skip || path.depth <= skip || its.ns_id != ns->ns_id || its.base_id != ns->base_id)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("after: \"%s\" is not below the folder that is listed", text)));
+						errmsg("after: \"%s\" is not below the folder that is listed", text),
+						errhint("Give the path of an entry as pocket.ls() gives it, or names below the folder.")));
 	after = palloc(sizeof(char *) * (Size) (path.depth - skip + 1));
 	memcpy(after, path.names + skip, sizeof(char *) * (Size) (path.depth - skip));
 	after[path.depth - skip] = NULL;

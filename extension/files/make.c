@@ -133,9 +133,9 @@ pocket_symlink(PG_FUNCTION_ARGS)
 	Datum result;
 
 	PreventCommandIfReadOnly("pocket.symlink()");
-	if (target[0] == '\0' || strlen(target) > PK_PATH_SIZE_MAX)
+	if (target[0] == '\0' || strlen(target) > POCKET_TARGET_SIZE_MAX)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("target of a symbolic link must have 1 to %d bytes", PK_PATH_SIZE_MAX)));
+						errmsg("target of a symbolic link must have 1 to %d bytes", POCKET_TARGET_SIZE_MAX)));
 	pocket_path_argument(&path, fcinfo, 0);
 	pocket_path_check_leaf(&path);
 

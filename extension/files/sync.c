@@ -38,6 +38,7 @@ PG_FUNCTION_INFO_V1(pocket_changes);
 #define CHANGES_MAX 10000
 #define BATCH_ROWS 200
 #define BATCH_ROWS_MIN 16
+#define LEVELS_AT_FIRST 16
 #define OP_RESET "reset"
 
 /* op, the columns of a revision, parent_id, name, next */
@@ -50,6 +51,15 @@ typedef struct Row
 	bool tell;
 } Row;
 
+/* A folder on the way to what is told. */
+typedef struct Above
+{
+	int64 file_id;
+	int length;	  /* of the path that ends with it */
+	uint8 rights; /* on it, and whether it and all above it may be read */
+	bool is_shown;
+} Above;
+
 typedef struct Reader
 {
 	ReturnSetInfo *result; /* NULL: only whether there is something is asked */
@@ -60,10 +70,10 @@ typedef struct Reader
 	int64 max;
 	HeapTuple held; /* the row told last: it gets the cursor that stands behind all that was passed by after it */
 	HTAB *folders;	/* told before their turn in this page, because something below them was */
-	int64 near_id;	/* the folder whose path is known; 0: none */
-	char *near_path;
-	uint8 near_rights; /* on it, and whether all above it may be read */
-	bool near_shown;
+	Above *near;	/* the folders from the root to one that was looked at last */
+	int depth;
+	int room;
+	StringInfoData path;  /* of that one */
 	PocketPolicy *policy; /* NULL: all is the caller's own */
 	bool reset;			  /* behind the rows told, the caller has to begin anew */
 	MemoryContext page;	  /* what lasts to its end */
@@ -229,49 +239,70 @@ above_at(const Reader *reader, int64 file_id, int64 jid, Row *above)
 							   reader->ns.name)));
 }
 
-/* One folder further down; the root is where this begins. */
-static void
-enter_folder(Reader *reader, uint8 above, struct varlena *acl)
+/* How far down the way to the folder that was told of last this one is; 0: it is not on it. */
+static int
+find_near(const Reader *reader, int64 file_id)
 {
-	if (reader->policy == NULL)
-		return;
-	reader->near_rights = pocket_rights_below(reader->ns.caller, above, acl, false);
-	reader->near_shown = reader->near_shown && (reader->near_rights & PK_RIGHT_READ) != 0;
+	int depth = reader->depth;
+
+	while (depth > 0 && reader->near[depth - 1].file_id != file_id)
+		depth--;
+	return depth;
 }
 
-/* Looks at a folder as it was when the journal ended at jid: its path, and whether it is shown. */
 static void
+enter_folder(Reader *reader, int64 file_id, const char *name, struct varlena *acl)
+{
+	const Above *above = reader->depth > 0 ? &reader->near[reader->depth - 1] : NULL;
+	Above folder = {.file_id = file_id, .rights = PK_RIGHTS_ALL, .is_shown = true};
+
+	if (reader->policy != NULL)
+	{
+		folder.rights = pocket_rights_below(reader->ns.caller, above == NULL ? 0 : above->rights, acl, false);
+		folder.is_shown = (above == NULL || above->is_shown) && (folder.rights & PK_RIGHT_READ) != 0;
+	}
+	if (reader->depth == reader->room)
+	{
+		reader->room *= 2;
+		reader->near = repalloc_huge(reader->near, sizeof(Above) * (Size) reader->room);
+	}
+	appendStringInfoString(&reader->path, name);
+	folder.length = reader->path.len;
+	reader->near[reader->depth++] = folder;
+}
+
+/*
+ * Looks at a folder as it was when the journal ended at jid: its path, and whether
+ * it is shown.  Only as far as the way is not that to the last one: a tree may be
+ * very deep.
+ */
+static const Above *
 look_at_folder(Reader *reader, int64 folder_id, int64 jid)
 {
-	List *folders = NIL;
+	List *way = NIL;
 	ListCell *cell;
-	StringInfoData path;
+	int depth;
 
-	if (folder_id == reader->near_id)
-		return;
-	for (int64 id = folder_id; id != POCKET_ROOT_ID;)
+	for (int64 id = folder_id; (depth = find_near(reader, id)) == 0;)
 	{
 		Row *above = palloc(sizeof(Row));
 
 		above_at(reader, id, jid, above);
-		folders = lcons(above, folders);
+		way = lcons(above, way);
 		id = above->state.parent_id;
 	}
-	initStringInfo(&path);
-	appendStringInfoString(&path, folders == NIL ? pocket_path_base(&reader->ns) : reader->ns.prefix);
-	reader->near_shown = true;
-	enter_folder(reader, 0, reader->ns.base_acl);
-	foreach (cell, folders)
+	reader->depth = depth;
+	reader->path.len = reader->near[depth - 1].length;
+	reader->path.data[reader->path.len] = '\0';
+	foreach (cell, way)
 	{
-		const Row *folder = lfirst(cell);
+		const Row *above = lfirst(cell);
 
-		appendStringInfo(&path, "/%s", folder->state.name);
-		enter_folder(reader, reader->near_rights, folder->state.acl);
+		appendStringInfoChar(&reader->path, '/');
+		enter_folder(reader, above->state.file_id, above->state.name, above->state.acl);
 	}
-	if (reader->near_path != NULL)
-		pfree(reader->near_path);
-	reader->near_path = MemoryContextStrdup(reader->page, path.data);
-	reader->near_id = folder_id;
+	list_free(way);
+	return &reader->near[reader->depth - 1];
 }
 
 /* Whether an entry was where the caller may read it, when the journal ended at jid. */
@@ -279,15 +310,16 @@ static bool
 is_placed_in_view(Reader *reader, const PocketState *state, int64 jid)
 {
 	MemoryContext outer;
+	const Above *folder;
 
 	if (reader->policy == NULL)
 		return true;
 	outer = MemoryContextSwitchTo(reader->row);
-	look_at_folder(reader, state->parent_id, jid);
+	folder = look_at_folder(reader, state->parent_id, jid);
 	MemoryContextSwitchTo(outer);
 	MemoryContextReset(reader->row);
-	return reader->near_shown &&
-		   (pocket_rights_below(reader->ns.caller, reader->near_rights, state->acl, false) & PK_RIGHT_READ) != 0;
+	return folder->is_shown &&
+		   (pocket_rights_below(reader->ns.caller, folder->rights, state->acl, false) & PK_RIGHT_READ) != 0;
 }
 
 /* Folders are told as they were placed, so that what is in them has its place; files only while they may be read. */
@@ -311,9 +343,9 @@ crosses_view(Reader *reader, const Row *row)
 	if (reader->policy == NULL || strcmp(row->op, POCKET_OP_MOVED) != 0)
 		return false;
 	above_at(reader, row->state.file_id, row->state.rev - 1, &before);
-	reader->near_id = 0;
+	reader->depth = 1; /* the way to where it was, and then to where it is */
 	was = is_placed_in_view(reader, &before.state, row->state.rev - 1);
-	reader->near_id = 0;
+	reader->depth = 1;
 	return was != is_placed_in_view(reader, &row->state, row->state.rev);
 }
 
@@ -330,8 +362,8 @@ tell(Reader *reader, const Row *row, int64 jid)
 		return;
 	put_held(reader);
 	outer = MemoryContextSwitchTo(reader->row);
-	look_at_folder(reader, row->state.parent_id, jid);
-	hold_row(reader, row, pocket_path_join(reader->near_path, row->state.name));
+	(void) look_at_folder(reader, row->state.parent_id, jid);
+	hold_row(reader, row, pocket_path_join(reader->path.data, row->state.name));
 	MemoryContextSwitchTo(outer);
 	MemoryContextReset(reader->row);
 }
@@ -443,8 +475,8 @@ read_journal(Reader *reader)
 {
 	uint64 count;
 	int64 wanted;
+	int depth;
 
-	reader->near_id = 0;
 	do
 	{
 		Row *rows;
@@ -464,8 +496,10 @@ read_journal(Reader *reader)
 			}
 			reader->item->jid = reader->item->listed = state->rev;
 			reader->item->at = state->at;
-			if (state->kind == POCKET_FOLDER)
-				reader->near_id = 0; /* it or one below it may be called otherwise from here on */
+			/* it and what is below it may be called otherwise from here on */
+			depth = state->kind == POCKET_FOLDER ? find_near(reader, state->file_id) : 0;
+			if (depth > 1)
+				reader->depth = depth - 1;
 			if (rows[i].tell)
 				tell(reader, &rows[i], state->rev);
 		}
@@ -485,6 +519,11 @@ read_page(Reader *reader)
 	MemoryContextSwitchTo(reader->page);
 	if (!reader->ns.is_owned)
 		reader->policy = pocket_policy(reader->ns.caller, false);
+	initStringInfo(&reader->path);
+	appendStringInfoString(&reader->path, reader->ns.prefix);
+	reader->room = LEVELS_AT_FIRST;
+	reader->near = palloc(sizeof(Above) * LEVELS_AT_FIRST);
+	enter_folder(reader, POCKET_ROOT_ID, "", reader->ns.base_acl);
 	MemoryContextSwitchTo(reader->batch);
 	/* what is told is judged by the lists of now, which must be those of the rows */
 	if (reader->policy != NULL && pocket_journal_shared_after(reader->ns.ns_id, reader->item->jid))
