@@ -9,7 +9,8 @@ CREATE TABLE pocket_data.cell (
 	uuid uuid NOT NULL,
 	name text NOT NULL,
 	incarnation bigint NOT NULL CHECK (incarnation BETWEEN 1 AND 2147483647),
-	starts bigint NOT NULL DEFAULT 0
+	starts bigint NOT NULL DEFAULT 0,
+	teams bigint NOT NULL DEFAULT 0			-- another one after each change of member: what was read of that before is good no more
 );
 CREATE TRIGGER cell_changed AFTER INSERT OR UPDATE OR DELETE ON pocket_data.cell
 	FOR EACH STATEMENT EXECUTE FUNCTION pocket.cell_changed();

@@ -62,6 +62,10 @@ typedef struct PocketCaller
 	char **names;
 	int name_count;
 	MemoryContext context; /* where they are */
+
+	/* the mark of the memberships that his statement sees, when it has been read along with something else */
+	bool has_mark;
+	int64 mark;
 } PocketCaller;
 
 /*
@@ -95,6 +99,9 @@ extern char *pocket_principal_find(const char *name);
 
 /* As find, for who may have been dropped: what has been found no more is taken for a principal's name. */
 extern char *pocket_principal_named(const char *name, bool *exists);
+
+/* The mark of all memberships: it is another one after each change of them. */
+extern int64 pocket_teams_mark(bool fresh);
 
 /* Teams that any of names is in, with the teams that those are in. */
 extern List *pocket_teams_of(List *names, bool fresh);

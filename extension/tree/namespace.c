@@ -23,12 +23,17 @@ fill(PocketNamespace *ns, int64 ns_id, char *name, bool case_sensitive)
 void
 pocket_namespace_read_list(PocketNamespace *ns, bool fresh)
 {
-	static PocketPlan find = {"SELECT acl FROM pocket_data.entry WHERE ns_id = $1 AND file_id = $2", "int8 int8", NULL,
-							  NULL};
+	static PocketPlan find = {"SELECT c.teams, (SELECT e.acl FROM pocket_data.entry e WHERE e.ns_id = $1 "
+							  "AND e.file_id = $2) FROM pocket_data.cell c",
+							  "int8 int8", NULL, NULL};
 	Datum values[2] = {Int64GetDatum(ns->ns_id), Int64GetDatum(ns->base_id)};
-	bool found = pocket_select(&find, values, NULL, fresh, 0) == 1;
 
-	ns->base_acl = found && !pocket_is_null(0, 1) ? pocket_column_varlena(0, 1) : NULL;
+	if (pocket_select(&find, values, NULL, fresh, 0) != 1)
+		elog(ERROR, "table pocket_data.cell does not have its one row");
+	/* what tells whether the caller's teams are known still comes along */
+	ns->caller->mark = pocket_column_int64(0, 1);
+	ns->caller->has_mark = true;
+	ns->base_acl = pocket_is_null(0, 2) ? NULL : pocket_column_varlena(0, 2);
 	pocket_free_rows();
 }
 
@@ -48,8 +53,8 @@ fill_rights(PocketNamespace *ns, const char *owner, PocketCaller *caller, bool f
 	ns->is_owned = pocket_caller_owns(caller, owner);
 	if (ns->is_owned)
 		return;
-	pocket_caller_look_up(caller, fresh);
 	pocket_namespace_read_list(ns, fresh);
+	pocket_caller_look_up(caller, fresh);
 }
 
 static bool

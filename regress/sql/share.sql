@@ -79,6 +79,20 @@ SELECT pocket.put('ann:/Docs/plan', 'no more');
 RESET ROLE;
 SELECT pocket.add_member('eng', 'regress_pocket_ben');
 
+-- what a savepoint takes back was never so
+BEGIN;
+SET LOCAL ROLE regress_pocket_ben;
+SELECT pocket.may('ann:/Docs', 'r');
+RESET ROLE;
+SAVEPOINT before;
+SELECT pocket.remove_member('eng', 'regress_pocket_ben');
+SET LOCAL ROLE regress_pocket_ben;
+SELECT pocket.may('ann:/Docs', 'r'), (SELECT count(*) FROM pocket.files) AS files;
+ROLLBACK TO before;
+SET LOCAL ROLE regress_pocket_ben;
+SELECT pocket.may('ann:/Docs', 'r'), (SELECT count(*) FROM pocket.files) AS files;
+COMMIT;
+
 -- inheritance is cut: what is below is hidden, in lists, counts and errors
 SET ROLE regress_pocket_ann;
 SELECT pocket.unshare('ann:/Docs/Secret', 'group:all');
