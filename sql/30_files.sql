@@ -81,6 +81,16 @@ CREATE FUNCTION pocket.rm(path text, recursive boolean DEFAULT false) RETURNS po
 	AS 'MODULE_PATHNAME', 'pocket_rm' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION pocket.rm(text, boolean) IS 'removes a file or folder; its revisions stay';
 
+CREATE FUNCTION pocket.mount(namespace text, at text) RETURNS pocket.revision
+	AS 'MODULE_PATHNAME', 'pocket_mount' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.mount(text, text) IS
+	'shows a namespace in another one''s tree, as a folder at a path where nothing is; what is mounted keeps its rights, its quota and its rule for names, and cannot have mounts itself';
+
+CREATE FUNCTION pocket.unmount(at text) RETURNS pocket.revision
+	AS 'MODULE_PATHNAME', 'pocket_unmount' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.unmount(text) IS
+	'takes a mount point out of a tree, as rm() does; the namespace that was mounted there stays as it is';
+
 CREATE FUNCTION pocket.history(path text) RETURNS SETOF pocket.revision
 	AS 'MODULE_PATHNAME', 'pocket_history' LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 1000 ROWS 10;
 COMMENT ON FUNCTION pocket.history(text) IS 'revisions of a file, newest first; also of one that was removed';

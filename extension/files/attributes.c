@@ -69,6 +69,11 @@ pocket_set_attributes(PG_FUNCTION_ARGS)
 		attributes = with_target(attributes, spot.state.attributes);
 		pocket_check_attributes(attributes);
 	}
+	if (spot.state.kind == POCKET_MOUNT)
+	{
+		attributes = pocket_mount_attributes(pocket_mounted_id(&spot.state), attributes);
+		pocket_check_attributes(attributes);
+	}
 	if (compareJsonbContainers(&attributes->root, &spot.state.attributes->root) != 0)
 	{
 		PocketState before = spot.state;

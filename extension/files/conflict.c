@@ -54,7 +54,7 @@ pocket_put_conflicts(const PocketPut *put, const PocketState *current)
 		return true;
 	if (put->base == NULL)
 		return false;
-	if (current->kind == POCKET_FOLDER)
+	if (POCKET_IS_FOLDER(current->kind))
 		return true;
 	order = pocket_vector_order(current->version, put->base);
 	return order == POCKET_VECTOR_AFTER || order == POCKET_VECTOR_CONCURRENT;

@@ -71,7 +71,7 @@ check_target(const PocketRoute *route)
 						errhint("pocket.mkdir() makes it.")));
 	}
 	pocket_require_room(target, &route->target_ns, path);
-	if (path->slash && route->source.state.kind != POCKET_FOLDER)
+	if (path->slash && !POCKET_IS_FOLDER(route->source.state.kind))
 		pocket_path_check_leaf(path);
 	check_no_cycle(route, route->done);
 }
@@ -99,7 +99,7 @@ resolve_ends(PocketRoute *route)
 	}
 	if (!route->target_ns.is_owned && (target->steps[target->step_count - 1].rights & PK_RIGHT_WRITE) == 0)
 		pocket_denied(&route->target_ns, &route->target_path, PK_RIGHT_WRITE);
-	if (route->target_path.slash && route->source.state.kind != POCKET_FOLDER)
+	if (route->target_path.slash && !POCKET_IS_FOLDER(route->source.state.kind))
 		pocket_path_check_leaf(&route->target_path);
 }
 
@@ -122,7 +122,10 @@ void
 pocket_route_open(PocketRoute *route, PocketCaller *caller)
 {
 	route->author = caller->name;
-	pocket_path_open(&route->source_ns, &route->source_path, caller, true);
+	if (route->moves)
+		pocket_path_open(&route->source_ns, &route->source_path, caller, true);
+	else
+		pocket_path_open_through(&route->source_ns, &route->source_path, caller, true);
 	pocket_path_open(&route->target_ns, &route->target_path, caller, true);
 	/* who may not have the locks does not wait for them */
 	if (!route->source_ns.is_owned || !route->target_ns.is_owned)
@@ -153,6 +156,11 @@ static void
 copy_entry(PocketRoute *route, PocketState *state, int64 folder_id)
 {
 	check_distinct(route, folder_id, state->name);
+	if (state->kind == POCKET_MOUNT && !route->moves)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("\"%s\" cannot be copied", route->source.path),
+				 errdetail("Another namespace is mounted below it, at \"%s\".", state->name),
+				 errhint("Copy what is beside the mount point, and what is mounted by the mount point's own path.")));
 	if (state->blocks != NULL)
 		pocket_blocks_hold_copy(route->target_ns.ns_id, route->source_ns.ns_id, state->blocks);
 	state->parent_id = folder_id;

@@ -41,10 +41,10 @@ extern void pocket_path_argument(PocketPath *path, FunctionCallInfo fcinfo, int 
 
 /* --- cursors (sync.c) --- */
 
-/* The namespace that a cursor reads; 22023 when it does not read just one, 42704 when there is none whose root caller may read. */
+/* The tree that a cursor follows; 22023 when it follows none, 42704 when there is none whose root caller may read. */
 extern void pocket_cursor_open(const PocketCursor *cursor, PocketNamespace *ns, PocketCaller *caller);
 
-/* Whether changes() has something for a cursor of this namespace. */
+/* Whether changes() has something for a cursor of this tree. */
 extern bool pocket_changes_due(const PocketCursor *cursor, const PocketNamespace *ns);
 
 /* --- contents (change.c) --- */
@@ -200,6 +200,7 @@ typedef struct PocketRoute
 	/* given */
 	PocketPath source_path;
 	PocketPath target_path;
+	bool moves;		  /* mount points go along; else what is mounted at the source is the source */
 	const char *verb; /* "copy" */
 	const char *done; /* "copied" */
 	uint8 rights;	  /* on the source; with that to delete it, it may get another name */

@@ -30,19 +30,30 @@ pocket_moment(const PocketNamespace *ns, const PocketPath *path, TimestampTz at,
 	if (jid != POCKET_NOW)
 		return jid;
 	/* to look for the path as it was, which others do in a namespace that is not there, would take so many lookups more */
-	pocket_pass_time(ns, 2 * path->depth + 4, fresh);
+	pocket_pass_time(ns, 4 * path->depth, fresh);
 	pocket_check_known(ns, path, fresh);
 	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", pocket_path_given(ns, path)),
 					errdetail("Its namespace was made after the time that was given.")));
 }
 
-/* The journal row up to which the tree is looked at; a time to come is now. */
+/*
+ * Opens a path, now or at the time of an argument; through: see pocket_path_open_through().  Returns the journal row up
+ * to which the tree is looked at; a time to come is now.
+ */
 static int64
-moment_argument(FunctionCallInfo fcinfo, int argument, const PocketNamespace *ns, const PocketPath *path)
+open_path(FunctionCallInfo fcinfo, int argument, PocketNamespace *ns, PocketPath *path, PocketCaller *caller,
+		  bool through)
 {
-	if (PG_ARGISNULL(argument))
-		return POCKET_NOW;
-	return pocket_moment(ns, path, PG_GETARG_TIMESTAMPTZ(argument), false);
+	if (!PG_ARGISNULL(argument))
+	{
+		pocket_path_open_past(ns, path, caller, PG_GETARG_TIMESTAMPTZ(argument), through);
+		return pocket_moment(ns, path, PG_GETARG_TIMESTAMPTZ(argument), false);
+	}
+	if (through)
+		pocket_path_open_through(ns, path, caller, false);
+	else
+		pocket_path_open(ns, path, caller, false);
+	return POCKET_NOW;
 }
 
 /* What a path leads to, now or then. */
@@ -53,6 +64,8 @@ look(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, int64 
 		pocket_resolve(spot, ns, path, NULL, false, false);
 	else
 		pocket_past_resolve(spot, ns, path, jid, false);
+	if (spot->exists && !pocket_is_visible(&spot->state, ns->caller))
+		spot->exists = false;
 	pocket_check_spot(spot, ns, path);
 }
 
@@ -65,14 +78,15 @@ pocket_stat(PG_FUNCTION_ARGS)
 	PocketNamespace ns;
 	PocketSpot spot;
 	Datum result;
+	int64 jid;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	pocket_path_argument(&path, fcinfo, 0);
 
 	pocket_enter(&session);
-	pocket_path_open(&ns, &path, pocket_caller(&session, fcinfo->flinfo->fn_oid), false);
-	look(&spot, &ns, &path, moment_argument(fcinfo, 1, &ns, &path));
+	jid = open_path(fcinfo, 1, &ns, &path, pocket_caller(&session, fcinfo->flinfo->fn_oid), false);
+	look(&spot, &ns, &path, jid);
 	result = pocket_result(fcinfo, &session, &spot.state, spot.path, NULL);
 	pocket_leave(&session);
 	PG_RETURN_DATUM(result);
@@ -112,7 +126,7 @@ path_of(FunctionCallInfo fcinfo, bool is_removed)
 	text *result = NULL;
 
 	pocket_enter(&session);
-	if (pocket_namespace_find(&ns, PG_GETARG_INT64(0), pocket_caller(&session, fcinfo->flinfo->fn_oid)) &&
+	if (pocket_namespace_find(&ns, PG_GETARG_INT64(0), pocket_caller(&session, fcinfo->flinfo->fn_oid), false) &&
 		may_read(&ns, PG_GETARG_INT64(1)) && find_place(ns.ns_id, PG_GETARG_INT64(1), is_removed, &parent_id, &name))
 	{
 		char *path = pocket_path_of(&ns, parent_id, name);
@@ -145,13 +159,20 @@ pocket_path_of_deleted(PG_FUNCTION_ARGS)
 typedef struct Listing
 {
 	FunctionCallInfo fcinfo;
-	const PocketNamespace *ns;
-	int64 jid; /* as of which; POCKET_NOW: the live tree */
+	PocketCaller *caller;
+	TimestampTz at; /* if it is not now */
 	bool recursive;
 	int64 left;			  /* rows that may still come */
 	StringInfoData path;  /* of what is listed; the note of a level is how much of it is the folder's */
-	PocketPolicy *policy; /* of what was; NULL when all is the caller's own, or is listed as it is */
+	PocketPolicy *policy; /* of what was; NULL when it is listed as it is */
 } Listing;
+
+/* A tree that is listed. */
+typedef struct Tree
+{
+	const PocketNamespace *ns;
+	int64 jid; /* as of which; POCKET_NOW: the live one */
+} Tree;
 
 /* What was listed already: names below the folder, NULL at their end. */
 typedef char **After;
@@ -167,80 +188,103 @@ go_to(Listing *listing, int64 folder_length, const char *name)
 	appendStringInfoString(&listing->path, name);
 }
 
-static bool
-find_child(const Listing *listing, int64 folder_id, const char *key, PocketState *state)
-{
-	int64 ns_id = listing->ns->ns_id;
+static void list_folder(Listing *listing, const Tree *tree, int64 folder_id, uint8 rights, After after);
 
-	if (listing->jid == POCKET_NOW)
-		return pocket_child_find(state, ns_id, folder_id, key, false, false);
-	return pocket_past_child_find(state, ns_id, folder_id, key, listing->jid, false);
+static bool
+find_child(const Tree *tree, int64 folder_id, const char *key, PocketState *state)
+{
+	if (tree->jid == POCKET_NOW)
+		return pocket_child_find(state, tree->ns->ns_id, folder_id, key, false, false);
+	return pocket_past_child_find(state, tree->ns->ns_id, folder_id, key, tree->jid, false);
 }
 
 /* Of the caller on a child of a folder on which he has `above`. */
 static uint8
-child_rights(const Listing *listing, uint8 above, const PocketState *child)
+child_rights(const Listing *listing, const Tree *tree, uint8 above, const PocketState *child)
 {
-	if (listing->ns->is_owned)
+	if (tree->ns->is_owned)
 		return PK_RIGHTS_ALL;
 	if (listing->policy != NULL)
 		return pocket_policy_rights(listing->policy, child->ns_id, child->file_id);
-	return pocket_rights_below(listing->ns->caller, above, child->acl, false);
+	return pocket_rights_below(listing->caller, above, child->acl, false);
 }
 
-/* Opens a folder behind what was listed, and what is below that, if it is there still. */
+/* What is mounted at the path that the listing is at, as of the same moment, if it was there then. */
 static void
-enter_after(Listing *listing, PocketWalk *walk, int64 folder_id, uint8 rights, After after)
+list_mounted(Listing *listing, const Tree *tree, const PocketState *mount, After after)
+{
+	const PocketPath root = {.namespace_name = tree->ns->name};
+	PocketNamespace mounted;
+	Tree below = {&mounted, POCKET_NOW};
+
+	if (!pocket_mount_enter(&mounted, mount, listing->path.data, listing->caller, false))
+		return;
+	if (tree->jid != POCKET_NOW)
+		below.jid = pocket_past_moment(&mounted, &root, listing->at, false);
+	if (tree->jid == POCKET_NOW || below.jid != POCKET_NOW)
+		list_folder(listing, &below, mounted.base_id, pocket_root_rights(&mounted, false), after);
+}
+
+/* Opens a folder behind what was listed, and what is below that, if it is there still; what is mounted there comes first. */
+static void
+enter_after(Listing *listing, const Tree *tree, PocketWalk *walk, int64 folder_id, uint8 rights, After after)
 {
 	for (; *after != NULL; after++)
 	{
-		char *key = pocket_key(listing->ns, *after);
+		char *key = pocket_key(tree->ns, *after);
 		PocketState state;
 
 		pocket_walk_enter(walk, folder_id, rights, key, listing->path.len);
-		if (!listing->recursive || !find_child(listing, folder_id, key, &state) || state.kind != POCKET_FOLDER)
+		if (!listing->recursive || !find_child(tree, folder_id, key, &state) || !POCKET_IS_FOLDER(state.kind))
 			return;
-		rights = child_rights(listing, rights, &state);
+		rights = child_rights(listing, tree, rights, &state);
 		if ((rights & PK_RIGHT_READ) == 0)
 			return;
 		go_to(listing, listing->path.len, state.name);
 		folder_id = state.file_id;
+		if (state.kind == POCKET_MOUNT)
+		{
+			list_mounted(listing, tree, &state, after + 1);
+			return;
+		}
 	}
 	pocket_walk_enter(walk, folder_id, rights, "", listing->path.len);
 }
 
-/* rights: of the caller on the folder */
+/* The folder whose path the listing is at; rights: of the caller on it. */
 static void
-list_folder(Listing *listing, int64 folder_id, const char *folder_path, uint8 rights, After after)
+list_folder(Listing *listing, const Tree *tree, int64 folder_id, uint8 rights, After after)
 {
+	static char *none[1] = {NULL};
 	PocketWalk walk;
 
-	initStringInfo(&listing->path);
-	appendStringInfoString(&listing->path, folder_path);
-	pocket_walk_begin(&walk, listing->ns->ns_id, listing->jid, false);
-	enter_after(listing, &walk, folder_id, rights, after);
+	pocket_walk_begin(&walk, tree->ns->ns_id, tree->jid, false);
+	enter_after(listing, tree, &walk, folder_id, rights, after);
 	while (listing->left > 0 && pocket_walk_level(&walk) != NULL)
 	{
 		const PocketState *state;
-
 		uint8 on_child;
 
 		/* some of them may be hidden */
-		walk.rows_max = listing->ns->is_owned ? listing->left : Max(listing->left, BATCH_ROWS_MIN);
+		walk.rows_max = tree->ns->is_owned ? listing->left : Max(listing->left, BATCH_ROWS_MIN);
 		state = pocket_walk_next(&walk);
 		if (state == NULL)
 		{
 			(void) pocket_walk_leave(&walk);
 			continue;
 		}
-		on_child = child_rights(listing, pocket_walk_level(&walk)->rights, state);
-		if ((on_child & PK_RIGHT_READ) == 0)
+		on_child = child_rights(listing, tree, pocket_walk_level(&walk)->rights, state);
+		if ((on_child & PK_RIGHT_READ) == 0 || !pocket_is_visible(state, listing->caller))
 			continue;
 		go_to(listing, pocket_walk_level(&walk)->note, state->name);
 		pocket_result_row(listing->fcinfo, state, listing->path.data, NULL);
 		listing->left--;
-		if (listing->recursive && state->kind == POCKET_FOLDER)
+		if (!listing->recursive)
+			continue;
+		if (state->kind == POCKET_FOLDER)
 			pocket_walk_enter(&walk, state->file_id, on_child, "", listing->path.len);
+		else if (state->kind == POCKET_MOUNT)
+			list_mounted(listing, tree, state, none);
 	}
 	pocket_walk_end(&walk);
 }
@@ -254,30 +298,35 @@ is_whole_path(const char *text)
 	return text[0] == '/' || (end[0] == ':' && end[1] == '/') || pocket_link_is_path(text);
 }
 
+static bool
+same_name(const char *a, const char *b, bool case_sensitive)
+{
+	return strcmp(pocket_name_key(a, case_sensitive), pocket_name_key(b, case_sensitive)) == 0;
+}
+
 /*
  * The names of `after` below the folder that is listed: a path as ls gives it, or
- * names below the folder.  What could be either, as its first name ends in a
+ * names below the folder.  given: the folder's path, of which the last depth names
+ * are in ns.  What could be either, as its first name ends in a
  * colon, is a path: a page shall not silently begin elsewhere.
  */
 static After
-parse_after(const char *text, const PocketNamespace *ns, const PocketPath *folder)
+parse_after(const char *text, const PocketNamespace *ns, const PocketPath *given, int depth)
 {
 	bool is_path = is_whole_path(text);
-	PocketNamespace its = *ns;
 	PocketPath path;
 	After after;
-	int skip = is_path ? folder->depth : 0;
+	int skip = is_path ? given->depth : 0;
 	int i;
 
-	pocket_path_parse_listed(&path, is_path ? text : psprintf("%s:/%s", ns->name, text));
-	if (is_path)
-		pocket_path_open(&its, &path, ns->caller, false);
+	pocket_path_parse_listed(&path, is_path ? text : psprintf("%s:/%s", given->namespace_name, text));
 	for (i = 0; i < skip; i++)
 	{
-		if (i >= path.depth || strcmp(pocket_key(ns, path.names[i]), pocket_key(ns, folder->names[i])) != 0)
+		if (i >= path.depth ||
+			!same_name(path.names[i], given->names[i], i >= given->depth - depth && ns->case_sensitive))
 			break;
 	}
-	if (i < skip || path.depth <= skip || its.ns_id != ns->ns_id || its.base_id != ns->base_id)
+	if (i < skip || path.depth <= skip || strcmp(path.namespace_name, given->namespace_name) != 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 						errmsg("after: \"%s\" is not below the folder that is listed", text),
 						errhint("Give the path of an entry as pocket.ls() gives it, or names below the folder.")));
@@ -293,10 +342,12 @@ pocket_ls(PG_FUNCTION_ARGS)
 {
 	Listing listing = {.fcinfo = fcinfo};
 	char *none[1] = {NULL};
+	PocketPath given;
 	PocketPath path;
 	PocketSession session;
 	PocketNamespace ns;
 	PocketSpot spot;
+	Tree tree = {.ns = &ns};
 
 	pocket_check_not_null(fcinfo, 0, "path");
 	pocket_check_not_null(fcinfo, 1, "recursive");
@@ -304,21 +355,24 @@ pocket_ls(PG_FUNCTION_ARGS)
 	listing.left = PG_ARGISNULL(3) ? PG_INT64_MAX : PG_GETARG_INT32(3);
 	if (listing.left < 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("max must not be negative")));
+	listing.at = PG_ARGISNULL(4) ? 0 : PG_GETARG_TIMESTAMPTZ(4);
 	pocket_path_argument(&path, fcinfo, 0);
+	given = path;
 	InitMaterializedSRF(fcinfo, 0);
 
 	pocket_enter(&session);
-	pocket_path_open(&ns, &path, pocket_caller(&session, fcinfo->flinfo->fn_oid), false);
-	listing.ns = &ns;
-	listing.jid = moment_argument(fcinfo, 4, &ns, &path);
-	look(&spot, &ns, &path, listing.jid);
+	listing.caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
+	tree.jid = open_path(fcinfo, 4, &ns, &path, listing.caller, true);
+	look(&spot, &ns, &path, tree.jid);
 	if (spot.state.kind != POCKET_FOLDER)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", spot.path),
 						errhint("pocket.stat() tells about a single file.")));
-	if (listing.jid != POCKET_NOW && !ns.is_owned)
+	if (tree.jid != POCKET_NOW)
 		listing.policy = pocket_namespace_policy(&ns, false);
-	list_folder(&listing, spot.state.file_id, spot.path, spot.rights,
-				PG_ARGISNULL(2) ? none : parse_after(text_to_cstring(PG_GETARG_TEXT_PP(2)), &ns, &path));
+	initStringInfo(&listing.path);
+	appendStringInfoString(&listing.path, spot.path);
+	list_folder(&listing, &tree, spot.state.file_id, spot.rights,
+				PG_ARGISNULL(2) ? none : parse_after(text_to_cstring(PG_GETARG_TEXT_PP(2)), &ns, &given, path.depth));
 	pocket_leave(&session);
 	return (Datum) 0;
 }

@@ -65,7 +65,7 @@ move_away(PocketRoute *route)
 Datum
 pocket_mv(PG_FUNCTION_ARGS)
 {
-	PocketRoute route = {.verb = "move", .done = "moved", .rights = PK_RIGHT_READ | PK_RIGHT_DELETE};
+	PocketRoute route = {.moves = true, .verb = "move", .done = "moved", .rights = PK_RIGHT_READ | PK_RIGHT_DELETE};
 	PocketSession session;
 	const char *outcome;
 	Datum result;

@@ -100,7 +100,7 @@ find_lost(Lost *lost, PocketSpot *spot, const PocketNamespace *ns, const PocketP
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("revision " INT64_FORMAT " of \"%s\" is its deletion", rev, pocket_path_given(ns, path)),
 						errhint("Name the revision before it.")));
-	if (lost->revision.kind != POCKET_FOLDER && path->slash)
+	if (!POCKET_IS_FOLDER(lost->revision.kind) && path->slash)
 		pocket_path_check_leaf(path);
 	pocket_resolve(spot, ns, path, NULL, true, true);
 	if (lost->live)

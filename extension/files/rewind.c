@@ -447,7 +447,7 @@ pocket_rewind(PG_FUNCTION_ARGS)
 
 	pocket_enter(&session);
 	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
-	pocket_path_open(&ns, &path, caller, true);
+	pocket_path_open_through(&ns, &path, caller, true);
 	if (!ns.is_owned)
 	{
 		PocketSpot now;

@@ -24,11 +24,17 @@ typedef enum PocketKind
 {
 	POCKET_FILE,
 	POCKET_FOLDER,
-	POCKET_SYMLINK
+	POCKET_SYMLINK,
+	POCKET_MOUNT /* a folder for whoever looks at it: tree/mount.c */
 } PocketKind;
 
-/* "file", "folder", "symlink" */
+/* "file", "folder", "symlink", "mount" */
 extern const char *pocket_kind_name(PocketKind kind);
+extern PocketKind pocket_kind_by_name(const char *name);
+
+/* As callers see it: a mount point is a "folder". */
+extern const char *pocket_kind_shown(PocketKind kind);
+#define POCKET_IS_FOLDER(kind) ((kind) == POCKET_FOLDER || (kind) == POCKET_MOUNT)
 
 /*
  * An entry as a revision left it: what rows of entry and journal have in common.
@@ -273,8 +279,8 @@ extern void pocket_notify_init(void);
 extern void pocket_notify_changed(int64 ns_id);
 
 /*
- * From enter to leave the backend's latch is set when the namespace has changed; false when it will not be: then look from
- * time to time.  A prepared transaction that is committed wakes nobody before the coordinator's next round.
+ * From enter, once for each of several, to leave the backend's latch is set when the namespace has changed; false when it
+ * will not be: then look from time to time.  A prepared transaction that is committed wakes nobody.
  */
 extern bool pocket_notify_enter(int64 ns_id);
 extern void pocket_notify_leave(void);

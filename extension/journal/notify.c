@@ -61,7 +61,7 @@ typedef struct Board
 static Board *board = NULL;
 static shmem_request_hook_type next_request_hook = NULL;
 static shmem_startup_hook_type next_startup_hook = NULL;
-static int place = -1; /* of this backend's, while it waits */
+static bool waits = false; /* this backend may have places */
 
 /* Changed by this transaction; more than these are told as 0, which is all. */
 static int64 pending[PENDING_MAX];
@@ -274,35 +274,42 @@ leave_when_exiting(void)
 bool
 pocket_notify_enter(int64 ns_id)
 {
+	bool entered = false;
+
 	/* what a standby replays commits without us */
 	if (board == NULL || RecoveryInProgress())
 		return false;
 	leave_when_exiting();
+	waits = true;
 	SpinLockAcquire(&board->mutex);
-	for (int i = 0; i < WAITERS_MAX && place < 0; i++)
+	for (int i = 0; i < WAITERS_MAX && !entered; i++)
 	{
 		if (board->waiters[i].latch == NULL)
 		{
 			board->waiters[i] = (Waiter){MyLatch, MyDatabaseId, ns_id};
-			place = i;
+			entered = true;
 			board->waiters_end = Max(board->waiters_end, i + 1);
 		}
 	}
 	SpinLockRelease(&board->mutex);
-	return place >= 0;
+	return entered;
 }
 
 void
 pocket_notify_leave(void)
 {
-	if (board == NULL || place < 0)
+	if (board == NULL || !waits)
 		return;
 	SpinLockAcquire(&board->mutex);
-	board->waiters[place].latch = NULL;
+	for (int i = 0; i < board->waiters_end; i++)
+	{
+		if (board->waiters[i].latch == MyLatch)
+			board->waiters[i].latch = NULL;
+	}
 	while (board->waiters_end > 0 && board->waiters[board->waiters_end - 1].latch == NULL)
 		board->waiters_end--;
 	SpinLockRelease(&board->mutex);
-	place = -1;
+	waits = false;
 }
 
 /* --- the coordinator --- */

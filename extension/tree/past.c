@@ -41,7 +41,7 @@ pocket_past_moment(const PocketNamespace *ns, const PocketPath *path, TimestampT
 	int64 kept;
 
 	pocket_free_rows();
-	if (jid == POCKET_NOW && pocket_journal_time(ns_id, 1, &kept_at))
+	if (jid == POCKET_NOW && ns_id != POCKET_NO_NAMESPACE && pocket_journal_time(ns_id, 1, &kept_at))
 		return POCKET_NOW;
 	kept = pocket_journal_kept(ns_id, &kept_at, fresh);
 	/* any row will do where there is none: what is looked up there is not found */

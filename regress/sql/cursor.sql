@@ -62,7 +62,9 @@ INSERT INTO cases (what, body) VALUES
 	('jid', pg_temp.body(pg_temp.item(1, -1), 1)),
 	('listed before', pg_temp.body(pg_temp.item(1, 1, -1), 1)),
 	('listed beyond', pg_temp.body(pg_temp.item(1, 1, 2), 1)),
-	('order', pg_temp.body(pg_temp.item(2, 1) || pg_temp.item(1, 1), 2)),
+	('tree first', pg_temp.body(pg_temp.item(2, 1) || pg_temp.item(1, 1) || pg_temp.item(3, 1), 3)),
+	('order', pg_temp.body(pg_temp.item(1, 1) || pg_temp.item(3, 1) || pg_temp.item(2, 1), 3)),
+	('tree again', pg_temp.body(pg_temp.item(2, 1) || pg_temp.item(1, 1) || pg_temp.item(2, 1), 3)),
 	('twice', pg_temp.body(pg_temp.item(1, 1) || pg_temp.item(2, 1) || pg_temp.item(2, 2), 3)),
 	('cut', substr(pg_temp.body(pg_temp.item(1, 1), 1), 1, 50));
 SELECT what, pg_temp.text(pg_temp.sealed(body)) FROM cases ORDER BY id;

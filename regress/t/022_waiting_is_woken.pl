@@ -34,6 +34,19 @@ my ($answer) = $wait->();
 is($answer, 't', 'a commit does');
 cmp_ok(time - $began, '<', 3, 'at once, and not by looking every ten seconds');
 
+# What is mounted in the tree that is followed is followed too.
+$cell->sql("SELECT pocket.mount('other', 'app:/mounted')");
+$wait = waiter('60s');
+$began = time;
+$cell->sql("SELECT pocket.put('other:/b', 'x')");
+($answer) = $wait->();
+is($answer, 't', 'a commit in a namespace that is mounted ends it');
+cmp_ok(time - $began, '<', 3, 'at once');
+$wait = waiter('60s');
+$cell->sql("SELECT pocket.unmount('app:/mounted')");
+($answer) = $wait->();
+is($answer, 't', 'so does its end');
+
 my ($seconds);
 ($answer, $seconds) = waiter('1s')->();
 is($answer, 'f', 'the time-out ends it');
