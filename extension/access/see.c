@@ -51,11 +51,12 @@ begin(Seen *seen, const PocketSession *session, MemoryContext function)
 	seen->context = AllocSetContextCreate(function, "rights in a statement", ALLOCSET_SMALL_SIZES);
 	MemoryContextSwitchTo(seen->context);
 	memset(&seen->proof, 0, sizeof(seen->proof));
-	pocket_proof_take(&seen->proof, seen->context);
 	seen->role = session->caller;
 	seen->principal = pstrdup(pocket_principal);
 	seen->caller = pocket_caller(session, InvalidOid);
 	seen->policy = pocket_policy(seen->caller, false);
+	/* last: only what is whole is used */
+	pocket_proof_take(&seen->proof, seen->context);
 	MemoryContextSwitchTo(outer);
 }
 
@@ -125,7 +126,8 @@ pocket_sees(PG_FUNCTION_ARGS)
 		open_session(&asking);
 		rights = pocket_policy_rights(asking.seen->policy, ns_id, parent_id);
 	}
-	if (acl != NULL && rights != PK_RIGHTS_ALL)
+	/* in his own namespace no list counts; all rights that a list gave end at one that cuts */
+	if (acl != NULL && !pocket_policy_owns(asking.seen->policy, ns_id))
 	{
 		open_session(&asking);
 		rights = pocket_rights_below(asking.seen->caller, rights, acl, false);
