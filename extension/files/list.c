@@ -278,8 +278,9 @@ parse_after(const char *text, const PocketNamespace *ns, const PocketPath *folde
 	int i;
 
 	pocket_path_parse_listed(&path, is_path ? text : psprintf("%s:/%s", ns->name, text));
-	if (is_path)
-		pocket_path_open(&its, &path, ns->caller, false);
+	/* nor does it tell of a namespace whether there is one */
+	if (is_path && !pocket_path_find(&its, &path, ns->caller, false))
+		its.ns_id = 0;
 	for (i = 0; i < skip; i++)
 	{
 		if (i >= path.depth || strcmp(pocket_key(ns, path.names[i]), pocket_key(ns, folder->names[i])) != 0)
@@ -332,13 +333,31 @@ pocket_ls(PG_FUNCTION_ARGS)
 
 /* --- history --- */
 
+/* What history tells. */
+typedef struct Past
+{
+	FunctionCallInfo fcinfo;
+	const PocketNamespace *ns;
+	int64 file_id;
+	int64 last_parent_id; /* where the entry is, or was last; 0: not known yet */
+} Past;
+
+/* The path of a revision; NULL when the folder that it was in once is hidden from the caller now. */
+static char *
+past_path(const Past *past, const PocketState *state)
+{
+	if (state->parent_id != past->last_parent_id && !may_read(past->ns, state->parent_id))
+		return NULL;
+	return pocket_path_of(past->ns, state->parent_id, state->name);
+}
+
 /* Rows of one batch; returns the oldest jid in it, 0 at the end. */
 static int64
-history_batch(FunctionCallInfo fcinfo, const PocketNamespace *ns, int64 file_id, int64 before)
+history_batch(Past *past, int64 before)
 {
 	PocketState *states = palloc(sizeof(PocketState) * BATCH_ROWS);
 	char **ops = palloc(sizeof(char *) * BATCH_ROWS);
-	int count = (int) pocket_journal_history(ns->ns_id, file_id, before, BATCH_ROWS);
+	int count = (int) pocket_journal_history(past->ns->ns_id, past->file_id, before, BATCH_ROWS);
 	char *path = NULL;
 	int i;
 
@@ -348,14 +367,16 @@ history_batch(FunctionCallInfo fcinfo, const PocketNamespace *ns, int64 file_id,
 		ops[i] = pocket_column_text((uint64) i, POCKET_STATE_COLUMN_COUNT + 1);
 	}
 	pocket_free_rows();
+	if (past->last_parent_id == 0 && count > 0)
+		past->last_parent_id = states[0].parent_id;
 	for (i = 0; i < count; i++)
 	{
 		bool moved =
 			i == 0 || states[i].parent_id != states[i - 1].parent_id || strcmp(states[i].name, states[i - 1].name) != 0;
 
 		if (moved)
-			path = pocket_path_of(ns, states[i].parent_id, states[i].name);
-		pocket_result_row(fcinfo, &states[i], path, ops[i]);
+			path = past_path(past, &states[i]);
+		pocket_result_row(past->fcinfo, &states[i], path, ops[i]);
 	}
 	return count > 0 ? states[count - 1].rev : 0;
 }
@@ -369,7 +390,7 @@ pocket_history(PG_FUNCTION_ARGS)
 	PocketPath path;
 	PocketSession session;
 	PocketNamespace ns;
-	int64 file_id;
+	Past past = {.fcinfo = fcinfo, .ns = &ns};
 	int64 before = PG_INT64_MAX;
 
 	pocket_path_argument(&path, fcinfo, 0);
@@ -377,14 +398,14 @@ pocket_history(PG_FUNCTION_ARGS)
 
 	pocket_enter(&session);
 	pocket_path_open(&ns, &path, pocket_caller(&session, fcinfo->flinfo->fn_oid), false);
-	file_id = pocket_resolve_past(&ns, &path);
+	past.file_id = pocket_resolve_past(&ns, &path);
 	outer = CurrentMemoryContext;
 	batch = AllocSetContextCreate(outer, "batch of history", ALLOCSET_DEFAULT_SIZES);
 	while (before > 0)
 	{
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextSwitchTo(batch);
-		before = history_batch(fcinfo, &ns, file_id, before);
+		before = history_batch(&past, before);
 		MemoryContextSwitchTo(outer);
 		MemoryContextReset(batch);
 	}

@@ -38,7 +38,6 @@ pocket_put_check_early(const PocketNamespace *ns, const PocketPut *put)
 {
 	PocketSpot spot;
 
-	pocket_path_check_leaf(&put->path);
 	pocket_check_write(ns, &put->path);
 	if (put->length <= (Size) pocket_inline_limit)
 		return;
@@ -78,6 +77,7 @@ pocket_put(PG_FUNCTION_ARGS)
 	if (put.base != NULL)
 		pocket_check_base(put.base);
 	pocket_path_argument(&put.path, fcinfo, 0);
+	pocket_path_check_leaf(&put.path);
 	bytes_of(&put, PG_GETARG_BYTEA_PP(1));
 	put.has_mtime = !PG_ARGISNULL(4);
 	put.mtime = put.has_mtime ? PG_GETARG_TIMESTAMPTZ(4) : 0;
@@ -181,6 +181,7 @@ read_batch(Batch *batch, FunctionCallInfo fcinfo)
 		PocketPut *put = &batch->puts[i];
 
 		pocket_path_parse(&put->path, TextDatumGetCString(paths[i]));
+		pocket_path_check_leaf(&put->path);
 		bytes_of(put, DatumGetByteaPP(contents[i]));
 		if (mtimes != NULL && !mtime_nulls[i])
 		{
@@ -236,7 +237,8 @@ find_targets(Batch *batch, PocketCaller *caller)
 			memset(batch->targets + room, 0, sizeof(Target) * (Size) room);
 			room *= 2;
 		}
-		pocket_path_open(&batch->targets[batch->target_count].ns, &batch->puts[i].path, caller, true);
+		/* what is not there is told in its turn, as what may not be seen */
+		(void) pocket_path_find(&batch->targets[batch->target_count].ns, &batch->puts[i].path, caller, true);
 		batch->targets[batch->target_count++].near.depth = -1;
 	}
 	qsort(batch->targets, (size_t) batch->target_count, sizeof(Target), compare_targets);
@@ -262,7 +264,13 @@ static void
 store_targets(Batch *batch, PocketPut **puts)
 {
 	for (int i = 0; i < batch->count; i++)
-		pocket_put_check_early(&batch->targets[batch->target_of[i]].ns, &batch->puts[i]);
+	{
+		const PocketNamespace *ns = &batch->targets[batch->target_of[i]].ns;
+
+		if (ns->ns_id == 0)
+			pocket_namespace_missing(ns->name);
+		pocket_put_check_early(ns, &batch->puts[i]);
+	}
 	for (int t = 0; t < batch->target_count; t++)
 	{
 		int count = puts_of(batch, t, puts);

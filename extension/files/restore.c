@@ -17,6 +17,7 @@
 PG_FUNCTION_INFO_V1(pocket_restore);
 
 #define BATCH_ROWS 200
+#define RIGHTS (PK_RIGHT_READ | PK_RIGHT_WRITE)
 
 /* What shall be restored. */
 typedef struct Lost
@@ -166,6 +167,8 @@ typedef struct Subtree
 	const PocketNamespace *ns;
 	const char *author;
 	const char *path;
+	const PocketPath *given;
+	PocketPolicy *policy; /* NULL: all is the caller's own */
 
 	/* the folders above the next row, from the one that is restored, and how many names that has in its path */
 	int64 folders[PK_PATH_DEPTH_MAX];
@@ -198,10 +201,13 @@ find_parent(Subtree *subtree, const PocketState *state)
 	return true;
 }
 
-/* state is as the deletion left it. */
+/* state is as the deletion left it.  As for rm, what is hidden may not be passed over, nor be changed. */
 static void
 revive(Subtree *subtree, PocketState *state)
 {
+	if (subtree->policy != NULL &&
+		(~pocket_policy_rights(subtree->policy, subtree->ns->ns_id, state->file_id) & RIGHTS) != 0)
+		pocket_denied(subtree->ns, subtree->given, PK_RIGHT_WRITE);
 	if (state->kind == POCKET_FILE && !pocket_journal_content_before(state, state->rev))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED), errmsg("no revision of \"%s\" has its content",
@@ -280,6 +286,9 @@ restore_removed(PocketHead *head, const PocketNamespace *ns, const PocketPath *p
 	{
 		subtree = palloc0(sizeof(Subtree));
 		*subtree = (Subtree){.head = head, .ns = ns, .author = author, .path = spot->path, .path_depth = path->depth};
+		subtree->given = path;
+		if (!ns->is_owned)
+			subtree->policy = pocket_policy(ns->caller, true);
 		subtree->moment = lost->last.at;
 		subtree->before = lost->last.rev;
 		enter_folder(subtree, spot->state.file_id);
