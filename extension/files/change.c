@@ -63,7 +63,7 @@ pocket_puts_store(const PocketNamespace *ns, PocketPut **puts, int count)
 	if (stored > 0)
 	{
 		pocket_puts_check_quota(ns, puts, count);
-		receipts = pocket_blocks_store(ns->ns_id, contents, stored);
+		receipts = pocket_blocks_store(ns->ns_id, contents, stored, !ns->is_owned);
 	}
 	stored = 0;
 	for (i = 0; i < count; i++)

@@ -104,6 +104,7 @@ pocket_namespace_lock(PocketHead *head, PocketNamespace *ns)
 						errdetail("It was renamed at this moment.")));
 	pocket_caller_forget(ns->caller);
 	pocket_namespace_locked(head, ns);
+	head->tells_quota = ns->is_owned;
 }
 
 bool
