@@ -173,8 +173,9 @@ for my $caller (@callers)
     my @all = (@reads, @writes, map { "SELECT pocket.$_" } "alter_namespace('ann', quota => 1)", "drop_namespace('ann')", "lock('{ann}')", "first_cursor('ann')", "latest_cursor('ann')");
     same_errors($caller, 'ann', 'xyz', map { s/%s/\/dir\/file/gr =~ s/\bann\b/%s/gr } @all);
     # nor is it told by what is wrong beside it
+    value($caller, "SELECT pocket.mkdir('mine:/folder')");
     same_errors($caller, 'ann', 'xyz', map { "SELECT pocket.$_" } "ls('mine:/', after => '%s:/x')", "ls('mine:/', true, after => '%s:/')", "put('%s:/x/', 'x')", "put_many(ARRAY['%s:/x/'], ARRAY['x'::bytea])",
-        "put_many(ARRAY['mine:/m/below', '%s:/x'], ARRAY['x', 'y']::bytea[])", "commit('%s:/x/', '{}')", "mv('mine:/nosuch', '%s:/x')", "cp('mine:/nosuch', '%s:/x')", "cp('mine:/nosuch', '%s:/')");
+        "put_many(ARRAY['mine:/folder', '%s:/x'], ARRAY[decode(repeat('5a', 9000), 'hex'), 'y'])", "commit('%s:/x/', '{}')", "mv('mine:/nosuch', '%s:/x')", "cp('mine:/nosuch', '%s:/x')", "cp('mine:/nosuch', '%s:/')");
     value($caller, "SELECT pocket.drop_namespace('mine')");
 }
 
