@@ -31,6 +31,32 @@ SELECT path, outcome FROM pocket.history('ann:/dir/read/memo');
 SELECT outcome FROM pocket.rm('ann:/dir/read/memo');
 SELECT path, outcome FROM pocket.history('ann:/dir/read/memo');
 
+-- nor is it looked at there, as it was; by the path that it has, it is
+SET ROLE regress_pocket_ann;
+SELECT path, at AS before FROM pocket.put('ann:/Layoffs/plan', '') \gset
+SELECT path FROM pocket.mv('ann:/Layoffs/plan', 'ann:/dir/plan');
+SELECT path FROM pocket.put('ann:/Layoffs/given', '');
+SELECT pocket.share('ann:/Layoffs/given', 'regress_pocket_ben', 'viewer');
+SELECT path FROM pocket.stat('ann:/Layoffs/plan', :'before');
+SET ROLE regress_pocket_ben;
+SELECT path FROM pocket.stat('ann:/Layoffs/plan', :'before');
+SELECT path FROM pocket.stat('ann:/Layoffs/given', now());
+
+-- the version of what was hidden, and deleted, does not come back with another file of its name
+SET ROLE regress_pocket_ann;
+SET pocket.device = 5;
+SELECT path FROM pocket.put('ann:/dir/gone', '');
+SELECT path FROM pocket.put('ann:/dir/seen', '');
+SELECT pocket.unshare('ann:/dir/gone', 'regress_pocket_ben');
+SELECT outcome FROM pocket.rm('ann:/dir/gone');
+SELECT outcome FROM pocket.rm('ann:/dir/seen');
+RESET pocket.device;
+SET ROLE regress_pocket_ben;
+SELECT pocket.counter(version, 5) AS hidden FROM pocket.put('ann:/dir/gone', 'x', '{77:1}');
+SELECT pocket.counter(version, 5) > 0 AS seen FROM pocket.put('ann:/dir/seen', 'x', '{77:1}');
+SELECT outcome FROM pocket.rm('ann:/dir/gone');
+SELECT outcome FROM pocket.rm('ann:/dir/seen');
+
 -- rm would not remove what is hidden, nor does restore bring it back
 SELECT pocket.rm('ann:/dir/sub', true);
 SET ROLE regress_pocket_ann;
