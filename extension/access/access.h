@@ -142,6 +142,9 @@ extern void pocket_policy_begin(PocketPolicy *policy, int64 ns_id, int64 file_id
 /* What is known without looking anything up, outside of a session too; false when it is not. */
 extern bool pocket_policy_knows(const PocketPolicy *policy, int64 ns_id, int64 file_id, uint8 *rights);
 
+/* Whether a namespace, of which some entry's rights have been told, is known to be the caller's. */
+extern bool pocket_policy_owns(const PocketPolicy *policy, int64 ns_id);
+
 /* Rights on an entry, live or as it was last; all in a namespace that is the caller's, none where there is nothing. */
 extern uint8 pocket_policy_rights(PocketPolicy *policy, int64 ns_id, int64 file_id);
 

@@ -75,7 +75,9 @@ pocket_caller(const PocketSession *session, Oid function)
 PocketCaller *
 pocket_caller_as(const char *principal)
 {
-	return make_caller(principal, get_role_oid(principal, true), InvalidOid);
+	bool is_team = strncmp(principal, POCKET_TEAM, strlen(POCKET_TEAM)) == 0;
+
+	return make_caller(principal, is_team ? InvalidOid : get_role_oid(principal, true), InvalidOid);
 }
 
 bool
@@ -202,7 +204,13 @@ pocket_caller_look_up(PocketCaller *caller, bool fresh)
 	if (OidIsValid(caller->role))
 	{
 		foreach (cell, privileges_of(caller->role))
-			names = lappend(names, GetUserNameFromId(lfirst_oid(cell), false));
+		{
+			char *name = GetUserNameFromId(lfirst_oid(cell), false);
+
+			/* a role that is called like a team is not that team */
+			if (strncmp(name, POCKET_TEAM, strlen(POCKET_TEAM)) != 0)
+				names = lappend(names, name);
+		}
 	}
 	else
 		names = list_make1(caller->name);

@@ -276,6 +276,9 @@ change(Rewind *rewind, const PocketState *was, int64 folder_id, PocketState *sta
 	pocket_entry_content(state);
 	if (is_moved)
 	{
+		/* nor does anything come into a folder that the caller may not write */
+		if (state->parent_id != folder_id)
+			require(rewind, folder_id);
 		check_no_cycle(rewind, state);
 		/* from elsewhere it brings along what was not in it */
 		rewind->postponed = rewind->postponed || state->kind == POCKET_FOLDER;

@@ -122,12 +122,14 @@ extern void pocket_head_account(PocketHead *head, int64 bytes);
 
 /*
  * Whether so many more live bytes fit the quota, as committed or done now: looked
- * at without a lock, before anything is uploaded.  complain: PK003 when not; tell: with the numbers.
+ * at without a lock, before anything is uploaded.  check: PK003 when not; is_owner:
+ * it tells sizes.
  */
-extern bool pocket_quota_fits(int64 ns_id, int64 growth, bool complain, bool tell);
+extern bool pocket_quota_fits(int64 ns_id, int64 growth);
+extern void pocket_quota_check(int64 ns_id, int64 growth, bool is_owner);
 
 /* PK003 when so many live bytes are over the quota, whatever else is there, or goes. */
-extern void pocket_quota_allows(int64 ns_id, int64 bytes, bool tell);
+extern void pocket_quota_allows(int64 ns_id, int64 bytes, bool is_owner);
 
 /* Operations of the journal; they are also the outcomes that callers see. */
 #define POCKET_OP_CREATED "created"

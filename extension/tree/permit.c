@@ -68,10 +68,22 @@ pocket_namespace_policy(const PocketNamespace *ns, bool fresh)
 	return policy;
 }
 
+/* Whether an entry has left, since, the folder where it is looked at. */
+static bool
+has_moved(const PocketSpot *spot, const PocketNamespace *ns)
+{
+	int64 parent_id;
+	char *name;
+
+	return pocket_journal_last_place(ns->ns_id, spot->state.file_id, &parent_id, &name) &&
+		   parent_id != spot->steps[spot->step_count - 1].file_id;
+}
+
 void
 pocket_spot_judge_past(PocketSpot *spot, const PocketNamespace *ns, bool fresh)
 {
 	PocketPolicy *policy;
+	uint8 rights = 0;
 
 	if (ns->is_owned)
 	{
@@ -81,7 +93,13 @@ pocket_spot_judge_past(PocketSpot *spot, const PocketNamespace *ns, bool fresh)
 	policy = pocket_namespace_policy(ns, fresh);
 	for (int i = 0; i < spot->step_count; i++)
 		spot->steps[i].rights = pocket_policy_rights(policy, ns->ns_id, spot->steps[i].file_id);
-	conclude(spot, spot->exists ? pocket_policy_rights(policy, ns->ns_id, spot->state.file_id) : 0);
+	if (spot->exists)
+		rights = pocket_policy_rights(policy, ns->ns_id, spot->state.file_id);
+	/* by the path that it has it may be named, but not by one of a folder that is hidden and has it no more */
+	if (spot->exists && spot->step_count > 0 && !READABLE(spot->steps[spot->step_count - 1].rights) &&
+		has_moved(spot, ns))
+		rights = 0;
+	conclude(spot, rights);
 }
 
 /* --- errors --- */

@@ -198,6 +198,32 @@ for my $caller (@callers)
     # the namespace, too: as one that is not there
     my @all = (@reads, @writes, map { "SELECT pocket.$_" } "alter_namespace('ann', quota => 1)", "drop_namespace('ann')", "lock('{ann}')", "first_cursor('ann')", "latest_cursor('ann')");
     same_errors($caller, 'ann', 'xyz', map { s/%s/\/dir\/file/gr =~ s/\bann\b/%s/gr } @all);
+    # nor is it told by what is wrong beside it
+    value($caller, "SELECT pocket.mkdir('mine:/folder')");
+    same_errors($caller, 'ann', 'xyz', map { "SELECT pocket.$_" } "ls('mine:/', after => '%s:/x')", "ls('mine:/', true, after => '%s:/')", "put('%s:/x/', 'x')", "put_many(ARRAY['%s:/x/'], ARRAY['x'::bytea])",
+        "put_many(ARRAY['mine:/folder', '%s:/x'], ARRAY[decode(repeat('5a', 9000), 'hex'), 'y'])", "commit('%s:/x/', '{}')", "mv('mine:/nosuch', '%s:/x')", "cp('mine:/nosuch', '%s:/x')", "cp('mine:/nosuch', '%s:/')");
     value($caller, "SELECT pocket.drop_namespace('mine')");
 }
+
+# --- nor is it told by the time that a put takes: what is hidden from an editor, he brings again ---
+sub blocks_put
+{
+    my $out = '';
+    IPC::Run::run([ 'curl', '-s', '--max-time', '5', '--unix-socket', $cell->{sidecars}{one}{socket}, 'http://localhost/metrics' ], '>', \$out);
+    my ($n) = $out =~ /^pocketd_blocks_put_total\S* (\d+)/m or die "no counter: $out";
+    return $n;
+}
+my $large = "decode(repeat('a5', 9000), 'hex')";
+$cell->sql("SET ROLE ann; SELECT pocket.put('ann:/dir/Hidden/Large', $large)");
+grant_exactly('rwd');
+for my $call ("put('ann:/dir/mine', $large)", "append('ann:/dir/appended', $large)", "put_many(ARRAY['ann:/dir/many'], ARRAY[$large])")
+{
+    my $put = blocks_put();
+    value([ 'ben', undef ], "SELECT pocket.$call");
+    is(blocks_put() - $put, 1, "ben: $call brings its block");
+}
+my $put = blocks_put();
+value([ 'ann', undef ], "SELECT pocket.put('ann:/dir/again', $large)");
+is(blocks_put() - $put, 0, 'who owns it all does not');
+is($cell->sql("SELECT count(*) FROM pocket.ls('ann:/dir') l WHERE kind = 'file' AND size = 9000 AND pocket.get(l.path) = $large"), '4', 'all have the content');
 done_testing();
