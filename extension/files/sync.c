@@ -64,6 +64,7 @@ typedef struct Reader
 	char *near_path;
 	uint8 near_rights; /* on it, and whether all above it may be read */
 	bool near_shown;
+	bool is_deletion;	  /* the row that the journal has come to */
 	PocketPolicy *policy; /* NULL: all is the caller's own */
 	bool reset;			  /* behind the rows told, the caller has to begin anew */
 	MemoryContext page;	  /* what lasts to its end */
@@ -219,11 +220,17 @@ put_reset(const Reader *reader)
 	tuplestore_putvalues(reader->result->setResult, reader->result->setDesc, values, nulls);
 }
 
+static bool
+find_above(const Reader *reader, int64 file_id, int64 jid, Row *above)
+{
+	CHECK_FOR_INTERRUPTS();
+	return pocket_journal_as_of(&above->state, &above->op, reader->ns.ns_id, file_id, jid, false);
+}
+
 static void
 above_at(const Reader *reader, int64 file_id, int64 jid, Row *above)
 {
-	CHECK_FOR_INTERRUPTS();
-	if (!pocket_journal_as_of(&above->state, &above->op, reader->ns.ns_id, file_id, jid, false))
+	if (!find_above(reader, file_id, jid, above))
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 						errmsg("folder " INT64_FORMAT " of namespace \"%s\" is not in the journal", file_id,
 							   reader->ns.name)));
@@ -237,6 +244,19 @@ enter_folder(Reader *reader, uint8 above, struct varlena *acl)
 		return;
 	reader->near_rights = pocket_rights_below(reader->ns.caller, above, acl, false);
 	reader->near_shown = reader->near_shown && (reader->near_rights & PK_RIGHT_READ) != 0;
+}
+
+/*
+ * A folder on the way to the root.  A purge deletes what is in a folder that was deleted long before, or makes deletions of
+ * all that a folder was: retention may let go of its rows before those of what was in it.
+ */
+static void
+folder_at(const Reader *reader, int64 folder_id, int64 jid, Row *folder)
+{
+	if (!reader->is_deletion)
+		above_at(reader, folder_id, jid, folder);
+	else if (!find_above(reader, folder_id, jid, folder))
+		pocket_state_init(&folder->state, POCKET_FOLDER, POCKET_ROOT_ID, pocket_purged_name(folder_id));
 }
 
 /* Looks at a folder as it was when the journal ended at jid: its path, and whether it is shown. */
@@ -253,7 +273,7 @@ look_at_folder(Reader *reader, int64 folder_id, int64 jid)
 	{
 		Row *above = palloc(sizeof(Row));
 
-		above_at(reader, id, jid, above);
+		folder_at(reader, id, jid, above);
 		folders = lcons(above, folders);
 		id = above->state.parent_id;
 	}
@@ -457,6 +477,7 @@ read_journal(Reader *reader)
 		{
 			const PocketState *state = &rows[i].state;
 
+			reader->is_deletion = strcmp(rows[i].op, POCKET_OP_DELETED) == 0;
 			if (crosses_view(reader, &rows[i]))
 			{
 				reader->reset = true;
