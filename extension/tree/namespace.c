@@ -10,12 +10,14 @@
 
 /* A namespace that is looked at from its root. */
 static void
-fill(PocketNamespace *ns, int64 ns_id, char *name, bool case_sensitive)
+fill(PocketNamespace *ns, int64 ns_id, char *name, bool case_sensitive, int32 mounts)
 {
 	memset(ns, 0, sizeof(*ns));
 	ns->ns_id = ns_id;
 	ns->name = name;
 	ns->case_sensitive = case_sensitive;
+	ns->mounts = mounts;
+	ns->is_mounted = false;
 	ns->prefix = psprintf("%s:", name);
 	ns->base_id = POCKET_ROOT_ID;
 }
@@ -47,16 +49,17 @@ fill_rights(PocketNamespace *ns, const char *owner, PocketCaller *caller, bool f
 	pocket_namespace_read_list(ns, fresh);
 }
 
-static bool
-find_by_name(PocketNamespace *ns, const char *name, PocketCaller *caller, bool fresh)
+bool
+pocket_namespace_look_up(PocketNamespace *ns, const char *name, PocketCaller *caller, bool fresh)
 {
-	static PocketPlan find = {"SELECT ns_id, owner, case_sensitive FROM pocket_data.namespace WHERE name = $1", "text",
-							  NULL, NULL};
+	static PocketPlan find = {"SELECT ns_id, owner, case_sensitive, mounts FROM pocket_data.namespace WHERE name = $1",
+							  "text", NULL, NULL};
 	Datum values[1] = {CStringGetTextDatum(name)};
 	bool found = pocket_select(&find, values, NULL, fresh, 0) == 1;
 	char *owner = found ? pocket_column_text(0, 2) : pstrdup("");
 
-	fill(ns, found ? pocket_column_int64(0, 1) : 0, pstrdup(name), found && pocket_column_bool(0, 3));
+	fill(ns, found ? pocket_column_int64(0, 1) : 0, pstrdup(name), found && pocket_column_bool(0, 3),
+		 found ? pocket_column_int32(0, 4) : 0);
 	pocket_free_rows();
 	fill_rights(ns, owner, caller, fresh);
 	return found;
@@ -65,28 +68,8 @@ find_by_name(PocketNamespace *ns, const char *name, PocketCaller *caller, bool f
 void
 pocket_namespace_open(PocketNamespace *ns, const char *name, PocketCaller *caller, bool fresh)
 {
-	if (!find_by_name(ns, name, caller, fresh))
+	if (!pocket_namespace_look_up(ns, name, caller, fresh))
 		pocket_namespace_missing(name);
-}
-
-bool
-pocket_path_find(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh)
-{
-	PocketSpot spot;
-
-	if (find_by_name(ns, path->namespace_name, caller, fresh))
-		return true;
-	/* what is looked for where there is nothing takes as long as what may not be read */
-	if (!ns->is_owned)
-		pocket_resolve(&spot, ns, path, NULL, fresh, false);
-	return false;
-}
-
-void
-pocket_path_open(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh)
-{
-	if (!pocket_path_find(ns, path, caller, fresh))
-		pocket_namespace_missing(path->namespace_name);
 }
 
 void
@@ -99,7 +82,7 @@ void
 pocket_namespace_lock(PocketHead *head, PocketNamespace *ns)
 {
 	pocket_head_lock(head, ns->ns_id);
-	if (strcmp(head->name, ns->name) != 0)
+	if (!ns->is_mounted && strcmp(head->name, ns->name) != 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("namespace \"%s\" does not exist", ns->name),
 						errdetail("It was renamed at this moment.")));
 	pocket_caller_forget(ns->caller);
@@ -107,26 +90,26 @@ pocket_namespace_lock(PocketHead *head, PocketNamespace *ns)
 }
 
 bool
-pocket_namespace_find(PocketNamespace *ns, int64 ns_id, PocketCaller *caller)
+pocket_namespace_find(PocketNamespace *ns, int64 ns_id, PocketCaller *caller, bool fresh)
 {
-	static PocketPlan find = {"SELECT name, owner, case_sensitive FROM pocket_data.namespace WHERE ns_id = $1", "int8",
-							  NULL, NULL};
+	static PocketPlan find = {"SELECT name, owner, case_sensitive, mounts FROM pocket_data.namespace WHERE ns_id = $1",
+							  "int8", NULL, NULL};
 	Datum values[1] = {Int64GetDatum(ns_id)};
-	bool found = pocket_read(&find, values, NULL) == 1;
+	bool found = pocket_select(&find, values, NULL, fresh, 0) == 1;
 	char *owner = found ? pocket_column_text(0, 2) : NULL;
 
 	if (found)
-		fill(ns, ns_id, pocket_column_text(0, 1), pocket_column_bool(0, 3));
+		fill(ns, ns_id, pocket_column_text(0, 1), pocket_column_bool(0, 3), pocket_column_int32(0, 4));
 	pocket_free_rows();
 	if (found)
-		fill_rights(ns, owner, caller, false);
+		fill_rights(ns, owner, caller, fresh);
 	return found;
 }
 
 void
 pocket_namespace_of_head(PocketNamespace *ns, const PocketHead *head, PocketCaller *caller)
 {
-	fill(ns, head->ns_id, head->name, head->case_sensitive);
+	fill(ns, head->ns_id, head->name, head->case_sensitive, 0);
 	fill_rights(ns, head->owner, caller, true);
 }
 
@@ -177,7 +160,7 @@ pocket_namespace_create(const char *name, const PocketNamespaceOptions *options,
 	Datum values[1];
 
 	check_name(name);
-	fill(&ns, insert_namespace(name, options, owner), pstrdup(name), options->case_sensitive);
+	fill(&ns, insert_namespace(name, options, owner), pstrdup(name), options->case_sensitive, 0);
 	values[0] = Int64GetDatum(ns.ns_id);
 	(void) pocket_write(&begin, values, NULL);
 	pocket_head_lock(&head, ns.ns_id);

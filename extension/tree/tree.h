@@ -14,6 +14,7 @@
 
 #include "base/compat.h"
 
+#include "contract/pk_limits.h"
 #include "access/access.h"
 #include "journal/journal.h"
 
@@ -52,7 +53,9 @@ typedef struct PocketNamespace
 	int64 ns_id;
 	char *name; /* its own */
 	bool case_sensitive;
-	char *prefix; /* a path is this, and "/NAME" for each name below the base */
+	int32 mounts;	 /* how many mount points it has */
+	bool is_mounted; /* looked at through one; else by its name */
+	char *prefix;	 /* a path is this, and "/NAME" for each name below the base */
 	int64 base_id;
 
 	/* whose rights count here */
@@ -76,18 +79,11 @@ extern void pocket_namespace_lock(PocketHead *head, PocketNamespace *ns);
 /* As after pocket_namespace_lock(), for one more way into a namespace whose head is locked. */
 extern void pocket_namespace_locked(const PocketHead *head, PocketNamespace *ns);
 
-/*
- * Where a path begins: the one place that knows what stands before its names.
- * path is left with those that go down from ns->base_id.  Errors as those of
- * pocket_namespace_open.
- */
-extern void pocket_path_open(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh);
+/* As open, but false when there is no such namespace; ns is then one that nobody owns, in which nothing is. */
+extern bool pocket_namespace_look_up(PocketNamespace *ns, const char *name, PocketCaller *caller, bool fresh);
 
-/* As open, but false when there is no such namespace. */
-extern bool pocket_path_find(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh);
-
-/* By its id, as of the calling query; false when it does not exist. */
-extern bool pocket_namespace_find(PocketNamespace *ns, int64 ns_id, PocketCaller *caller);
+/* By its id; false when it does not exist. */
+extern bool pocket_namespace_find(PocketNamespace *ns, int64 ns_id, PocketCaller *caller, bool fresh);
 
 /* The namespace of a head that is locked. */
 extern void pocket_namespace_of_head(PocketNamespace *ns, const PocketHead *head, PocketCaller *caller);
@@ -114,6 +110,55 @@ extern void pocket_namespace_alter(const PocketHead *head, const char *new_name,
 
 /* Under the head lock: removes every row of the namespace, the head last. Its blocks then have one holder fewer. */
 extern void pocket_namespace_drop(const PocketHead *head);
+
+/* --- mounts (mount.c) --- */
+
+/* One item of a cursor is the tree's own. */
+#define POCKET_MOUNTS_MAX (PK_CURSOR_ITEMS_MAX - 1)
+
+/*
+ * Where a path begins: the one place that knows what stands before its names.
+ * path is left with those that go down from ns->base_id: when it leads through a
+ * mount point, those behind that.  42704 when the namespace does not exist, or
+ * what is mounted on the way does not, for caller.
+ *
+ * through: a mount point that the path leads to is passed too; what is asked for
+ * is then the root of what is mounted.
+ * past: the way is looked for as it was; for reading.
+ * find: as open, but false when there is no such namespace.
+ */
+extern void pocket_path_open(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh);
+extern void pocket_path_open_through(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh);
+extern void pocket_path_open_past(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, TimestampTz at,
+								  bool through);
+extern bool pocket_path_find(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh, bool through);
+
+/*
+ * What is mounted at a mount point, whose path it gets as its prefix; false when it does not exist for caller: when he
+ * may not read its root.
+ */
+extern bool pocket_mount_enter(PocketNamespace *ns, const PocketState *mount, const char *path, PocketCaller *caller,
+							   bool fresh);
+
+/* Whether an entry that caller may read exists for him: a mount point does with what is mounted. */
+extern bool pocket_is_visible(const PocketState *state, PocketCaller *caller);
+
+/* The attributes of a mount point: others, which may be NULL, and what is mounted; and that again. */
+extern Jsonb *pocket_mount_attributes(int64 mounted_id, Jsonb *others);
+extern int64 pocket_mounted_id(const PocketState *mount);
+
+/* The mount points of a namespace, as of the calling query, by file_id; palloc'd. */
+extern PocketState *pocket_mounts(int64 ns_id, int *count);
+
+/*
+ * Under the head lock, before a mount point is added: 55000 when it would be inside
+ * a mount, or have one inside, 42710 when the tree has the namespace already,
+ * 54000 when it has POCKET_MOUNTS_MAX.
+ */
+extern void pocket_mount_admit(const PocketHead *head, const PocketState *mount);
+
+/* Under the head lock: there are so many more. */
+extern void pocket_mounts_count(const PocketHead *head, int change);
 
 /* --- looking up --- */
 
@@ -152,7 +197,10 @@ typedef struct PocketSpot
 	bool is_hidden; /* the entry is there, or the folder that it would be in, and may not be read */
 } PocketSpot;
 
-/* near may be NULL, or a folder that the caller knows to be there still.  42809 when the path goes through a file. */
+/*
+ * near may be NULL, or a folder that the caller knows to be there still.  42809 when the path goes through a file, 40001
+ * through a mount point: it was opened before that was made.
+ */
 extern void pocket_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path,
 						   const PocketFolder *near, bool fresh, bool with_content);
 
@@ -175,6 +223,10 @@ extern bool pocket_entry_find(PocketState *state, int64 ns_id, int64 file_id, bo
 /* The child of a folder that has the key; false when there is none. */
 extern bool pocket_child_find(PocketState *state, int64 ns_id, int64 parent_id, const char *key, bool fresh,
 							  bool with_content);
+
+/* As child_find, of a child that a path may go through: what a step needs, its name as it is kept, and its kind. */
+extern bool pocket_step_find(PocketStep *step, char **name, PocketKind *kind, int64 ns_id, int64 parent_id,
+							 const char *key, bool fresh);
 
 /* Fills in the content of a live entry's state that was read without it. */
 extern void pocket_entry_content(PocketState *state);
