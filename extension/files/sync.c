@@ -90,12 +90,21 @@ typedef struct Reader
 	int64 max;
 	HeapTuple held; /* the row told last: it gets the cursor that stands behind all that was passed by after it */
 	HTAB *folders;	/* told before their turn in this page, because something below them was */
+<<<<<<< HEAD
+	int64 near_id;	/* the folder whose path is known; 0: none */
+	char *near_path;
+	uint8 near_rights; /* on it, and whether all above it may be read */
+	bool near_shown;
+	bool is_deletion;	  /* the row that the journal has come to */
+	PocketPolicy *policy; /* NULL: all is the caller's own */
+=======
 	Above *near;	/* the folders from the root to one that was looked at last */
 	int depth;
 	int room;
 	StringInfoData path;  /* of that one */
 	PocketPolicy *rules;  /* what the caller may */
 	PocketPolicy *policy; /* that; NULL where all is his own */
+>>>>>>> 9e8262642fda3cf6acd92d67baebe883e530ef32
 	bool reset;			  /* behind the rows told, the caller has to begin anew */
 	MemoryContext page;	  /* what lasts to its end */
 	MemoryContext batch;  /* rows of one query */
@@ -261,11 +270,17 @@ put_reset(const Reader *reader)
 	tuplestore_putvalues(reader->result->setResult, reader->result->setDesc, values, nulls);
 }
 
+static bool
+find_above(const Reader *reader, int64 file_id, int64 jid, Row *above)
+{
+	CHECK_FOR_INTERRUPTS();
+	return pocket_journal_as_of(&above->state, &above->op, reader->ns.ns_id, file_id, jid, false);
+}
+
 static void
 above_at(const Reader *reader, int64 file_id, int64 jid, Row *above)
 {
-	CHECK_FOR_INTERRUPTS();
-	if (!pocket_journal_as_of(&above->state, &above->op, reader->ns.ns_id, file_id, jid, false))
+	if (!find_above(reader, file_id, jid, above))
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 						errmsg("folder " INT64_FORMAT " of namespace \"%s\" is not in the journal", file_id,
 							   reader->ns.name)));
@@ -282,6 +297,23 @@ find_near(const Reader *reader, int64 file_id)
 	return depth;
 }
 
+<<<<<<< HEAD
+/*
+ * A folder on the way to the root.  A purge deletes what is in a folder that was deleted long before, or makes deletions of
+ * all that a folder was: retention may let go of its rows before those of what was in it.
+ */
+static void
+folder_at(const Reader *reader, int64 folder_id, int64 jid, Row *folder)
+{
+	if (!reader->is_deletion)
+		above_at(reader, folder_id, jid, folder);
+	else if (!find_above(reader, folder_id, jid, folder))
+		pocket_state_init(&folder->state, POCKET_FOLDER, POCKET_ROOT_ID, pocket_purged_name(folder_id));
+}
+
+/* Looks at a folder as it was when the journal ended at jid: its path, and whether it is shown. */
+=======
+>>>>>>> 9e8262642fda3cf6acd92d67baebe883e530ef32
 static void
 enter_folder(Reader *reader, int64 file_id, const char *name, struct varlena *acl)
 {
@@ -319,8 +351,13 @@ look_at_folder(Reader *reader, int64 folder_id, int64 jid)
 	{
 		Row *above = palloc(sizeof(Row));
 
+<<<<<<< HEAD
+		folder_at(reader, id, jid, above);
+		folders = lcons(above, folders);
+=======
 		above_at(reader, id, jid, above);
 		way = lcons(above, way);
+>>>>>>> 9e8262642fda3cf6acd92d67baebe883e530ef32
 		id = above->state.parent_id;
 	}
 	reader->depth = depth;
@@ -535,6 +572,7 @@ read_journal(Reader *reader)
 		{
 			const PocketState *state = &rows[i].state;
 
+			reader->is_deletion = strcmp(rows[i].op, POCKET_OP_DELETED) == 0;
 			if (crosses_view(reader, &rows[i]))
 			{
 				reader->reset = true;
