@@ -42,7 +42,7 @@ CREATE FUNCTION pocket.get(path text, start bigint DEFAULT 0, length bigint DEFA
 	RETURNS bytea
 	AS 'MODULE_PATHNAME', 'pocket_get' LANGUAGE C STABLE CALLED ON NULL INPUT PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION pocket.get(text, bigint, bigint, bigint) IS
-	'bytes of a file, or a range of them, of now or of a revision';
+	'bytes of a file, or a range of them, of now or of a revision; they are received where the value is used';
 
 CREATE FUNCTION pocket.mkdir(path text) RETURNS pocket.revision
 	AS 'MODULE_PATHNAME', 'pocket_mkdir' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
@@ -50,7 +50,7 @@ COMMENT ON FUNCTION pocket.mkdir(text) IS 'makes a folder, and those above it th
 
 CREATE FUNCTION pocket.symlink(path text, target text) RETURNS pocket.revision
 	AS 'MODULE_PATHNAME', 'pocket_symlink' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
-COMMENT ON FUNCTION pocket.symlink(text, text) IS 'makes a symbolic link, which is kept and never followed';
+COMMENT ON FUNCTION pocket.symlink(text, text) IS 'makes a symbolic link, which is kept and never followed; a target has 1 to 4096 bytes';
 
 CREATE FUNCTION pocket.set_attributes(path text, attributes jsonb) RETURNS pocket.revision
 	AS 'MODULE_PATHNAME', 'pocket_set_attributes' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
@@ -80,6 +80,16 @@ COMMENT ON FUNCTION pocket.cp(text, text) IS
 CREATE FUNCTION pocket.rm(path text, recursive boolean DEFAULT false) RETURNS pocket.revision
 	AS 'MODULE_PATHNAME', 'pocket_rm' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
 COMMENT ON FUNCTION pocket.rm(text, boolean) IS 'removes a file or folder; its revisions stay';
+
+CREATE FUNCTION pocket.mount(namespace text, at text) RETURNS pocket.revision
+	AS 'MODULE_PATHNAME', 'pocket_mount' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.mount(text, text) IS
+	'shows a namespace in another one''s tree, as a folder at a path where nothing is; what is mounted keeps its rights, its quota and its rule for names, and cannot have mounts itself';
+
+CREATE FUNCTION pocket.unmount(at text) RETURNS pocket.revision
+	AS 'MODULE_PATHNAME', 'pocket_unmount' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.unmount(text) IS
+	'takes a mount point out of a tree, as rm() does; the namespace that was mounted there stays as it is';
 
 CREATE FUNCTION pocket.history(path text) RETURNS SETOF pocket.revision
 	AS 'MODULE_PATHNAME', 'pocket_history' LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 1000 ROWS 10;

@@ -9,7 +9,8 @@ CREATE TABLE pocket_data.cell (
 	uuid uuid NOT NULL,
 	name text NOT NULL,
 	incarnation bigint NOT NULL CHECK (incarnation BETWEEN 1 AND 2147483647),
-	starts bigint NOT NULL DEFAULT 0
+	starts bigint NOT NULL DEFAULT 0,
+	teams bigint NOT NULL DEFAULT 0			-- another one after each change of member: what was read of that before is good no more
 );
 CREATE TRIGGER cell_changed AFTER INSERT OR UPDATE OR DELETE ON pocket_data.cell
 	FOR EACH STATEMENT EXECUTE FUNCTION pocket.cell_changed();
@@ -26,6 +27,7 @@ CREATE TABLE pocket_data.namespace (
 	quota bigint CHECK (quota >= 0),
 	retention interval NOT NULL,
 	case_sensitive boolean NOT NULL,
+	mounts integer NOT NULL DEFAULT 0 CHECK (mounts >= 0),	-- mount points in it
 	created_at timestamptz NOT NULL,
 	-- What retention has dropped: rows that others had replaced when the journal ended at kept_jid, which was at kept_at.
 	kept_jid bigint NOT NULL DEFAULT 0,
@@ -46,7 +48,7 @@ CREATE TABLE pocket_data.entry (
 	parent_id bigint NOT NULL,		-- 0: this is the root
 	name text NOT NULL,
 	name_key text COLLATE "C" NOT NULL,
-	kind text NOT NULL CHECK (kind IN ('file', 'folder', 'symlink')),
+	kind text NOT NULL CHECK (kind IN ('file', 'folder', 'symlink', 'mount')),
 	rev bigint NOT NULL,			-- the journal row that made this state
 	size bigint NOT NULL,
 	blocks pocket.blocklist,		-- of a file that is not inline
@@ -61,6 +63,11 @@ CREATE TABLE pocket_data.entry (
 	PRIMARY KEY (ns_id, file_id),
 	UNIQUE (ns_id, parent_id, name_key)
 );
+-- Mount points: those of a tree, and those at which a namespace is mounted.  What others call so among their attributes
+-- is theirs, and need not be a number.
+CREATE INDEX entry_mount ON pocket_data.entry (ns_id, file_id) WHERE kind = 'mount';
+CREATE INDEX entry_mounted ON pocket_data.entry
+	((CASE WHEN kind = 'mount' THEN (attributes ->> 'namespace_id')::bigint END)) WHERE kind = 'mount';
 CREATE INDEX entry_acl ON pocket_data.entry (ns_id, file_id) WHERE acl IS NOT NULL;
 
 CREATE TABLE pocket_data.journal (
@@ -87,6 +94,10 @@ CREATE TABLE pocket_data.journal (
 CREATE INDEX journal_file ON pocket_data.journal (ns_id, file_id, jid);
 CREATE INDEX journal_spot ON pocket_data.journal (ns_id, parent_id, name_key, jid);	-- what was called so in a folder
 CREATE INDEX journal_at ON pocket_data.journal (ns_id, at, jid);
+-- Conflicted copies, which conflict.c names so, by content.  Not of entry, whose updates it would make slower.
+CREATE INDEX journal_copy ON pocket_data.journal (ns_id, parent_id, content_hash, name_key)
+	WHERE name_key LIKE '%(conflicted copy from %';
+CREATE INDEX journal_deleted ON pocket_data.journal (ns_id, jid) WHERE op = 'deleted';
 CREATE INDEX journal_shared ON pocket_data.journal (ns_id, jid) WHERE op = 'shared';
 
 -- In how many files of a namespace a block is, live or retained: ownership, and what keeps the block.
@@ -110,6 +121,14 @@ CREATE TABLE pocket_data.block (
 	PRIMARY KEY (hash, bucket_id, "offset")
 );
 CREATE INDEX block_bucket ON pocket_data.block (bucket_id, "offset");
+
+-- What prepared transactions have changed: whoever commits one cannot say it, so the coordinator finds it here, tells
+-- those who listen, and removes it.  ns_id 0: more than one row for each would be worth, from xid on.
+CREATE TABLE pocket_data.untold (
+	untold_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	ns_id bigint NOT NULL,
+	xid xid8 NOT NULL
+);
 
 -- Placement.  Every row but intents can be told again by the drives.
 CREATE TABLE pocket_data.zone (
@@ -204,6 +223,20 @@ CREATE TABLE pocket_data.member (
 	PRIMARY KEY (member, team)
 );
 
+-- Links: of a token only its hash is kept, of a password what scrypt makes of it.
+CREATE TABLE pocket_data.link (
+	token_hash bytea PRIMARY KEY,	-- SHA-256
+	ns_id bigint NOT NULL,
+	file_id bigint NOT NULL,
+	role text NOT NULL CHECK (role IN ('viewer', 'editor')),
+	expires_at timestamptz,
+	password_salt bytea,
+	password_key bytea,
+	made_by text NOT NULL,
+	made_at timestamptz NOT NULL
+);
+CREATE INDEX link_entry ON pocket_data.link (ns_id, file_id);
+
 -- Who changed what others may, and who was refused what.  Rows stay.
 CREATE TABLE pocket_data.audit (
 	audit_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -220,18 +253,36 @@ CREATE TABLE pocket_data.audit (
 -- Views for users.  They are made with the tables, not by the extension's script, which runs before there are any;
 -- each has the rows that the functions would tell the one who asks.
 CREATE VIEW pocket.files WITH (security_barrier) AS
-	SELECT e.ns_id, e.file_id, e.rev, pocket.path_of(e.ns_id, e.file_id) AS path, e.kind, e.size, e.content_hash,
+	SELECT e.ns_id, e.file_id, e.rev, pocket.path_of(e.ns_id, e.file_id) AS path,
+		CASE e.kind WHEN 'mount' THEN 'folder' ELSE e.kind END AS kind, e.size, e.content_hash,
 		e.version, e.mtime, e.author, e.at, e.attributes, e.parent_id, e.name
 	FROM pocket_data.entry e
-	WHERE pocket.sees(e.ns_id, e.parent_id, e.acl);
+	WHERE pocket.sees(e.ns_id, e.parent_id, e.acl) AND (e.kind <> 'mount' OR EXISTS (SELECT FROM pocket_data.entry m
+		WHERE m.ns_id = CASE WHEN e.kind = 'mount' THEN (e.attributes ->> 'namespace_id')::bigint END AND m.file_id = 1
+		AND pocket.sees(m.ns_id, m.parent_id, m.acl)));
 COMMENT ON VIEW pocket.files IS 'live files, folders and symbolic links';
 
+CREATE VIEW pocket.mounts WITH (security_barrier) AS
+	SELECT e.ns_id, e.file_id, pocket.path_of(e.ns_id, e.file_id) AS path, n.name AS namespace,
+		CASE WHEN e.kind = 'mount' THEN (e.attributes ->> 'namespace_id')::bigint END AS mounted_id, e.author, e.at
+	FROM pocket_data.entry e
+	LEFT JOIN pocket_data.entry m ON m.ns_id = CASE WHEN e.kind = 'mount' THEN (e.attributes ->> 'namespace_id')::bigint END
+		AND m.file_id = 1 AND pocket.sees(m.ns_id, m.parent_id, m.acl)
+	LEFT JOIN pocket_data.namespace n ON n.ns_id = m.ns_id
+	WHERE e.kind = 'mount' AND pocket.sees(e.ns_id, e.parent_id, e.acl);
+COMMENT ON VIEW pocket.mounts IS
+	'where namespaces are mounted; namespace is null when it was dropped, or may not be read any more';
+
+-- OFFSET 0 keeps it to the deletions, one namespace at a time; LIMIT to one step by the index for each.
 CREATE VIEW pocket.deleted WITH (security_barrier) AS
-	SELECT j.ns_id, j.file_id, j.jid AS rev, pocket.path_of_deleted(j.ns_id, j.file_id) AS path, j.kind, j.size, j.author,
+	SELECT n.ns_id, j.file_id, j.jid AS rev, pocket.path_of_deleted(n.ns_id, j.file_id) AS path,
+		CASE j.kind WHEN 'mount' THEN 'folder' ELSE j.kind END AS kind, j.size, j.author,
 		j.at
-	FROM pocket_data.journal j
-	WHERE j.op = 'deleted' AND j.name NOT LIKE '/%' AND pocket.sees(j.ns_id, j.parent_id, j.acl) AND NOT EXISTS (SELECT FROM pocket_data.journal l
-		WHERE l.ns_id = j.ns_id AND l.file_id = j.file_id AND l.jid > j.jid);
+	FROM pocket_data.namespace n CROSS JOIN LATERAL (SELECT d.file_id, d.jid, d.parent_id, d.acl, d.kind, d.size, d.author, d.at
+		FROM pocket_data.journal d WHERE d.ns_id = n.ns_id AND d.op = 'deleted' AND d.name NOT LIKE '/%' AND d.jid = (SELECT l.jid
+			FROM pocket_data.journal l WHERE l.ns_id = d.ns_id AND l.file_id = d.file_id ORDER BY l.jid DESC LIMIT 1)
+		OFFSET 0) j
+	WHERE pocket.sees(n.ns_id, j.parent_id, j.acl);
 COMMENT ON VIEW pocket.deleted IS 'files, folders and symbolic links that were removed; rev is the removal';
 
 CREATE VIEW pocket.namespaces WITH (security_barrier) AS
@@ -280,8 +331,16 @@ CREATE VIEW pocket.shares WITH (security_barrier) AS
 COMMENT ON VIEW pocket.shares IS
 	'what was given to whom: to oneself, and where one may share; inherits: whether what is given above counts too';
 
+CREATE VIEW pocket.links WITH (security_barrier) AS
+	SELECT encode(l.token_hash, 'hex') AS link_id, l.ns_id, l.file_id, pocket.path_of(l.ns_id, l.file_id) AS path, l.role,
+		l.expires_at, l.password_key IS NOT NULL AS has_password, l.made_by, l.made_at
+	FROM pocket_data.link l JOIN pocket_data.entry e ON e.ns_id = l.ns_id AND e.file_id = l.file_id
+	WHERE pocket.sees(e.ns_id, e.parent_id, e.acl, 's');
+COMMENT ON VIEW pocket.links IS 'links to what one may share; a token is told by link() only, link_id is its SHA-256';
+
 -- For the DBA, who says who else may look.
 CREATE VIEW pocket.audit AS SELECT * FROM pocket_data.audit;
 COMMENT ON VIEW pocket.audit IS 'who changed what others may, and who was refused what';
 
-GRANT SELECT ON pocket.files, pocket.deleted, pocket.namespaces, pocket.usage, pocket.shares TO PUBLIC;
+GRANT SELECT ON pocket.files, pocket.mounts, pocket.deleted, pocket.namespaces, pocket.usage, pocket.shares, pocket.links
+	TO PUBLIC;

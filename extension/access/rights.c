@@ -160,6 +160,13 @@ find_rights(PocketPolicy *policy, FolderKey key)
 	return remember(policy, key, pocket_rights_below(policy->caller, above, acl, policy->fresh));
 }
 
+void
+pocket_policy_begin(PocketPolicy *policy, int64 ns_id, int64 file_id, uint8 rights)
+{
+	(void) remember(policy, (FolderKey){ns_id, 0}, 0);
+	(void) remember(policy, (FolderKey){ns_id, file_id}, rights);
+}
+
 bool
 pocket_policy_knows(const PocketPolicy *policy, int64 ns_id, int64 file_id, uint8 *rights)
 {

@@ -120,6 +120,7 @@ extern void pocket_free_rows(void);
 #define POCKET_LOCK_OPEN INT64CONST(0x506f636b65740002)	  /* buckets being opened and sealed */
 #define POCKET_LOCK_TEAMS INT64CONST(0x506f636b65740004)  /* memberships being changed */
 #define POCKET_LOCK_OPENER INT64CONST(0x506f636b65740003) /* waiting for an opener that one has started */
+#define POCKET_LOCK_MOUNT INT64CONST(0x506f636b65740004)  /* mount points being added; after the heads */
 extern void pocket_lock_exclusive(uint64 key);
 extern bool pocket_lock_if_free(uint64 key);
 extern void pocket_unlock(uint64 key);

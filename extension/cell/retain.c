@@ -14,7 +14,8 @@
 #include "blocks/blocks.h"
 #include "journal/journal.h"
 
-#define NAMESPACES_MAX 100 /* in a pass */
+#define PAGE_MAX 10000	   /* namespaces that a pass looks at; the next one goes on behind them */
+#define NAMESPACES_MAX 100 /* that have something to drop, in a pass */
 #define ROWS_MAX 1000	   /* of a namespace in a pass */
 
 typedef struct Due
@@ -33,12 +34,18 @@ typedef struct Replacing
 	TimestampTz at;
 } Replacing;
 
+static int64 looked_at = 0; /* by this backend; it is no harm to begin anew */
+
 static Due *
-read_due(int *count)
+read_due(int *count, bool all)
 {
+	int64 after = all ? 0 : looked_at;
+	int64 max = all ? PG_INT64_MAX : PAGE_MAX;
 	Due *due;
 
-	*count = (int) pocket_journals_due(0);
+	if (!all)
+		looked_at = pocket_journals_page(after, max);
+	*count = (int) pocket_journals_due(after, max);
 	due = palloc(sizeof(Due) * (Size) Max(*count, 1));
 	for (int i = 0; i < *count; i++)
 		due[i] = (Due){pocket_column_int64(i, 1), pocket_column_int64(i, 2), pocket_column_int64(i, 3)};
@@ -116,15 +123,16 @@ pocket_duty_retain(PocketPass *pass)
 	MemoryContext one = AllocSetContextCreate(CurrentMemoryContext, "one row of retain", ALLOCSET_DEFAULT_SIZES);
 	int count;
 	int done = 0;
-	Due *due = read_due(&count);
+	Due *due = read_due(&count, pass->by_hand);
 
 	for (int i = 0; i < count; i++)
 	{
-		/* no other pass runs, and up to the horizon a journal does not change */
 		if (done < NAMESPACES_MAX && pocket_head_lock_if_free(due[i].ns_id))
 		{
-			pass->done += retain(&due[i], one);
 			done++;
+			if (!pocket_journal_due(due[i].ns_id, &due[i].kept, &due[i].last))
+				continue;
+			pass->done += retain(&due[i], one);
 		}
 		pass->remaining += due[i].last - due[i].kept;
 	}

@@ -107,7 +107,7 @@ run_duty(const void *duty)
 }
 
 static void
-notify_listeners(const void *arg)
+notify_listeners(const void *prepared_too)
 {
 	PocketSession session;
 
@@ -116,8 +116,14 @@ notify_listeners(const void *arg)
 	/* there is nothing to keep: what is told has been committed before, and writers shall not wait for one more flush */
 	(void) set_config_option("synchronous_commit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_LOCAL, true, 0, false);
 	pocket_enter(&session);
-	pocket_notify_listeners();
+	pocket_notify_listeners(*(const bool *) prepared_too);
 	pocket_leave(&session);
+}
+
+static void
+serve_listeners(bool prepared_too)
+{
+	pocket_notify_done(in_transaction(notify_listeners, &prepared_too, "notifying listeners"));
 }
 
 static void
@@ -136,10 +142,11 @@ write_refusals(const void *arg)
 static void
 sleep_until_round(void)
 {
-	TimestampTz round = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), pocket_coordinator_interval_ms);
+	TimestampTz began = GetCurrentTimestamp();
 
 	for (;;)
 	{
+		TimestampTz round;
 		long left;
 
 		ResetLatch(MyLatch);
@@ -152,7 +159,9 @@ sleep_until_round(void)
 		if (pocket_refused_due())
 			(void) in_transaction(write_refusals, NULL, "writing down refusals");
 		if (pocket_notify_due())
-			(void) in_transaction(notify_listeners, NULL, "notifying listeners");
+			serve_listeners(false);
+		/* the interval may be another now */
+		round = TimestampTzPlusMilliseconds(began, pocket_coordinator_interval_ms);
 		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), round);
 		if (left <= 0)
 			return;
@@ -177,6 +186,7 @@ pocket_coordinator_main(Datum arg)
 			counted = in_transaction(count_start, NULL, "counting a start");
 		for (Size i = 0; counted && found && i < lengthof(round_duties); i++)
 			(void) in_transaction(run_duty, round_duties[i], round_duties[i]);
+		serve_listeners(true);
 		sleep_until_round();
 	}
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "contract/pk_bytes.h"
+#include "contract/pk_pairs.h"
 
 _Static_assert(sizeof(pk_listed_block) == PK_LISTED_BLOCK_SIZE, "a block of a list has no padding");
 _Static_assert(PK_BLOCK_SIZE_MIN == 1 && PK_BLOCK_SIZE_MAX == 4194304, "the texts below say so");
@@ -24,17 +25,14 @@ size_is_valid(uint32_t size)
 size_t
 pk_blocklist_count_text(const char *text, size_t length)
 {
-	size_t count = 0;
-
-	for (size_t i = 0; i < length; i++)
-		count += text[i] == ':';
-	return count;
+	return pk_pairs_count_text(text, length);
 }
 
 /* Reads "hash:size" at *at, which is moved behind it. */
 static const char *
-parse_block(pk_listed_block *block, const char *text, size_t length, size_t *at)
+parse_block(void *pair, const char *text, size_t length, size_t *at)
 {
+	pk_listed_block *block = pair;
 	uint32_t size = 0;
 
 	if (length - *at < PK_SHA256_HEX || !pk_hex_decode(block->hash.bytes, PK_SHA256_SIZE, text + *at, PK_SHA256_HEX))
@@ -55,43 +53,19 @@ parse_block(pk_listed_block *block, const char *text, size_t length, size_t *at)
 	return NULL;
 }
 
+static const pk_pair_kind kind = {sizeof(pk_listed_block), PK_LISTED_BLOCK_SIZE, parse_block};
+_Static_assert(sizeof(pk_listed_block) <= PK_PAIR_SIZE_MAX, "a pair fits");
+
 const char *
 pk_blocklist_parse(pk_listed_block *blocks, size_t count, const char *text, size_t length, size_t *at)
 {
-	size_t found = 0;
-
-	*at = 0;
-	if (length == 0 || text[0] != '{')
-		return "an opening brace is expected";
-	*at = 1;
-	while (found > 0 || *at == length || text[*at] != '}')
-	{
-		pk_listed_block last;
-		/* one more than there are colons has none, and so is at fault */
-		const char *fault = parse_block(found < count ? &blocks[found] : &last, text, length, at);
-
-		if (fault != NULL)
-			return fault;
-		found++;
-		if (*at < length && text[*at] == '}')
-			break;
-		if (*at == length || text[*at] != ',')
-			return "a comma or a closing brace is expected";
-		(*at)++;
-	}
-	(*at)++;
-	return *at == length ? NULL : "nothing may follow the closing brace";
+	return pk_pairs_parse(&kind, blocks, count, text, length, at);
 }
 
 long
 pk_blocklist_count(const uint8_t *in, size_t length)
 {
-	size_t rest = length - PK_BLOCKLIST_SIZE(0);
-
-	if (length < PK_BLOCKLIST_SIZE(0) || rest % PK_LISTED_BLOCK_SIZE != 0 ||
-		rest / PK_LISTED_BLOCK_SIZE != pk_get_be32(in))
-		return -1;
-	return (long) (rest / PK_LISTED_BLOCK_SIZE);
+	return pk_pairs_count(&kind, in, length);
 }
 
 const char *

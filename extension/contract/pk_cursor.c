@@ -56,15 +56,15 @@ pk_cursor_encode(uint8_t *out, const pk_cursor_head *head, const pk_cursor_item 
 	pk_put_be32(p, pk_crc32c(0, out, (size_t) (p - out)));
 }
 
-/* Reads an item behind the one of namespace after; where it is wrong, or -1. */
+/* Reads an item behind the one of namespace after, and not that of tree; where it is wrong, or -1. */
 static int
-decode_item(pk_cursor_item *item, const uint8_t *in, int64_t after)
+decode_item(pk_cursor_item *item, const uint8_t *in, int64_t tree, int64_t after)
 {
 	item->ns_id = (int64_t) pk_get_be64(in);
 	item->jid = (int64_t) pk_get_be64(in + ITEM_JID);
 	item->listed = (int64_t) pk_get_be64(in + ITEM_LISTED);
 	item->at = (int64_t) pk_get_be64(in + ITEM_AT);
-	if (item->ns_id <= after)
+	if (item->ns_id <= after || item->ns_id == tree)
 		return 0;
 	if (item->jid < 1)
 		return ITEM_JID;
@@ -96,12 +96,12 @@ pk_cursor_decode(pk_cursor_head *head, pk_cursor_item *items, int count, const u
 	for (int i = 0; i < count; i++)
 	{
 		size_t place = PK_CURSOR_HEADER + (size_t) i * PK_CURSOR_ITEM;
-		int wrong = decode_item(&items[i], in + place, after);
+		int wrong = decode_item(&items[i], in + place, i > 0 ? items[0].ns_id : 0, after);
 
 		*at = place + (size_t) (wrong < 0 ? 0 : wrong);
 		if (wrong >= 0)
 			return PK_ERR_MALFORMED;
-		after = items[i].ns_id;
+		after = i > 0 ? items[i].ns_id : 0;
 	}
 	return PK_OK;
 }

@@ -1,7 +1,7 @@
 /*
  * pk_cursor.h
- *	  The bytes of a cursor: how far a client has read the journals of some
- *	  namespaces of one life of one cell.
+ *	  The bytes of a cursor: how far a client has read the journals of a
+ *	  namespace, and of those mounted in it, of one life of one cell.
  *
  * FORMAT.md gives every byte.  The form is canonical: what decodes encodes to
  * the same bytes.  The checksum finds damage and typing errors; a cursor is no
@@ -24,7 +24,8 @@ typedef struct pk_cursor_head
 } pk_cursor_head;
 
 /*
- * Where the reader is in one namespace.  He is given the tree as it was when the
+ * Where the reader is in one namespace.  The first item is that of the tree, the
+ * others, of what is mounted there, ascend by ns_id, each once.  He is given the tree as it was when the
  * journal ended at jid, as rows of the journal, and has had those up to listed;
  * when that is jid, what comes is the journal behind it.  at is the time of the
  * row jid: it tells this journal from another one that has come as far.

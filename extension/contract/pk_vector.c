@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "contract/pk_bytes.h"
+#include "contract/pk_pairs.h"
 
 static const char *const replica_expected = "a replica of 0 to 9223372036854775807 is expected";
 static const char *const counter_expected = "a counter of 1 to 9223372036854775807 is expected";
@@ -14,11 +15,7 @@ static const char *const counter_expected = "a counter of 1 to 92233720368547758
 size_t
 pk_vector_count_text(const char *text, size_t length)
 {
-	size_t count = 0;
-
-	for (size_t i = 0; i < length; i++)
-		count += text[i] == ':';
-	return count;
+	return pk_pairs_count_text(text, length);
 }
 
 /* Decimal digits at *at, which is moved behind them; false when there are none or they do not fit. */
@@ -41,8 +38,10 @@ parse_number(int64_t *number, const char *text, size_t length, size_t *at)
 
 /* Reads "replica:counter" at *at, which is moved behind it. */
 static const char *
-parse_counter(pk_counter *counter, const char *text, size_t length, size_t *at)
+parse_counter(void *pair, const char *text, size_t length, size_t *at)
 {
+	pk_counter *counter = pair;
+
 	if (!parse_number(&counter->replica, text, length, at))
 		return replica_expected;
 	if (*at == length || text[*at] != ':')
@@ -53,42 +52,19 @@ parse_counter(pk_counter *counter, const char *text, size_t length, size_t *at)
 	return NULL;
 }
 
+static const pk_pair_kind kind = {sizeof(pk_counter), PK_COUNTER_SIZE, parse_counter};
+_Static_assert(sizeof(pk_counter) <= PK_PAIR_SIZE_MAX, "a pair fits");
+
 const char *
 pk_vector_parse(pk_counter *counters, size_t count, const char *text, size_t length, size_t *at)
 {
-	size_t found = 0;
-
-	*at = 0;
-	if (length == 0 || text[0] != '{')
-		return "an opening brace is expected";
-	*at = 1;
-	while (found > 0 || *at == length || text[*at] != '}')
-	{
-		pk_counter last;
-		/* one more than there are colons has none, and so is at fault */
-		const char *fault = parse_counter(found < count ? &counters[found] : &last, text, length, at);
-
-		if (fault != NULL)
-			return fault;
-		found++;
-		if (*at < length && text[*at] == '}')
-			break;
-		if (*at == length || text[*at] != ',')
-			return "a comma or a closing brace is expected";
-		(*at)++;
-	}
-	(*at)++;
-	return *at == length ? NULL : "nothing may follow the closing brace";
+	return pk_pairs_parse(&kind, counters, count, text, length, at);
 }
 
 long
 pk_vector_count(const uint8_t *in, size_t length)
 {
-	size_t rest = length - PK_VECTOR_SIZE(0);
-
-	if (length < PK_VECTOR_SIZE(0) || rest % PK_COUNTER_SIZE != 0 || rest / PK_COUNTER_SIZE != pk_get_be32(in))
-		return -1;
-	return (long) (rest / PK_COUNTER_SIZE);
+	return pk_pairs_count(&kind, in, length);
 }
 
 const char *

@@ -70,7 +70,7 @@ prepare(Appending *append, const PocketNamespace *ns, const PocketPath *path)
 	pocket_require_write(&append->spot, ns, path);
 	if (append->spot.exists)
 		pocket_check_file(&append->spot);
-	(void) pocket_quota_fits(ns->ns_id, (int64) append->length, true);
+	(void) pocket_quota_fits(ns->ns_id, (int64) append->length, true, ns->is_owned);
 	fill_tail(append, ns);
 	append->receipts = NULL;
 	append->is_inline = append->kept == 0 && append->tail.length <= (Size) pocket_inline_limit;

@@ -32,9 +32,9 @@ with_target(Jsonb *attributes, Jsonb *before)
 		before = pocket_link_attributes(pnstrdup(target->val.string.val, target->val.string.len));
 		return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(attributes), JsonbPGetDatum(before)));
 	}
-	if (target->type != jbvString || target->val.string.len < 1 || target->val.string.len > PK_PATH_SIZE_MAX)
+	if (target->type != jbvString || target->val.string.len < 1 || target->val.string.len > POCKET_TARGET_SIZE_MAX)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("target of a symbolic link must be a string of 1 to %d bytes", PK_PATH_SIZE_MAX)));
+						errmsg("target of a symbolic link must be a string of 1 to %d bytes", POCKET_TARGET_SIZE_MAX)));
 	return attributes;
 }
 
@@ -65,7 +65,15 @@ pocket_set_attributes(PG_FUNCTION_ARGS)
 	pocket_resolve_existing(&spot, &ns, &path, true, true);
 	pocket_require(&spot, &ns, &path, PK_RIGHT_WRITE);
 	if (spot.state.kind == POCKET_SYMLINK)
+	{
 		attributes = with_target(attributes, spot.state.attributes);
+		pocket_check_attributes(attributes);
+	}
+	if (spot.state.kind == POCKET_MOUNT)
+	{
+		attributes = pocket_mount_attributes(pocket_mounted_id(&spot.state), attributes);
+		pocket_check_attributes(attributes);
+	}
 	if (compareJsonbContainers(&attributes->root, &spot.state.attributes->root) != 0)
 	{
 		PocketState before = spot.state;

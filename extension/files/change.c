@@ -24,9 +24,9 @@ pocket_check_file(const PocketSpot *spot)
 {
 	if (spot->state.kind != POCKET_FILE)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-						errmsg(spot->state.kind == POCKET_FOLDER ? "\"%s\" is a folder" : "\"%s\" is a symbolic link",
+						errmsg(POCKET_IS_FOLDER(spot->state.kind) ? "\"%s\" is a folder" : "\"%s\" is a symbolic link",
 							   spot->path),
-						spot->state.kind == POCKET_FOLDER
+						POCKET_IS_FOLDER(spot->state.kind)
 							? 0
 							: errhint("Links are not followed; pocket.stat() shows the target among its attributes.")));
 }
@@ -185,7 +185,7 @@ pocket_put_apply(PocketHead *head, const PocketNamespace *ns, const PocketPut *p
 	}
 	before = spot->state;
 	conflict = pocket_put_conflicts(put, &before);
-	if (before.kind == POCKET_FOLDER && !conflict)
+	if (POCKET_IS_FOLDER(before.kind) && !conflict)
 		pocket_check_file(spot);
 	keep_content = pocket_put_same_content(put, &before);
 	if (keep_content) /* what was lost, and was brought again */

@@ -9,6 +9,7 @@
 #include "contract/pk_name.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/datetime.h"
 #include "utils/timestamp.h"
 
@@ -53,7 +54,7 @@ pocket_put_conflicts(const PocketPut *put, const PocketState *current)
 		return true;
 	if (put->base == NULL)
 		return false;
-	if (current->kind == POCKET_FOLDER)
+	if (POCKET_IS_FOLDER(current->kind))
 		return true;
 	order = pocket_vector_order(current->version, put->base);
 	return order == POCKET_VECTOR_AFTER || order == POCKET_VECTOR_CONCURRENT;
@@ -111,14 +112,19 @@ extension_at(const char *name)
 	return (Size) (dot - name);
 }
 
-/* The name of the n-th copy, whose stem is cut when the name would be too long. */
+/* A suffix is short: an author is a role, of NAMEDATALEN - 1 bytes at most. */
+#define NUMBER_SIZE_MAX ((int) sizeof(" 2147483647") - 1)
+StaticAssertDecl(sizeof(" (conflicted copy from  on 2000000-01-01)") + NAMEDATALEN + NUMBER_SIZE_MAX +
+						 EXTENSION_SIZE_MAX <
+					 PK_NAME_SIZE_MAX,
+				 "a conflicted copy's name has room for some of the name");
+
+/* What the names of all copies begin with: the name, cut when a copy's would be too long, and the suffix. */
 static char *
-copy_name(const char *name, const char *suffix, int n)
+copy_stem(const char *name, const char *suffix)
 {
 	Size stem = extension_at(name);
-	const char *extension = name + stem;
-	char *rest = n == 1 ? psprintf("%s%s", suffix, extension) : psprintf("%s %d%s", suffix, n, extension);
-	Size room = PK_NAME_SIZE_MAX - strlen(rest);
+	Size room = PK_NAME_SIZE_MAX - NUMBER_SIZE_MAX - strlen(suffix) - strlen(name + stem);
 
 	if (stem > room)
 	{
@@ -126,45 +132,119 @@ copy_name(const char *name, const char *suffix, int n)
 		for (stem = room; stem > 0 && ((unsigned char) name[stem] & 0xc0) == 0x80;)
 			stem--;
 	}
-	return psprintf("%.*s%s", (int) stem, name, rest);
+	return psprintf("%.*s%s", (int) stem, name, suffix);
 }
 
-StaticAssertDecl(sizeof(" (conflicted copy from  on 2000000-01-01) 2147483647") + AUTHOR_SIZE_MAX + EXTENSION_SIZE_MAX <
-					 PK_NAME_SIZE_MAX,
-				 "a conflicted copy's name has room for some of the name");
+/* Where a copy may come to be. */
+typedef struct Place
+{
+	const PocketNamespace *ns;
+	const PocketSpot *current; /* what it comes to be beside */
+	PocketFolder folder;
+	const char *stem;
+	const char *extension;
+} Place;
+
+static void
+look(const Place *place, char *name, PocketSpot *copy)
+{
+	PocketPath path = {.namespace_name = place->ns->name, .names = &name, .depth = 1};
+
+	CHECK_FOR_INTERRUPTS();
+	pocket_resolve(copy, place->ns, &path, &place->folder, true, false);
+	copy->steps = place->current->steps;
+	copy->step_count = place->current->step_count;
+}
+
+/* The n-th name; whether it is taken. */
+static bool
+is_taken(const Place *place, int n, char **name, PocketSpot *copy)
+{
+	*name = n == 1 ? psprintf("%s%s", place->stem, place->extension)
+				   : psprintf("%s %d%s", place->stem, n, place->extension);
+	look(place, *name, copy);
+	return copy->exists || copy->is_hidden;
+}
 
 /*
- * The first name that is free, or that has this very content already: a client
- * that repeats what it did not see succeed gets the same copy.
+ * A copy that has this very content already: a client that repeats what it did
+ * not see succeed gets that one.  Its name, or NULL.
  */
+static char *
+find_same(const Place *place, const PocketPut *put)
+{
+	/* with journal_copy's condition, so that it serves; a stem ends in ')', behind which comes '*' */
+	static PocketPlan find = {
+		"SELECT j.name FROM pocket_data.journal j CROSS JOIN LATERAL (SELECT FROM pocket_data.entry e"
+		" WHERE e.ns_id = j.ns_id AND e.file_id = j.file_id AND e.rev = j.jid LIMIT 1) e"
+		" WHERE j.ns_id = $1 AND j.parent_id = $2"
+		" AND j.content_hash OPERATOR(pocket.=) $3 AND j.name_key LIKE '%(conflicted copy from %'"
+		" AND j.name_key >= $4 AND j.name_key < pg_catalog.rtrim($4, ')') || '*'"
+		" AND pg_catalog.ltrim(pg_catalog.substr(j.name_key, pg_catalog.length($4) + 1), ' 0123456789') = $5"
+		" AND j.kind = 'file' AND ($6 IS NULL OR j.mtime = $6) AND ($7 IS NULL OR j.attributes = $7) LIMIT 1",
+		"int8 int8 pocket.sha256 text text timestamptz jsonb", NULL, NULL};
+	Datum values[7] = {Int64GetDatum(place->folder.ns_id),
+					   Int64GetDatum(place->current->parent_id),
+					   PointerGetDatum(&put->content_hash),
+					   CStringGetTextDatum(pocket_key(place->ns, place->stem)),
+					   CStringGetTextDatum(pocket_key(place->ns, place->extension)),
+					   TimestampTzGetDatum(put->mtime),
+					   PointerGetDatum(put->attributes)};
+	char nulls[] = {' ', ' ', ' ', ' ', ' ', put->has_mtime ? ' ' : 'n', put->attributes != NULL ? ' ' : 'n'};
+	char *name = pocket_write(&find, values, nulls) == 1 ? pocket_column_text(0, 1) : NULL;
+
+	pocket_free_rows();
+	return name;
+}
+
+/* A name that is free, where the one before it is not: found by a few looks, however many are taken. */
+static char *
+find_free(const Place *place, PocketSpot *copy)
+{
+	int taken = 0;
+	int free = 1;
+	char *name;
+
+	while (is_taken(place, free, &name, copy))
+	{
+		taken = free;
+		free *= 2;
+	}
+	while (free - taken > 1)
+	{
+		int middle = taken + (free - taken) / 2;
+
+		if (is_taken(place, middle, &name, copy))
+			taken = middle;
+		else
+			free = middle;
+	}
+	(void) is_taken(place, free, &name, copy);
+	return name;
+}
+
 static void
 find_place(PocketSpot *copy, const PocketNamespace *ns, const PocketPut *put, const PocketSpot *current,
 		   const char *suffix)
 {
+	const char *kept = current->state.name;
 	PocketStep here = {.file_id = current->parent_id, .rights = current->steps[current->step_count - 1].rights};
-	PocketFolder folder = {.ns_id = ns->ns_id, .steps = &here, .depth = 0};
-	int n;
+	Place place = {
+		.ns = ns, .current = current, .stem = copy_stem(kept, suffix), .extension = kept + extension_at(kept)};
+	char *name;
 
-	folder.path = pocket_path_folder(current->path);
-	for (n = 1;; n++)
+	place.folder = (PocketFolder){.ns_id = ns->ns_id, .steps = &here, .depth = 0};
+	place.folder.path = pocket_path_folder(current->path);
+	name = find_same(&place, put);
+	if (name != NULL)
 	{
-		char *name = copy_name(current->state.name, suffix, n);
-		PocketPath path = {ns->name, &name, 1, false};
-
-		CHECK_FOR_INTERRUPTS();
-		pocket_resolve(copy, ns, &path, &folder, true, false);
-		copy->steps = current->steps;
-		copy->step_count = current->step_count;
-		if (copy->is_hidden)
-			continue;
-		if (!copy->exists)
-		{
-			pocket_state_init(&copy->state, POCKET_FILE, current->parent_id, name);
-			return;
-		}
-		if (pocket_put_same_content(put, &copy->state) && pocket_put_same_metadata(put, &copy->state))
+		look(&place, name, copy);
+		/* one that the caller may not read is none */
+		if (copy->exists)
 			return;
 	}
+	name = find_free(&place, copy);
+	pocket_state_init(&copy->state, POCKET_FILE, current->parent_id, name);
 }
 
 void
@@ -174,6 +254,8 @@ pocket_put_aside(PocketHead *head, const PocketNamespace *ns, const PocketPut *p
 	PocketSpot copy;
 
 	/* it is something new in the folder */
+	if (spot->step_count == 0)
+		pocket_denied(ns, &put->path, PK_RIGHT_WRITE);
 	if (!ns->is_owned && (~spot->steps[spot->step_count - 1].rights & (PK_RIGHT_READ | PK_RIGHT_WRITE)) != 0)
 		pocket_denied(ns, &put->path, PK_RIGHT_WRITE);
 	find_place(&copy, ns, put, spot, suffix_of(head, author));

@@ -12,11 +12,8 @@
 #include "access/access.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 
 PG_FUNCTION_INFO_V1(pocket_cp);
-
-#define BATCH_ROWS 200
 
 static bool
 is_within_namespace(const PocketRoute *route)
@@ -74,7 +71,7 @@ check_target(const PocketRoute *route)
 						errhint("pocket.mkdir() makes it.")));
 	}
 	pocket_require_room(target, &route->target_ns, path);
-	if (path->slash && route->source.state.kind != POCKET_FOLDER)
+	if (path->slash && !POCKET_IS_FOLDER(route->source.state.kind))
 		pocket_path_check_leaf(path);
 	check_no_cycle(route, route->done);
 }
@@ -102,7 +99,7 @@ resolve_ends(PocketRoute *route)
 	}
 	if (!route->target_ns.is_owned && (target->steps[target->step_count - 1].rights & PK_RIGHT_WRITE) == 0)
 		pocket_denied(&route->target_ns, &route->target_path, PK_RIGHT_WRITE);
-	if (route->target_path.slash && route->source.state.kind != POCKET_FOLDER)
+	if (route->target_path.slash && !POCKET_IS_FOLDER(route->source.state.kind))
 		pocket_path_check_leaf(&route->target_path);
 }
 
@@ -125,7 +122,10 @@ void
 pocket_route_open(PocketRoute *route, PocketCaller *caller)
 {
 	route->author = caller->name;
-	pocket_path_open(&route->source_ns, &route->source_path, caller, true);
+	if (route->moves)
+		pocket_path_open(&route->source_ns, &route->source_path, caller, true);
+	else
+		pocket_path_open_through(&route->source_ns, &route->source_path, caller, true);
 	pocket_path_open(&route->target_ns, &route->target_path, caller, true);
 	/* who may not have the locks does not wait for them */
 	if (!route->source_ns.is_owned || !route->target_ns.is_owned)
@@ -156,6 +156,11 @@ static void
 copy_entry(PocketRoute *route, PocketState *state, int64 folder_id)
 {
 	check_distinct(route, folder_id, state->name);
+	if (state->kind == POCKET_MOUNT && !route->moves)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED), errmsg("\"%s\" cannot be copied", route->source.path),
+				 errdetail("Another namespace is mounted below it, at \"%s\".", state->name),
+				 errhint("Copy what is beside the mount point, and what is mounted by the mount point's own path.")));
 	if (state->blocks != NULL)
 		pocket_blocks_hold_copy(route->target_ns.ns_id, route->source_ns.ns_id, state->blocks);
 	state->parent_id = folder_id;
@@ -164,85 +169,50 @@ copy_entry(PocketRoute *route, PocketState *state, int64 folder_id)
 	pocket_entry_add_as(route->target_head, &route->target_ns, state, POCKET_OP_COPIED, route->author);
 }
 
-/* The next children of a folder; key is moved to the last of them. */
-static PocketState *
-read_children(int64 ns_id, int64 folder_id, char **key, int *count)
-{
-	PocketState *states;
-	int i;
-
-	*count = (int) pocket_children(ns_id, folder_id, *key, BATCH_ROWS, true);
-	states = palloc(sizeof(PocketState) * (Size) Max(*count, 1));
-	for (i = 0; i < *count; i++)
-		pocket_state_read(&states[i], (uint64) i, false);
-	if (*count > 0)
-		*key = pocket_column_text((uint64) (*count - 1), POCKET_CHILD_KEY_COLUMN);
-	pocket_free_rows();
-	return states;
-}
-
 /*
  * What is in source_id, into target_id, as far as the caller may read it, who has
- * `above` on source_id; memory of one entry is for what it takes to copy it.
+ * `above` on source_id; the note of a level is its copy's id.
  */
 static void
-copy_below(PocketRoute *route, int64 source_id, uint8 above, int64 target_id, MemoryContext one)
+copy_below(PocketRoute *route, int64 source_id, uint8 above, int64 target_id)
 {
-	MemoryContext outer = CurrentMemoryContext;
-	MemoryContext batch = AllocSetContextCreate(outer, "batch of cp", ALLOCSET_SMALL_SIZES);
-	char *key = pstrdup("");
-	int count;
-	int i;
+	PocketWalk walk;
 
-	check_stack_depth();
+	pocket_walk_begin(&walk, route->source_ns.ns_id, POCKET_NOW, true);
+	pocket_walk_enter(&walk, source_id, above, "", target_id);
 	do
 	{
-		PocketState *states;
-		char *last = key;
+		PocketState *state;
 
-		CHECK_FOR_INTERRUPTS();
-		MemoryContextSwitchTo(batch);
-		states = read_children(route->source_ns.ns_id, source_id, &last, &count);
-		for (i = 0; i < count; i++)
+		while ((state = pocket_walk_next(&walk)) != NULL)
 		{
-			int64 id = states[i].file_id;
-			uint8 rights = above;
+			int64 id = state->file_id;
+			uint8 rights = pocket_walk_level(&walk)->rights;
 
 			if (!route->source_ns.is_owned)
-				rights = pocket_rights_below(route->source_ns.caller, above, states[i].acl, true);
+				rights = pocket_rights_below(route->source_ns.caller, rights, state->acl, true);
 			if ((rights & PK_RIGHT_READ) == 0)
 				continue;
-			MemoryContextSwitchTo(one);
-			if (states[i].kind == POCKET_FILE)
-				pocket_entry_content(&states[i]);
-			copy_entry(route, &states[i], target_id);
-			MemoryContextReset(one);
-			MemoryContextSwitchTo(batch);
-			if (states[i].kind == POCKET_FOLDER)
-				copy_below(route, id, rights, states[i].file_id, one);
+			if (state->kind == POCKET_FILE)
+				pocket_entry_content(state);
+			copy_entry(route, state, pocket_walk_level(&walk)->note);
+			if (state->kind == POCKET_FOLDER)
+				pocket_walk_enter(&walk, id, rights, "", state->file_id);
 		}
-		MemoryContextSwitchTo(outer);
-		last = pstrdup(last);
-		pfree(key);
-		key = last;
-		MemoryContextReset(batch);
-	} while (count == BATCH_ROWS);
-	MemoryContextDelete(batch);
-	pfree(key);
+	} while (pocket_walk_leave(&walk) != NULL);
+	pocket_walk_end(&walk);
 }
 
 void
 pocket_route_copy(PocketRoute *route)
 {
 	PocketState *copy = &route->target.state;
-	MemoryContext one = AllocSetContextCreate(CurrentMemoryContext, "one entry of cp", ALLOCSET_DEFAULT_SIZES);
 
 	*copy = route->source.state;
 	copy->name = route->target_path.names[route->target_path.depth - 1];
 	copy_entry(route, copy, route->target.parent_id);
 	if (copy->kind == POCKET_FOLDER)
-		copy_below(route, route->source.state.file_id, route->source.rights, copy->file_id, one);
-	MemoryContextDelete(one);
+		copy_below(route, route->source.state.file_id, route->source.rights, copy->file_id);
 }
 
 /* cp(source, target): a file, or a folder with all that is in it; rows only */

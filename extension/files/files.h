@@ -41,10 +41,10 @@ extern void pocket_path_argument(PocketPath *path, FunctionCallInfo fcinfo, int 
 
 /* --- cursors (sync.c) --- */
 
-/* The namespace that a cursor reads; 22023 when it does not read just one, 42704 when there is none whose root caller may read. */
+/* The tree that a cursor follows; 22023 when it follows none, 42704 when there is none whose root caller may read. */
 extern void pocket_cursor_open(const PocketCursor *cursor, PocketNamespace *ns, PocketCaller *caller);
 
-/* Whether changes() has something for a cursor of this namespace. */
+/* Whether changes() has something for a cursor of this tree. */
 extern bool pocket_changes_due(const PocketCursor *cursor, const PocketNamespace *ns);
 
 /* --- contents (change.c) --- */
@@ -96,6 +96,9 @@ extern void pocket_put_check_early(const PocketNamespace *ns, const PocketPut *p
 /* Bytes of a jsonb value of attributes, as they are given. */
 #define POCKET_ATTRIBUTES_SIZE_MAX (16 * 1024)
 
+/* Bytes of a symbolic link's target, which is one of its attributes, and leaves room for others. */
+#define POCKET_TARGET_SIZE_MAX (4 * 1024)
+
 /* 22023 unless attributes are a JSON object, 54000 when it is too large. */
 extern void pocket_check_attributes(const Jsonb *attributes);
 
@@ -138,6 +141,58 @@ extern bool pocket_put_conflicts(const PocketPut *put, const PocketState *curren
 extern void pocket_put_aside(PocketHead *head, const PocketNamespace *ns, const PocketPut *put,
 							 PocketReceipts *receipts, PocketSpot *spot, const char *author);
 
+/* --- walking over what is below a folder (walk.c) --- */
+
+/* A folder that is open. */
+typedef struct PocketLevel
+{
+	int64 folder_id;
+	uint8 rights; /* of the caller on it, if the walker looks at them */
+	int64 note;	  /* the walker's own */
+
+	/* the walk's: a batch of its children, and the key of the last of them */
+	MemoryContext batch;
+	PocketState *children;
+	int count;
+	int next;
+	bool more;
+	char *key;
+} PocketLevel;
+
+typedef struct PocketWalk
+{
+	int64 ns_id;
+	int64 jid; /* the tree after this row of the journal; POCKET_NOW: the live one */
+	bool fresh;
+	int64 rows_max; /* children that are read at once; a walker that wants fewer may say so */
+
+	PocketLevel *levels;
+	int depth; /* of levels */
+	int room;
+	MemoryContext memory;
+	MemoryContext step;
+	MemoryContext outer;
+} PocketWalk;
+
+/*
+ * From begin to end the current memory is one that each next() resets: for the
+ * work on one child.  Memory of a walk is bounded by its depth.
+ */
+extern void pocket_walk_begin(PocketWalk *walk, int64 ns_id, int64 jid, bool fresh);
+extern void pocket_walk_end(PocketWalk *walk);
+
+/* Opens a folder, whose children come next, by key, after after_key ("": from the first). */
+extern void pocket_walk_enter(PocketWalk *walk, int64 folder_id, uint8 rights, const char *after_key, int64 note);
+
+/* The innermost folder that is open, until the next enter; NULL: none. */
+extern PocketLevel *pocket_walk_level(const PocketWalk *walk);
+
+/* Its next child, without content, until it is left; NULL: there are no more. */
+extern PocketState *pocket_walk_next(PocketWalk *walk);
+
+/* Closes it; itself, as next() gave it; NULL when that was not so, as of the first one. */
+extern PocketState *pocket_walk_leave(PocketWalk *walk);
+
 /* --- from one path to another: cp and mv (copy.c) --- */
 
 typedef struct PocketRoute
@@ -145,6 +200,7 @@ typedef struct PocketRoute
 	/* given */
 	PocketPath source_path;
 	PocketPath target_path;
+	bool moves;		  /* mount points go along; else what is mounted at the source is the source */
 	const char *verb; /* "copy" */
 	const char *done; /* "copied" */
 	uint8 rights;	  /* on the source; with that to delete it, it may get another name */
@@ -182,6 +238,9 @@ extern bool pocket_state_same(const PocketState *a, const PocketState *b);
 
 /* The last row of the journal up to a time; 42704 when the namespace was not there yet. */
 extern int64 pocket_moment(const PocketNamespace *ns, const PocketPath *path, TimestampTz at, bool fresh);
+
+/* 22023 for the very thing that a link leads to: its place is nothing to who comes by the link (move.c). */
+extern void pocket_check_not_base(const PocketPath *path, const char *done);
 
 /* What is removed, by what path; for what is said when it may not be. */
 typedef struct PocketRemoval

@@ -48,7 +48,7 @@ pocket_mkdir(PG_FUNCTION_ARGS)
 	check_folder(&ns, &path);
 	pocket_namespace_lock(&head, &ns);
 	pocket_resolve(&spot, &ns, &path, NULL, true, false);
-	if (spot.exists && spot.state.kind != POCKET_FOLDER)
+	if (spot.exists && !POCKET_IS_FOLDER(spot.state.kind))
 		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("\"%s\" already exists", spot.path),
 						errdetail("It is a %s, not a folder.", pocket_kind_name(spot.state.kind))));
 	if (!spot.exists)
@@ -93,7 +93,7 @@ put_link(PocketHead *head, const PocketNamespace *ns, const PocketPath *path, Po
 	PocketState before = spot->state;
 	bool exists = spot->exists;
 
-	if (exists && before.kind == POCKET_FOLDER)
+	if (exists && POCKET_IS_FOLDER(before.kind))
 		pocket_check_file(spot);
 	if (exists && before.kind == POCKET_SYMLINK &&
 		compareJsonbContainers(&before.attributes->root, &attributes->root) == 0)
@@ -133,9 +133,9 @@ pocket_symlink(PG_FUNCTION_ARGS)
 	Datum result;
 
 	PreventCommandIfReadOnly("pocket.symlink()");
-	if (target[0] == '\0' || strlen(target) > PK_PATH_SIZE_MAX)
+	if (target[0] == '\0' || strlen(target) > POCKET_TARGET_SIZE_MAX)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("target of a symbolic link must have 1 to %d bytes", PK_PATH_SIZE_MAX)));
+						errmsg("target of a symbolic link must have 1 to %d bytes", POCKET_TARGET_SIZE_MAX)));
 	pocket_path_argument(&path, fcinfo, 0);
 	pocket_path_check_leaf(&path);
 

@@ -6,22 +6,29 @@
 
 #include "access/access.h"
 #include "contract/pk_limits.h"
-#include "contract/pk_name.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 
 PG_FUNCTION_INFO_V1(pocket_mv);
 PG_FUNCTION_INFO_V1(pocket_rm);
 
 #define BATCH_ROWS 200
 
-static void
-check_not_root(const PocketPath *path, const char *verb)
+void
+pocket_check_not_base(const PocketPath *path, const char *done)
 {
+	if (path->depth == 0 && path->link != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("what a link leads to cannot be %s by way of the link", done)));
+}
+
+static void
+check_not_root(const PocketPath *path, const char *done)
+{
+	pocket_check_not_base(path, done);
 	if (path->depth == 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("the root of namespace \"%s\" cannot be %s", path->namespace_name, verb)));
+						errmsg("the root of namespace \"%s\" cannot be %s", path->namespace_name, done)));
 }
 
 /* Within a namespace: one row changes, however much is below it, and however deep it comes to lie. */
@@ -58,7 +65,7 @@ move_away(PocketRoute *route)
 Datum
 pocket_mv(PG_FUNCTION_ARGS)
 {
-	PocketRoute route = {.verb = "move", .done = "moved", .rights = PK_RIGHT_READ | PK_RIGHT_DELETE};
+	PocketRoute route = {.moves = true, .verb = "move", .done = "moved", .rights = PK_RIGHT_READ | PK_RIGHT_DELETE};
 	PocketSession session;
 	const char *outcome;
 	Datum result;
@@ -96,47 +103,37 @@ check_removal(const PocketRemoval *removal, uint8 above, const PocketState *chil
 	return rights;
 }
 
-/*
- * Removes everything below a folder, children before parents.  Memory is bounded
- * by a batch for each level; the key goes forward so that rows that are dead
- * already are not met again.
- */
+/* Removes everything below a folder, children before parents. */
 static void
 remove_below(const PocketRemoval *removal, int64 folder_id, uint8 above)
 {
-	MemoryContext outer = CurrentMemoryContext;
-	MemoryContext batch = AllocSetContextCreate(outer, "batch of rm", ALLOCSET_SMALL_SIZES);
-	char *key = palloc0(PK_NAME_KEY_MAX + 1);
-	PocketHead *head = removal->head;
-	PocketState *states;
-	int count;
-	int i;
+	PocketWalk walk;
 
-	check_stack_depth();
-	MemoryContextSwitchTo(batch);
-	do
+	pocket_walk_begin(&walk, removal->head->ns_id, POCKET_NOW, true);
+	pocket_walk_enter(&walk, folder_id, above, "", 0);
+	for (;;)
 	{
-		CHECK_FOR_INTERRUPTS();
-		MemoryContextReset(batch);
-		count = (int) pocket_children(head->ns_id, folder_id, key, BATCH_ROWS, true);
-		states = palloc(sizeof(PocketState) * (Size) Max(count, 1));
-		for (i = 0; i < count; i++)
-			pocket_state_read(&states[i], (uint64) i, false);
-		if (count > 0)
-			strlcpy(key, pocket_column_text((uint64) (count - 1), POCKET_CHILD_KEY_COLUMN), PK_NAME_KEY_MAX + 1);
-		pocket_free_rows();
-		for (i = 0; i < count; i++)
-		{
-			uint8 rights = check_removal(removal, above, &states[i]);
+		PocketState *state = pocket_walk_next(&walk);
 
-			if (states[i].kind == POCKET_FOLDER)
-				remove_below(removal, states[i].file_id, rights);
-			pocket_entry_remove(head, &states[i], removal->ns->caller->name);
+		if (state == NULL)
+		{
+			state = pocket_walk_leave(&walk);
+			if (state == NULL)
+				break;
 		}
-	} while (count == BATCH_ROWS);
-	MemoryContextSwitchTo(outer);
-	MemoryContextDelete(batch);
-	pfree(key);
+		else
+		{
+			uint8 rights = check_removal(removal, pocket_walk_level(&walk)->rights, state);
+
+			if (state->kind == POCKET_FOLDER)
+			{
+				pocket_walk_enter(&walk, state->file_id, rights, "", 0);
+				continue;
+			}
+		}
+		pocket_entry_remove(removal->head, state, removal->ns->caller->name);
+	}
+	pocket_walk_end(&walk);
 }
 
 void

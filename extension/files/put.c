@@ -9,6 +9,7 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "nodes/pg_list.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -43,7 +44,7 @@ pocket_put_check_early(const PocketNamespace *ns, const PocketPut *put)
 	if (put->length <= (Size) pocket_inline_limit)
 		return;
 	pocket_resolve(&spot, ns, &put->path, NULL, true, false);
-	if (spot.exists && spot.state.kind == POCKET_FOLDER && !pocket_put_conflicts(put, &spot.state))
+	if (spot.exists && POCKET_IS_FOLDER(spot.state.kind) && !pocket_put_conflicts(put, &spot.state))
 		pocket_check_file(&spot);
 }
 
@@ -103,17 +104,20 @@ pocket_put(PG_FUNCTION_ARGS)
 /* A namespace that a call puts into. */
 typedef struct Target
 {
-	PocketNamespace ns;
+	PocketNamespace *ns; /* as one of the paths leads into it */
 	PocketHead head;
 	PocketReceipts *receipts;
 	PocketFolder near;
+	const PocketNamespace *near_ns; /* as the path of near leads into it */
 } Target;
 
 typedef struct Batch
 {
 	int count;
 	PocketPut *puts;
-	Target *targets; /* in the order of ns_id */
+	PocketNamespace **ns_of; /* by put: each way into a namespace once */
+	List *ways;				 /* of PocketNamespace */
+	Target *targets;		 /* in the order of ns_id */
 	int target_count;
 	int *target_of; /* by put */
 } Batch;
@@ -181,6 +185,9 @@ read_batch(Batch *batch, FunctionCallInfo fcinfo)
 		PocketPut *put = &batch->puts[i];
 
 		pocket_path_parse(&put->path, TextDatumGetCString(paths[i]));
+		if (put->path.link != NULL)
+			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+							errmsg("pocket.put_many() does not take paths of links"), errhint("Use pocket.put().")));
 		bytes_of(put, DatumGetByteaPP(contents[i]));
 		if (mtimes != NULL && !mtime_nulls[i])
 		{
@@ -196,20 +203,57 @@ read_batch(Batch *batch, FunctionCallInfo fcinfo)
 static int
 compare_targets(const void *a, const void *b)
 {
-	int64 x = ((const Target *) a)->ns.ns_id;
-	int64 y = ((const Target *) b)->ns.ns_id;
+	int64 x = ((const Target *) a)->ns->ns_id;
+	int64 y = ((const Target *) b)->ns->ns_id;
 
 	return (x > y) - (x < y);
 }
 
+/* The namespace of a name, when it was opened before and nothing is mounted in it: then its paths need not be looked at. */
+static PocketNamespace *
+find_plain(const Batch *batch, const char *name)
+{
+	ListCell *cell;
+
+	foreach (cell, batch->ways)
+	{
+		PocketNamespace *ns = lfirst(cell);
+
+		if (!ns->is_mounted && ns->mounts == 0 && strcmp(ns->name, name) == 0)
+			return ns;
+	}
+	return NULL;
+}
+
+static PocketNamespace *
+open_way(Batch *batch, PocketPath *path, PocketCaller *caller)
+{
+	PocketNamespace *opened = find_plain(batch, path->namespace_name);
+	ListCell *cell;
+
+	if (opened != NULL)
+		return opened;
+	opened = palloc(sizeof(PocketNamespace));
+	pocket_path_open(opened, path, caller, true);
+	foreach (cell, batch->ways)
+	{
+		PocketNamespace *ns = lfirst(cell);
+
+		if (ns->ns_id == opened->ns_id && strcmp(ns->prefix, opened->prefix) == 0)
+			return ns;
+	}
+	batch->ways = lappend(batch->ways, opened);
+	return opened;
+}
+
 static int
-find_target(const Batch *batch, const char *name)
+find_target(const Batch *batch, int64 ns_id)
 {
 	int i;
 
 	for (i = 0; i < batch->target_count; i++)
 	{
-		if (strcmp(batch->targets[i].ns.name, name) == 0)
+		if (batch->targets[i].ns->ns_id == ns_id)
 			return i;
 	}
 	return -1;
@@ -219,29 +263,24 @@ find_target(const Batch *batch, const char *name)
 static void
 find_targets(Batch *batch, PocketCaller *caller)
 {
-	int room = 8;
+	ListCell *cell;
 	int i;
 
-	batch->targets = palloc0(sizeof(Target) * (Size) room);
-	batch->target_of = palloc(sizeof(int) * (Size) Max(batch->count, 1));
+	batch->ns_of = palloc(sizeof(PocketNamespace *) * (Size) Max(batch->count, 1));
 	for (i = 0; i < batch->count; i++)
+		batch->ns_of[i] = open_way(batch, &batch->puts[i].path, caller);
+	batch->targets = palloc0(sizeof(Target) * (Size) Max(list_length(batch->ways), 1));
+	foreach (cell, batch->ways)
 	{
-		const char *name = batch->puts[i].path.namespace_name;
+		PocketNamespace *ns = lfirst(cell);
 
-		if (find_target(batch, name) >= 0)
-			continue;
-		if (batch->target_count == room)
-		{
-			batch->targets = repalloc(batch->targets, sizeof(Target) * (Size) room * 2);
-			memset(batch->targets + room, 0, sizeof(Target) * (Size) room);
-			room *= 2;
-		}
-		pocket_path_open(&batch->targets[batch->target_count].ns, &batch->puts[i].path, caller, true);
-		batch->targets[batch->target_count++].near.depth = -1;
+		if (find_target(batch, ns->ns_id) < 0)
+			batch->targets[batch->target_count++] = (Target){.ns = ns, .near.depth = -1};
 	}
 	qsort(batch->targets, (size_t) batch->target_count, sizeof(Target), compare_targets);
+	batch->target_of = palloc(sizeof(int) * (Size) Max(batch->count, 1));
 	for (i = 0; i < batch->count; i++)
-		batch->target_of[i] = find_target(batch, batch->puts[i].path.namespace_name);
+		batch->target_of[i] = find_target(batch, batch->ns_of[i]->ns_id);
 }
 
 /* The puts into one target, in their order; returns how many. */
@@ -262,35 +301,44 @@ static void
 store_targets(Batch *batch, PocketPut **puts)
 {
 	for (int i = 0; i < batch->count; i++)
-		pocket_put_check_early(&batch->targets[batch->target_of[i]].ns, &batch->puts[i]);
+		pocket_put_check_early(batch->ns_of[i], &batch->puts[i]);
 	for (int t = 0; t < batch->target_count; t++)
 	{
 		int count = puts_of(batch, t, puts);
 
-		batch->targets[t].receipts = pocket_puts_store(&batch->targets[t].ns, puts, count);
+		batch->targets[t].receipts = pocket_puts_store(batch->targets[t].ns, puts, count);
 	}
 }
 
 static void
 lock_targets(Batch *batch, PocketPut **puts)
 {
+	ListCell *cell;
+
 	for (int t = 0; t < batch->target_count; t++)
-		pocket_namespace_lock(&batch->targets[t].head, &batch->targets[t].ns);
+		pocket_namespace_lock(&batch->targets[t].head, batch->targets[t].ns);
+	foreach (cell, batch->ways)
+	{
+		PocketNamespace *ns = lfirst(cell);
+
+		pocket_namespace_locked(&batch->targets[find_target(batch, ns->ns_id)].head, ns);
+	}
 	for (int t = 0; t < batch->target_count; t++)
 	{
 		int count = puts_of(batch, t, puts);
 
-		pocket_puts_store_again(&batch->targets[t].ns, puts, count, batch->targets[t].receipts);
+		pocket_puts_store_again(batch->targets[t].ns, puts, count, batch->targets[t].receipts);
 	}
 }
 
 /* The next file is likely to be in the same folder, which cannot go while the head is locked. */
 static void
-remember_folder(Target *target, const PocketPut *put, const PocketSpot *spot)
+remember_folder(Target *target, const PocketNamespace *ns, const PocketPut *put, const PocketSpot *spot)
 {
 	PocketFolder *near = &target->near;
 
-	near->ns_id = target->ns.ns_id;
+	target->near_ns = ns;
+	near->ns_id = ns->ns_id;
 	near->depth = put->path.depth - 1;
 	near->names = put->path.names;
 	if (near->path != NULL)
@@ -317,15 +365,17 @@ apply_batch(Batch *batch, FunctionCallInfo fcinfo, const char *author)
 	{
 		PocketPut *put = &batch->puts[i];
 		Target *target = &batch->targets[batch->target_of[i]];
+		const PocketNamespace *ns = batch->ns_of[i];
 		PocketSpot spot;
 		const char *outcome;
 
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextSwitchTo(one);
-		outcome = pocket_put_apply(&target->head, &target->ns, put, target->receipts, &target->near, &spot, author);
+		outcome = pocket_put_apply(&target->head, ns, put, target->receipts,
+								   target->near_ns == ns ? &target->near : NULL, &spot, author);
 		pocket_result_row(fcinfo, &spot.state, spot.path, outcome);
 		MemoryContextSwitchTo(outer);
-		remember_folder(target, put, &spot);
+		remember_folder(target, ns, put, &spot);
 		MemoryContextReset(one);
 	}
 	MemoryContextDelete(one);

@@ -17,6 +17,7 @@
 PG_FUNCTION_INFO_V1(pocket_restore);
 
 #define BATCH_ROWS 200
+#define FOLDERS_AT_FIRST 16
 
 /* What shall be restored. */
 typedef struct Lost
@@ -62,7 +63,7 @@ is_path_of(const PocketNamespace *ns, const PocketState *last, const PocketPath 
 			return false;
 		(void) find_last(&at, ns, at.parent_id);
 	}
-	return at.parent_id == POCKET_ROOT_PARENT_ID;
+	return at.file_id == ns->base_id;
 }
 
 /* Of the caller on an entry, where it is, or was last; 42704 unless he may read it, 42501 unless he may write it. */
@@ -73,7 +74,7 @@ check_may_restore(const PocketNamespace *ns, const PocketPath *path, int64 rev, 
 
 	if (ns->is_owned)
 		return;
-	rights = pocket_policy_rights(pocket_policy(ns->caller, true), ns->ns_id, file_id);
+	rights = pocket_policy_rights(pocket_namespace_policy(ns, true), ns->ns_id, file_id);
 	if ((rights & PK_RIGHT_READ) == 0)
 	{
 		pocket_refused(ns->caller, ns->ns_id, pocket_path_given(ns, path));
@@ -99,7 +100,7 @@ find_lost(Lost *lost, PocketSpot *spot, const PocketNamespace *ns, const PocketP
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 						errmsg("revision " INT64_FORMAT " of \"%s\" is its deletion", rev, pocket_path_given(ns, path)),
 						errhint("Name the revision before it.")));
-	if (lost->revision.kind != POCKET_FOLDER && path->slash)
+	if (!POCKET_IS_FOLDER(lost->revision.kind) && path->slash)
 		pocket_path_check_leaf(path);
 	pocket_resolve(spot, ns, path, NULL, true, true);
 	if (lost->live)
@@ -165,12 +166,11 @@ typedef struct Subtree
 	PocketHead *head;
 	const PocketNamespace *ns;
 	const char *author;
-	const char *path;
 
-	/* the folders above the next row, from the one that is restored, and how many names that has in its path */
-	int64 folders[PK_PATH_DEPTH_MAX];
+	/* the folders above the next row, from the one that is restored */
+	int64 *folders;
 	int depth;
-	int path_depth;
+	int room;
 
 	/* rows of this moment are left before this jid */
 	TimestampTz moment;
@@ -180,6 +180,11 @@ typedef struct Subtree
 static void
 enter_folder(Subtree *subtree, int64 file_id)
 {
+	if (subtree->depth == subtree->room)
+	{
+		subtree->room *= 2;
+		subtree->folders = repalloc_huge(subtree->folders, sizeof(int64) * (Size) subtree->room);
+	}
 	subtree->folders[subtree->depth++] = file_id;
 }
 
@@ -189,13 +194,7 @@ find_parent(Subtree *subtree, const PocketState *state)
 {
 	while (subtree->depth > 0 && subtree->folders[subtree->depth - 1] != state->parent_id)
 		subtree->depth--;
-	if (subtree->depth == 0)
-		return false;
-	/* folders above it may have gone deeper since */
-	if (subtree->path_depth + subtree->depth > PK_PATH_DEPTH_MAX)
-		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("\"%s\" cannot be restored", subtree->path),
-						errdetail("What was below it would have paths of more than %d names.", PK_PATH_DEPTH_MAX)));
-	return true;
+	return subtree->depth > 0;
 }
 
 /* state is as the deletion left it. */
@@ -261,12 +260,27 @@ revive_below(Subtree *subtree)
 	MemoryContextDelete(batch);
 }
 
+/* What one removal took along comes back as a whole, or not at all: retention may be in the middle of it. */
+static void
+check_kept(const PocketNamespace *ns, const PocketPath *path, const Lost *lost)
+{
+	TimestampTz kept_at;
+
+	if (lost->revision.kind == POCKET_FOLDER && pocket_journal_kept(ns->ns_id, &kept_at, true) > 0 &&
+		lost->last.at <= kept_at)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+						errmsg("revision " INT64_FORMAT " of \"%s\" is not kept any more", lost->revision.rev,
+							   pocket_path_given(ns, path)),
+						errdetail("What was removed with the folder is older than the namespace retains.")));
+}
+
 static const char *
 restore_removed(PocketHead *head, const PocketNamespace *ns, const PocketPath *path, const Lost *lost, PocketSpot *spot,
 				const char *author)
 {
 	Subtree *subtree;
 
+	check_kept(ns, path, lost);
 	pocket_parents_make(head, ns, path, spot, author);
 	spot->state = lost->last;
 	spot->state.parent_id = spot->parent_id;
@@ -279,7 +293,8 @@ restore_removed(PocketHead *head, const PocketNamespace *ns, const PocketPath *p
 	if (spot->state.kind == POCKET_FOLDER)
 	{
 		subtree = palloc0(sizeof(Subtree));
-		*subtree = (Subtree){.head = head, .ns = ns, .author = author, .path = spot->path, .path_depth = path->depth};
+		*subtree = (Subtree){.head = head, .ns = ns, .author = author, .room = FOLDERS_AT_FIRST};
+		subtree->folders = palloc(sizeof(int64) * FOLDERS_AT_FIRST);
 		subtree->moment = lost->last.at;
 		subtree->before = lost->last.rev;
 		enter_folder(subtree, spot->state.file_id);

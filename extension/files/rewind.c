@@ -2,9 +2,10 @@
  * rewind.c
  *	  rewind: what is at a path, and below it, as it was at a moment.
  *
- * First goes what was not there then.  After that the tree of then is walked,
- * folders before what is in them, and each entry is brought to its place: moved,
- * when it lives elsewhere, or restored.  What is in an entry's way steps aside
+ * First goes what was not there then, but for folders with something of then in
+ * them.  After that the tree of then is walked, folders before what is in them,
+ * and each entry is brought to its place: moved, when it lives elsewhere, or
+ * restored.  What is in an entry's way steps aside
  * when its own place in the same folder is free; else it is removed with what is
  * below it, to come back when its turn comes: there are no names to park it
  * under.  A folder of now that has entries of then in it is removed last, and so is
@@ -15,13 +16,10 @@
 #include "files/files.h"
 
 #include "access/access.h"
-#include "contract/pk_name.h"
 #include "miscadmin.h"
-#include "utils/memutils.h"
 
 PG_FUNCTION_INFO_V1(pocket_rewind);
 
-#define BATCH_ROWS 200
 #define RIGHTS (PK_RIGHT_READ | PK_RIGHT_WRITE | PK_RIGHT_DELETE)
 
 typedef struct Rewind
@@ -30,12 +28,12 @@ typedef struct Rewind
 	const PocketNamespace *ns;
 	const char *author;
 	const char *path;
-	int64 jid;		   /* the journal ended here */
-	int64 top_id;	   /* what was at the path; 0: nothing */
-	int64 above_id;	   /* the folder of the path now */
-	int64 changed;	   /* entries */
-	bool postponed;	   /* there may be something left that was not there then */
-	MemoryContext one; /* of the work on one entry */
+	int64 jid;		/* the journal ended here */
+	int64 top_id;	/* what was at the path; 0: nothing */
+	int64 above_id; /* the folder of the path now */
+	int64 changed;	/* entries */
+	bool postponed; /* there may be something left that was not there then */
+	bool is_placed; /* what was there is where it was */
 
 	/* for who does not own the namespace: */
 	const PocketPath *given;
@@ -62,12 +60,10 @@ find_then(const Rewind *rewind, int64 file_id, PocketState *was)
 		   strcmp(op, POCKET_OP_DELETED) != 0;
 }
 
-/* Whether an entry belonged to what was at the path; folder_was: whether the folder that it is in now did. */
+/* Whether an entry belonged to what was at the path. */
 static bool
-was_there(const Rewind *rewind, const PocketState *state, bool folder_was)
+was_there(const Rewind *rewind, int64 id)
 {
-	int64 id = state->file_id;
-
 	if (rewind->top_id == 0)
 		return false;
 	while (id != rewind->top_id)
@@ -77,47 +73,32 @@ was_there(const Rewind *rewind, const PocketState *state, bool folder_was)
 		CHECK_FOR_INTERRUPTS();
 		if (id == POCKET_ROOT_ID || !find_then(rewind, id, &was))
 			return false;
-		if (folder_was && id == state->file_id && was.parent_id == state->parent_id)
-			return true;
 		id = was.parent_id;
 	}
 	return true;
 }
 
-/* The next children of a folder that live; key is moved to the last of them. */
-static PocketState *
-read_live(const Rewind *rewind, int64 folder_id, char *key, int *count)
+/* The same of what is in a folder of which it is known. */
+static bool
+child_was_there(const Rewind *rewind, const PocketState *state, bool folder_was)
 {
-	PocketState *states;
+	PocketState was;
 
-	*count = (int) pocket_children(rewind->ns->ns_id, folder_id, key, BATCH_ROWS, true);
-	states = palloc(sizeof(PocketState) * (Size) Max(*count, 1));
-	for (int i = 0; i < *count; i++)
-		pocket_state_read(&states[i], (uint64) i, false);
-	if (*count > 0)
-		strlcpy(key, pocket_column_text((uint64) (*count - 1), POCKET_CHILD_KEY_COLUMN), PK_NAME_KEY_MAX + 1);
-	pocket_free_rows();
-	return states;
+	if (rewind->top_id == 0 || state->file_id == rewind->top_id)
+		return rewind->top_id != 0;
+	if (!find_then(rewind, state->file_id, &was))
+		return false;
+	return was.parent_id == state->parent_id ? folder_was : was_there(rewind, was.parent_id);
 }
 
-static bool clear_below(Rewind *rewind, int64 folder_id, bool folder_was, bool all);
-
 /*
- * Removes an entry, and what is below it, as far as it was not there then; all:
- * whatever was there too, which will come back, and is counted then.  False
- * when it stays.
+ * Removes an entry when all below it has been looked at: as far as it was not
+ * there then, and is_empty; all: whatever was there too, which will come back,
+ * and is counted then.  False when it stays.
  */
 static bool
-clear_entry(Rewind *rewind, PocketState *state, bool folder_was, bool all)
+clear_entry(Rewind *rewind, PocketState *state, bool was, bool is_empty, bool all)
 {
-	MemoryContext outer = MemoryContextSwitchTo(rewind->one);
-	bool was = was_there(rewind, state, folder_was);
-	bool is_empty = true;
-
-	MemoryContextSwitchTo(outer);
-	MemoryContextReset(rewind->one);
-	if (state->kind == POCKET_FOLDER)
-		is_empty = clear_below(rewind, state->file_id, was, all);
 	if (was && !all)
 		return false;
 	if (!is_empty)
@@ -132,35 +113,96 @@ clear_entry(Rewind *rewind, PocketState *state, bool folder_was, bool all)
 	return true;
 }
 
+/* Whether there is anything below a folder that was not there, that was. */
+static bool
+holds_any(const Rewind *rewind, int64 folder_id)
+{
+	PocketWalk walk;
+	bool found = false;
+
+	pocket_walk_begin(&walk, rewind->ns->ns_id, POCKET_NOW, true);
+	pocket_walk_enter(&walk, folder_id, PK_RIGHTS_ALL, "", 0);
+	do
+	{
+		const PocketState *state;
+
+		while (!found && (state = pocket_walk_next(&walk)) != NULL)
+		{
+			found = child_was_there(rewind, state, false);
+			if (state->kind == POCKET_FOLDER)
+				pocket_walk_enter(&walk, state->file_id, PK_RIGHTS_ALL, "", 0);
+		}
+	} while (!found && pocket_walk_leave(&walk) != NULL);
+	pocket_walk_end(&walk);
+	return found;
+}
+
+/*
+ * Whether a folder has to wait until what was there has been brought out of it.
+ * It does so whole: what goes with it can then be restored with it.
+ */
+static bool
+is_postponed(Rewind *rewind, const PocketState *state, bool was, bool all)
+{
+	if (state->kind != POCKET_FOLDER || was || all || rewind->is_placed || !holds_any(rewind, state->file_id))
+		return false;
+	rewind->postponed = true;
+	return true;
+}
+
+/* What the note of a level tells of its folder. */
+#define WAS_THERE 1
+#define IS_LEFT 2 /* something in it stays */
+
 /* Whether nothing stays. */
 static bool
 clear_below(Rewind *rewind, int64 folder_id, bool folder_was, bool all)
 {
-	MemoryContext outer = CurrentMemoryContext;
-	MemoryContext batch = AllocSetContextCreate(outer, "removals of rewind", ALLOCSET_SMALL_SIZES);
-	char *key = palloc0(PK_NAME_KEY_MAX + 1);
-	bool is_empty = true;
-	int count;
+	PocketWalk walk;
+	int64 note;
 
-	check_stack_depth();
-	MemoryContextSwitchTo(batch);
-	do
+	pocket_walk_begin(&walk, rewind->ns->ns_id, POCKET_NOW, true);
+	pocket_walk_enter(&walk, folder_id, PK_RIGHTS_ALL, "", folder_was ? WAS_THERE : 0);
+	for (;;)
 	{
-		PocketState *states;
+		PocketState *state = pocket_walk_next(&walk);
 
-		CHECK_FOR_INTERRUPTS();
-		MemoryContextReset(batch);
-		states = read_live(rewind, folder_id, key, &count);
-		for (int i = 0; i < count; i++)
+		note = pocket_walk_level(&walk)->note;
+		if (state != NULL)
 		{
-			if (!clear_entry(rewind, &states[i], folder_was, all))
-				is_empty = false;
+			bool in_what_was = (note & WAS_THERE) != 0;
+
+			note = child_was_there(rewind, state, in_what_was) ? WAS_THERE : 0;
+			if (in_what_was && is_postponed(rewind, state, note != 0, all))
+				note = IS_LEFT;
+			else if (state->kind == POCKET_FOLDER)
+			{
+				pocket_walk_enter(&walk, state->file_id, PK_RIGHTS_ALL, "", note);
+				continue;
+			}
 		}
-	} while (count == BATCH_ROWS);
-	MemoryContextSwitchTo(outer);
-	MemoryContextDelete(batch);
-	pfree(key);
-	return is_empty;
+		else
+		{
+			state = pocket_walk_leave(&walk);
+			if (state == NULL)
+				break;
+		}
+		if (!clear_entry(rewind, state, (note & WAS_THERE) != 0, (note & IS_LEFT) == 0, all))
+			pocket_walk_level(&walk)->note |= IS_LEFT;
+	}
+	pocket_walk_end(&walk);
+	return (note & IS_LEFT) == 0;
+}
+
+/* An entry with all that is below it. */
+static void
+clear(Rewind *rewind, PocketState *state, bool all)
+{
+	bool was = was_there(rewind, state->file_id);
+	bool is_empty = state->kind != POCKET_FOLDER ||
+					(!is_postponed(rewind, state, was, all) && clear_below(rewind, state->file_id, was, all));
+
+	(void) clear_entry(rewind, state, was, is_empty, all);
 }
 
 /* --- what was there --- */
@@ -264,7 +306,7 @@ step_aside(Rewind *rewind, PocketState *other, int64 folder_id)
 	PocketState was;
 	PocketState third;
 
-	if (!was_there(rewind, other, false) || !find_then(rewind, other->file_id, &was) || was.parent_id != folder_id ||
+	if (!was_there(rewind, other->file_id) || !find_then(rewind, other->file_id, &was) || was.parent_id != folder_id ||
 		pocket_child_find(&third, ns_id, folder_id, pocket_key(rewind->ns, was.name), true, false))
 		return false;
 	change(rewind, &was, folder_id, other);
@@ -278,21 +320,12 @@ make_room(Rewind *rewind, const PocketState *was, int64 folder_id)
 
 	if (pocket_child_find(&other, rewind->ns->ns_id, folder_id, pocket_key(rewind->ns, was->name), true, false) &&
 		other.file_id != was->file_id && !step_aside(rewind, &other, folder_id))
-	{
-		/* its memory is reset for each entry that is removed */
-		MemoryContext outer = MemoryContextSwitchTo(MemoryContextGetParent(rewind->one));
-		PocketState *copy = palloc(sizeof(PocketState));
-
-		if (pocket_entry_find(copy, rewind->ns->ns_id, other.file_id, true))
-			(void) clear_entry(rewind, copy, false, true);
-		MemoryContextSwitchTo(outer);
-	}
+		clear(rewind, &other, true);
 }
 
 static void
 place(Rewind *rewind, const PocketState *was, int64 folder_id)
 {
-	MemoryContext outer = MemoryContextSwitchTo(rewind->one);
 	PocketState state;
 
 	make_room(rewind, was, folder_id);
@@ -300,53 +333,27 @@ place(Rewind *rewind, const PocketState *was, int64 folder_id)
 		change(rewind, was, folder_id, &state);
 	else
 		revive(rewind, was, folder_id);
-	MemoryContextSwitchTo(outer);
-	MemoryContextReset(rewind->one);
-}
-
-/* The next children that a folder had; key is moved to the last of them. */
-static PocketState *
-read_then(const Rewind *rewind, int64 folder_id, char *key, int *count)
-{
-	PocketState *states;
-
-	*count = (int) pocket_past_children(rewind->ns->ns_id, folder_id, key, BATCH_ROWS, rewind->jid, true);
-	states = palloc(sizeof(PocketState) * (Size) Max(*count, 1));
-	for (int i = 0; i < *count; i++)
-		pocket_state_read(&states[i], (uint64) i, false);
-	if (*count > 0)
-		strlcpy(key, pocket_column_text((uint64) (*count - 1), POCKET_CHILD_KEY_COLUMN), PK_NAME_KEY_MAX + 1);
-	pocket_free_rows();
-	return states;
 }
 
 static void
 place_below(Rewind *rewind, int64 folder_id)
 {
-	MemoryContext outer = CurrentMemoryContext;
-	MemoryContext batch = AllocSetContextCreate(outer, "batch of rewind", ALLOCSET_SMALL_SIZES);
-	char *key = palloc0(PK_NAME_KEY_MAX + 1);
-	int count;
+	PocketWalk walk;
 
-	check_stack_depth();
-	MemoryContextSwitchTo(batch);
+	pocket_walk_begin(&walk, rewind->ns->ns_id, rewind->jid, true);
+	pocket_walk_enter(&walk, folder_id, PK_RIGHTS_ALL, "", 0);
 	do
 	{
-		PocketState *states;
+		const PocketState *was;
 
-		CHECK_FOR_INTERRUPTS();
-		MemoryContextReset(batch);
-		states = read_then(rewind, folder_id, key, &count);
-		for (int i = 0; i < count; i++)
+		while ((was = pocket_walk_next(&walk)) != NULL)
 		{
-			place(rewind, &states[i], folder_id);
-			if (states[i].kind == POCKET_FOLDER)
-				place_below(rewind, states[i].file_id);
+			place(rewind, was, pocket_walk_level(&walk)->folder_id);
+			if (was->kind == POCKET_FOLDER)
+				pocket_walk_enter(&walk, was->file_id, PK_RIGHTS_ALL, "", 0);
 		}
-	} while (count == BATCH_ROWS);
-	MemoryContextSwitchTo(outer);
-	MemoryContextDelete(batch);
-	pfree(key);
+	} while (pocket_walk_leave(&walk) != NULL);
+	pocket_walk_end(&walk);
 }
 
 /* --- rewind --- */
@@ -364,6 +371,7 @@ place_all(Rewind *rewind, const PocketPath *path, PocketSpot *now, const PocketS
 	if (top->kind != POCKET_FOLDER)
 		return;
 	place_below(rewind, top->file_id);
+	rewind->is_placed = true;
 	if (rewind->postponed)
 		(void) clear_below(rewind, top->file_id, true, false);
 }
@@ -401,15 +409,14 @@ rewind_to(PocketHead *head, const PocketNamespace *ns, const PocketPath *path, i
 
 	resolve_both(&now, &then, ns, path, jid);
 	if (!ns->is_owned)
-		rewind.policy = pocket_policy(ns->caller, true);
+		rewind.policy = pocket_namespace_policy(ns, true);
 	rewind.given = path;
 	rewind.path = now.path;
 	rewind.top_id = then.exists ? then.state.file_id : 0;
-	rewind.one = AllocSetContextCreate(CurrentMemoryContext, "one entry of rewind", ALLOCSET_DEFAULT_SIZES);
 	pocket_head_one_moment(head);
 	head->quota = -1;
 	if (now.exists)
-		(void) clear_entry(&rewind, &now.state, false, false);
+		clear(&rewind, &now.state, false);
 	if (then.exists)
 		place_all(&rewind, path, &now, &then.state);
 	head->quota = quota;
@@ -436,10 +443,11 @@ pocket_rewind(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("pocket.rewind()");
 	pocket_path_argument(&path, fcinfo, 0);
+	pocket_check_not_base(&path, "rewound");
 
 	pocket_enter(&session);
 	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
-	pocket_path_open(&ns, &path, caller, true);
+	pocket_path_open_through(&ns, &path, caller, true);
 	if (!ns.is_owned)
 	{
 		PocketSpot now;

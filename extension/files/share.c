@@ -43,7 +43,7 @@ open_sharing(Sharing *sharing, FunctionCallInfo fcinfo, const char *what)
 
 	pocket_enter(&sharing->session);
 	sharing->caller = pocket_caller(&sharing->session, fcinfo->flinfo->fn_oid);
-	pocket_path_open(&sharing->ns, &sharing->path, sharing->caller, true);
+	pocket_path_open_through(&sharing->ns, &sharing->path, sharing->caller, true);
 	pocket_check_rights(&sharing->ns, &sharing->path, PK_RIGHT_SHARE);
 	pocket_namespace_lock(&sharing->head, &sharing->ns);
 	/* what is given above counts here for owners, too */
@@ -215,7 +215,7 @@ pocket_may(PG_FUNCTION_ARGS)
 
 	pocket_enter(&session);
 	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);
-	if (pocket_path_find(&ns, &path, caller, false))
+	if (pocket_path_find(&ns, &path, caller, false, true))
 	{
 		char *principal = PG_ARGISNULL(2) ? caller->name : text_to_cstring(PG_GETARG_TEXT_PP(2));
 

@@ -1,6 +1,6 @@
 /*
  * wait.c
- *	  CALL wait(cursor, timeout): until a namespace changes.
+ *	  CALL wait(cursor, timeout): until a namespace changes, or one mounted in it.
  *
  * A procedure, because it must not hold anything while it waits: each look is a
  * transaction of its own.
@@ -25,6 +25,7 @@ PG_FUNCTION_INFO_V1(pocket_wait);
 
 #define LOOK_MS 500			/* when nobody wakes us */
 #define LOOK_WOKEN_MS 10000 /* when somebody does: for what was prepared */
+#define WOKEN_MAX 32		/* namespaces of a cursor; who follows more looks: places on the board are for all */
 #define TIMEOUT_MAX_MS (INT64CONST(24) * 60 * 60 * 1000)
 
 static int64
@@ -97,8 +98,11 @@ pocket_wait(PG_FUNCTION_ARGS)
 	SPI_connect_ext(SPI_OPT_NONATOMIC);
 	PG_TRY();
 	{
-		bool woken = cursor->count == 1 && pocket_notify_enter(cursor->items[0].ns_id);
+		bool woken = cursor->count <= WOKEN_MAX;
 
+		/* what comes to be mounted is a change of the tree */
+		for (int32 i = 0; i < cursor->count && woken; i++)
+			woken = pocket_notify_enter(cursor->items[i].ns_id);
 		changed = wait_for_change(cursor, fcinfo->flinfo->fn_oid, until, woken);
 	}
 	PG_FINALLY();

@@ -9,7 +9,7 @@
 #include "catalog/pg_type.h"
 #include "utils/builtins.h"
 
-static const char *const kind_names[] = {"file", "folder", "symlink"};
+static const char *const kind_names[] = {"file", "folder", "symlink", "mount"};
 
 const char *
 pocket_kind_name(PocketKind kind)
@@ -17,8 +17,14 @@ pocket_kind_name(PocketKind kind)
 	return kind_names[kind];
 }
 
-static PocketKind
-kind_by_name(const char *name)
+const char *
+pocket_kind_shown(PocketKind kind)
+{
+	return kind_names[kind == POCKET_MOUNT ? POCKET_FOLDER : kind];
+}
+
+PocketKind
+pocket_kind_by_name(const char *name)
 {
 	int kind;
 
@@ -50,7 +56,7 @@ pocket_state_read(PocketState *state, uint64 row, bool with_content)
 	state->purged = state->name[0] == '/';
 	if (state->purged)
 		state->name = pocket_purged_name(state->file_id);
-	state->kind = kind_by_name(pocket_column_text(row, 5));
+	state->kind = pocket_kind_by_name(pocket_column_text(row, 5));
 	state->size = pocket_column_int64(row, 6);
 	value = pocket_column(row, 7, &is_null);
 	if (!is_null)

@@ -104,16 +104,17 @@ pocket_head_next_file(PocketHead *head)
 }
 
 static void
-refuse(int64 used, int64 quota)
+refuse(int64 used, int64 quota, bool tell)
 {
 	ereport(ERROR,
 			(errcode(pocket_sqlstate(PK_ERR_QUOTA)), errmsg("the namespace's quota would be exceeded"),
-			 errdetail("Its files would have " INT64_FORMAT " bytes, " INT64_FORMAT " are allowed.", used, quota),
+			 tell ? errdetail("Its files would have " INT64_FORMAT " bytes, " INT64_FORMAT " are allowed.", used, quota)
+				  : 0,
 			 errhint("Remove files, or ask the owner of the namespace for a higher quota.")));
 }
 
 bool
-pocket_quota_fits(int64 ns_id, int64 growth, bool complain)
+pocket_quota_fits(int64 ns_id, int64 growth, bool complain, bool tell)
 {
 	static PocketPlan find = {"SELECT h.used, n.quota FROM pocket_data.namespace n JOIN pocket_data.namespace_head h"
 							  " ON h.ns_id = n.ns_id WHERE n.ns_id = $1 AND n.quota IS NOT NULL",
@@ -130,21 +131,21 @@ pocket_quota_fits(int64 ns_id, int64 growth, bool complain)
 
 		fits = used <= quota;
 		if (!fits && complain)
-			refuse(used, quota);
+			refuse(used, quota, tell);
 	}
 	pocket_free_rows();
 	return fits;
 }
 
 void
-pocket_quota_allows(int64 ns_id, int64 bytes)
+pocket_quota_allows(int64 ns_id, int64 bytes, bool tell)
 {
 	static PocketPlan find = {"SELECT quota FROM pocket_data.namespace WHERE ns_id = $1 AND quota < $2", "int8 int8",
 							  NULL, NULL};
 	Datum values[2] = {Int64GetDatum(ns_id), Int64GetDatum(bytes)};
 
 	if (pocket_write(&find, values, NULL) == 1)
-		refuse(bytes, pocket_column_int64(0, 1));
+		refuse(bytes, pocket_column_int64(0, 1), tell);
 	pocket_free_rows();
 }
 
@@ -154,5 +155,5 @@ pocket_head_account(PocketHead *head, int64 bytes)
 	head->used += bytes;
 	head->changed = true;
 	if (bytes > 0 && head->quota >= 0 && head->used > head->quota)
-		refuse(head->used, head->quota);
+		refuse(head->used, head->quota, head->is_owned);
 }

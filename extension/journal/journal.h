@@ -24,11 +24,17 @@ typedef enum PocketKind
 {
 	POCKET_FILE,
 	POCKET_FOLDER,
-	POCKET_SYMLINK
+	POCKET_SYMLINK,
+	POCKET_MOUNT /* a folder for whoever looks at it: tree/mount.c */
 } PocketKind;
 
-/* "file", "folder", "symlink" */
+/* "file", "folder", "symlink", "mount" */
 extern const char *pocket_kind_name(PocketKind kind);
+extern PocketKind pocket_kind_by_name(const char *name);
+
+/* As callers see it: a mount point is a "folder". */
+extern const char *pocket_kind_shown(PocketKind kind);
+#define POCKET_IS_FOLDER(kind) ((kind) == POCKET_FOLDER || (kind) == POCKET_MOUNT)
 
 /*
  * An entry as a revision left it: what rows of entry and journal have in common.
@@ -93,6 +99,7 @@ typedef struct PocketHead
 	char *owner;		   /* its owner's, under the lock */
 	ItemPointerData place; /* where the row's locked version is */
 	bool changed;
+	bool is_owned; /* he who has locked it owns the namespace, and may know what it holds */
 } PocketHead;
 
 /* 42704 when there is no such namespace (any more). */
@@ -110,17 +117,17 @@ extern void pocket_head_one_moment(PocketHead *head);
 /* The id of an entry that is about to be made. */
 extern int64 pocket_head_next_file(PocketHead *head);
 
-/* Live bytes become more or fewer; PK003 when that is more and over the quota. */
+/* Live bytes become more or fewer; PK003 when that is more and over the quota, with both for who owns the namespace. */
 extern void pocket_head_account(PocketHead *head, int64 bytes);
 
 /*
  * Whether so many more live bytes fit the quota, as committed or done now: looked
- * at without a lock, before anything is uploaded.  complain: PK003 when not.
+ * at without a lock, before anything is uploaded.  complain: PK003 when not; tell: with the numbers.
  */
-extern bool pocket_quota_fits(int64 ns_id, int64 growth, bool complain);
+extern bool pocket_quota_fits(int64 ns_id, int64 growth, bool complain, bool tell);
 
 /* PK003 when so many live bytes are over the quota, whatever else is there, or goes. */
-extern void pocket_quota_allows(int64 ns_id, int64 bytes);
+extern void pocket_quota_allows(int64 ns_id, int64 bytes, bool tell);
 
 /* Operations of the journal; they are also the outcomes that callers see. */
 #define POCKET_OP_CREATED "created"
@@ -216,10 +223,16 @@ extern bool pocket_journal_as_of(PocketState *state, char **op, int64 ns_id, int
 extern int64 pocket_journal_kept(int64 ns_id, TimestampTz *at, bool fresh);
 
 /*
- * Leaves in SPI_tuptable the namespaces that have rows to drop, by id: ns_id, up to which row that was done, and up to
- * which it can be.
+ * Of the next max namespaces behind one, leaves in SPI_tuptable those that have rows to drop, the ones that have waited
+ * longest first: ns_id, up to which row that was done, and up to which it can be.
  */
-extern uint64 pocket_journals_due(long max);
+extern uint64 pocket_journals_due(int64 after, int64 max);
+
+/* The last of so many; 0 when there are not as many, and the next ones are the first again. */
+extern int64 pocket_journals_page(int64 after, int64 max);
+
+/* The same of one namespace, under the lock: what is retained may be more by now.  False when there is nothing to drop. */
+extern bool pocket_journal_due(int64 ns_id, int64 *kept, int64 *last);
 
 /* What pocket_head_lock() locks, unless another has it. */
 extern bool pocket_head_lock_if_free(int64 ns_id);
@@ -266,17 +279,20 @@ extern void pocket_notify_init(void);
 extern void pocket_notify_changed(int64 ns_id);
 
 /*
- * From enter to leave the backend's latch is set when the namespace has changed; false when it will not be: then look from
- * time to time.  A prepared transaction that is committed wakes nobody.
+ * From enter, once for each of several, to leave the backend's latch is set when the namespace has changed; false when it
+ * will not be: then look from time to time.  A prepared transaction that is committed wakes nobody.
  */
 extern bool pocket_notify_enter(int64 ns_id);
 extern void pocket_notify_leave(void);
 
 /*
- * The coordinator's: from the first call on his latch is set by changes; whether there are any to be told, and NOTIFY
- * pocket_<ns_id> for each, in a transaction.
+ * The coordinator's: from the first call on his latch is set by changes; whether there are any to be told.
+ *
+ * listeners: NOTIFY pocket_<ns_id> for each, in a transaction; prepared_too: also for what was prepared and committed
+ * since.  done, after its end: whether it was committed; what was not told is due still.
  */
 extern bool pocket_notify_due(void);
-extern void pocket_notify_listeners(void);
+extern void pocket_notify_listeners(bool prepared_too);
+extern void pocket_notify_done(bool told);
 
 #endif

@@ -85,7 +85,9 @@ pocket_journal_blank(int64 ns_id, int64 file_id)
 		"UPDATE pocket_data.journal SET op = CASE WHEN (SELECT EXISTS (SELECT FROM pocket_data.journal c"
 		" WHERE c.ns_id = $1 AND c.parent_id = $2 AND c.op <> 'deleted')) THEN op ELSE 'deleted' END, name = $3,"
 		" name_key = $3, size = 0, blocks = NULL, inline = NULL, content_hash = NULL, mtime = NULL,"
-		" attributes = '{}', acl = NULL WHERE ns_id = $1 AND file_id = $2",
+		/* of a mount point that which is mounted: its followers have to forget that */
+		" attributes = CASE WHEN kind = 'mount' THEN jsonb_build_object('namespace_id', attributes -> 'namespace_id')"
+		" ELSE '{}' END, acl = NULL WHERE ns_id = $1 AND file_id = $2",
 		"int8 int8 text", NULL, NULL};
 	Datum values[3] = {Int64GetDatum(ns_id), Int64GetDatum(file_id),
 					   CStringGetTextDatum(psprintf("/" INT64_FORMAT, file_id))};

@@ -75,20 +75,54 @@ pocket_journal_keep(int64 ns_id, int64 jid, TimestampTz at)
 		elog(ERROR, "namespace " INT64_FORMAT " vanished under the head lock", ns_id);
 }
 
-uint64
-pocket_journals_due(long max)
-{
-	/* never the last row: cursors stand on it */
-	static PocketPlan due = {
-		"SELECT n.ns_id, n.kept_jid, e.jid FROM pocket_data.namespace n"
-		" JOIN pocket_data.namespace_head h ON h.ns_id = n.ns_id CROSS JOIN LATERAL"
-		" (SELECT j.jid FROM pocket_data.journal j WHERE j.ns_id = n.ns_id AND j.jid < h.jid"
-		" AND j.at <= CASE WHEN n.retention < '5000 years' THEN pg_catalog.statement_timestamp() - n.retention"
-		" ELSE '-infinity' END ORDER BY j.at DESC, j.jid DESC LIMIT 1) e"
-		" WHERE e.jid > n.kept_jid ORDER BY n.ns_id",
-		"", NULL, NULL};
+/* Never the last row: cursors stand on it. */
+#define DUE(which, order)                                                                                   \
+	"SELECT n.ns_id, n.kept_jid, e.jid FROM " which " n"                                                    \
+	" JOIN pocket_data.namespace_head h ON h.ns_id = n.ns_id CROSS JOIN LATERAL"                            \
+	" (SELECT j.jid FROM pocket_data.journal j WHERE j.ns_id = n.ns_id AND j.jid < h.jid"                   \
+	" AND j.at <= CASE WHEN n.retention < '5000 years' THEN pg_catalog.statement_timestamp() - n.retention" \
+	" ELSE '-infinity' END ORDER BY j.at DESC, j.jid DESC LIMIT 1) e"                                       \
+	" WHERE e.jid > n.kept_jid" order
 
-	return pocket_select(&due, NULL, NULL, true, max);
+uint64
+pocket_journals_due(int64 after, int64 max)
+{
+	/* who has waited longest is first, however many have always something */
+	static PocketPlan due = {DUE("(SELECT * FROM pocket_data.namespace WHERE ns_id > $1 ORDER BY ns_id LIMIT $2)",
+								 " ORDER BY n.kept_at + n.retention, n.ns_id"),
+							 "int8 int8", NULL, NULL};
+	Datum values[2] = {Int64GetDatum(after), Int64GetDatum(max)};
+
+	return pocket_write(&due, values, NULL);
+}
+
+int64
+pocket_journals_page(int64 after, int64 max)
+{
+	static PocketPlan last = {
+		"SELECT ns_id FROM pocket_data.namespace WHERE ns_id > $1 ORDER BY ns_id OFFSET $2 - 1 LIMIT 1", "int8 int8",
+		NULL, NULL};
+	Datum values[2] = {Int64GetDatum(after), Int64GetDatum(max)};
+	int64 ns_id = pocket_write(&last, values, NULL) == 1 ? pocket_column_int64(0, 1) : 0;
+
+	pocket_free_rows();
+	return ns_id;
+}
+
+bool
+pocket_journal_due(int64 ns_id, int64 *kept, int64 *last)
+{
+	static PocketPlan due = {DUE("pocket_data.namespace", " AND n.ns_id = $1"), "int8", NULL, NULL};
+	Datum values[1] = {Int64GetDatum(ns_id)};
+	bool found = pocket_write(&due, values, NULL) == 1;
+
+	if (found)
+	{
+		*kept = pocket_column_int64(0, 2);
+		*last = pocket_column_int64(0, 3);
+	}
+	pocket_free_rows();
+	return found;
 }
 
 bool

@@ -62,6 +62,11 @@ insert_entry(PocketHead *head, const PocketNamespace *ns, PocketState *state, co
 	Datum values[ENTRY_ARG_COUNT];
 	char nulls[ENTRY_ARG_COUNT];
 
+	if (state->kind == POCKET_MOUNT)
+	{
+		pocket_mount_admit(head, state);
+		pocket_mounts_count(head, 1);
+	}
 	pocket_head_account(head, state->size);
 	pocket_journal_append(head, state, op, author);
 	entry_row(ns, state, values, nulls);
@@ -113,6 +118,8 @@ pocket_entry_remove(PocketHead *head, PocketState *state, const char *author)
 								NULL};
 	Datum values[2] = {Int64GetDatum(state->ns_id), Int64GetDatum(state->file_id)};
 
+	if (state->kind == POCKET_MOUNT)
+		pocket_mounts_count(head, -1);
 	/* the content stays with the revision before */
 	state->blocks = NULL;
 	state->inlined = NULL;

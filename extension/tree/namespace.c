@@ -10,12 +10,14 @@
 
 /* A namespace that is looked at from its root. */
 static void
-fill(PocketNamespace *ns, int64 ns_id, char *name, bool case_sensitive)
+fill(PocketNamespace *ns, int64 ns_id, char *name, bool case_sensitive, int32 mounts)
 {
 	memset(ns, 0, sizeof(*ns));
 	ns->ns_id = ns_id;
 	ns->name = name;
 	ns->case_sensitive = case_sensitive;
+	ns->mounts = mounts;
+	ns->is_mounted = false;
 	ns->prefix = psprintf("%s:", name);
 	ns->base_id = POCKET_ROOT_ID;
 }
@@ -23,12 +25,17 @@ fill(PocketNamespace *ns, int64 ns_id, char *name, bool case_sensitive)
 void
 pocket_namespace_read_list(PocketNamespace *ns, bool fresh)
 {
-	static PocketPlan find = {"SELECT acl FROM pocket_data.entry WHERE ns_id = $1 AND file_id = $2", "int8 int8", NULL,
-							  NULL};
+	static PocketPlan find = {"SELECT c.teams, (SELECT e.acl FROM pocket_data.entry e WHERE e.ns_id = $1 "
+							  "AND e.file_id = $2) FROM pocket_data.cell c",
+							  "int8 int8", NULL, NULL};
 	Datum values[2] = {Int64GetDatum(ns->ns_id), Int64GetDatum(ns->base_id)};
-	bool found = pocket_select(&find, values, NULL, fresh, 0) == 1;
 
-	ns->base_acl = found && !pocket_is_null(0, 1) ? pocket_column_varlena(0, 1) : NULL;
+	if (pocket_select(&find, values, NULL, fresh, 0) != 1)
+		elog(ERROR, "table pocket_data.cell does not have its one row");
+	/* what tells whether the caller's teams are known still comes along */
+	ns->caller->mark = pocket_column_int64(0, 1);
+	ns->caller->has_mark = true;
+	ns->base_acl = pocket_is_null(0, 2) ? NULL : pocket_column_varlena(0, 2);
 	pocket_free_rows();
 }
 
@@ -40,23 +47,29 @@ static void
 fill_rights(PocketNamespace *ns, const char *owner, PocketCaller *caller, bool fresh)
 {
 	ns->caller = caller;
+	if (ns->link != 0)
+	{
+		pocket_link_fill(ns, fresh);
+		return;
+	}
 	ns->is_owned = pocket_caller_owns(caller, owner);
 	if (ns->is_owned)
 		return;
-	pocket_caller_look_up(caller, fresh);
 	pocket_namespace_read_list(ns, fresh);
+	pocket_caller_look_up(caller, fresh);
 }
 
-static bool
-find_by_name(PocketNamespace *ns, const char *name, PocketCaller *caller, bool fresh)
+bool
+pocket_namespace_look_up(PocketNamespace *ns, const char *name, PocketCaller *caller, bool fresh)
 {
-	static PocketPlan find = {"SELECT ns_id, owner, case_sensitive FROM pocket_data.namespace WHERE name = $1", "text",
-							  NULL, NULL};
+	static PocketPlan find = {"SELECT ns_id, owner, case_sensitive, mounts FROM pocket_data.namespace WHERE name = $1",
+							  "text", NULL, NULL};
 	Datum values[1] = {CStringGetTextDatum(name)};
 	bool found = pocket_select(&find, values, NULL, fresh, 0) == 1;
 	char *owner = found ? pocket_column_text(0, 2) : pstrdup("");
 
-	fill(ns, found ? pocket_column_int64(0, 1) : 0, pstrdup(name), found && pocket_column_bool(0, 3));
+	fill(ns, found ? pocket_column_int64(0, 1) : 0, pstrdup(name), found && pocket_column_bool(0, 3),
+		 found ? pocket_column_int32(0, 4) : 0);
 	pocket_free_rows();
 	fill_rights(ns, owner, caller, fresh);
 	return found;
@@ -65,28 +78,8 @@ find_by_name(PocketNamespace *ns, const char *name, PocketCaller *caller, bool f
 void
 pocket_namespace_open(PocketNamespace *ns, const char *name, PocketCaller *caller, bool fresh)
 {
-	if (!find_by_name(ns, name, caller, fresh))
+	if (!pocket_namespace_look_up(ns, name, caller, fresh))
 		pocket_namespace_missing(name);
-}
-
-bool
-pocket_path_find(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh)
-{
-	PocketSpot spot;
-
-	if (find_by_name(ns, path->namespace_name, caller, fresh))
-		return true;
-	/* what is looked for where there is nothing takes as long as what may not be read */
-	if (!ns->is_owned)
-		pocket_resolve(&spot, ns, path, NULL, fresh, false);
-	return false;
-}
-
-void
-pocket_path_open(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh)
-{
-	if (!pocket_path_find(ns, path, caller, fresh))
-		pocket_namespace_missing(path->namespace_name);
 }
 
 void
@@ -99,34 +92,35 @@ void
 pocket_namespace_lock(PocketHead *head, PocketNamespace *ns)
 {
 	pocket_head_lock(head, ns->ns_id);
-	if (strcmp(head->name, ns->name) != 0)
+	if (ns->link == 0 && !ns->is_mounted && strcmp(head->name, ns->name) != 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("namespace \"%s\" does not exist", ns->name),
 						errdetail("It was renamed at this moment.")));
 	pocket_caller_forget(ns->caller);
 	pocket_namespace_locked(head, ns);
+	head->is_owned = ns->is_owned;
 }
 
 bool
-pocket_namespace_find(PocketNamespace *ns, int64 ns_id, PocketCaller *caller)
+pocket_namespace_find(PocketNamespace *ns, int64 ns_id, PocketCaller *caller, bool fresh)
 {
-	static PocketPlan find = {"SELECT name, owner, case_sensitive FROM pocket_data.namespace WHERE ns_id = $1", "int8",
-							  NULL, NULL};
+	static PocketPlan find = {"SELECT name, owner, case_sensitive, mounts FROM pocket_data.namespace WHERE ns_id = $1",
+							  "int8", NULL, NULL};
 	Datum values[1] = {Int64GetDatum(ns_id)};
-	bool found = pocket_read(&find, values, NULL) == 1;
+	bool found = pocket_select(&find, values, NULL, fresh, 0) == 1;
 	char *owner = found ? pocket_column_text(0, 2) : NULL;
 
 	if (found)
-		fill(ns, ns_id, pocket_column_text(0, 1), pocket_column_bool(0, 3));
+		fill(ns, ns_id, pocket_column_text(0, 1), pocket_column_bool(0, 3), pocket_column_int32(0, 4));
 	pocket_free_rows();
 	if (found)
-		fill_rights(ns, owner, caller, false);
+		fill_rights(ns, owner, caller, fresh);
 	return found;
 }
 
 void
 pocket_namespace_of_head(PocketNamespace *ns, const PocketHead *head, PocketCaller *caller)
 {
-	fill(ns, head->ns_id, head->name, head->case_sensitive);
+	fill(ns, head->ns_id, head->name, head->case_sensitive, 0);
 	fill_rights(ns, head->owner, caller, true);
 }
 
@@ -177,7 +171,7 @@ pocket_namespace_create(const char *name, const PocketNamespaceOptions *options,
 	Datum values[1];
 
 	check_name(name);
-	fill(&ns, insert_namespace(name, options, owner), pstrdup(name), options->case_sensitive);
+	fill(&ns, insert_namespace(name, options, owner), pstrdup(name), options->case_sensitive, 0);
 	values[0] = Int64GetDatum(ns.ns_id);
 	(void) pocket_write(&begin, values, NULL);
 	pocket_head_lock(&head, ns.ns_id);
@@ -231,6 +225,7 @@ pocket_namespace_drop(const PocketHead *head)
 	static PocketPlan drops[] = {{"DELETE FROM pocket_data.entry WHERE ns_id = $1", "int8", NULL, NULL},
 								 {"DELETE FROM pocket_data.journal WHERE ns_id = $1", "int8", NULL, NULL},
 								 {"DELETE FROM pocket_data.holder WHERE ns_id = $1", "int8", NULL, NULL},
+								 {"DELETE FROM pocket_data.link WHERE ns_id = $1", "int8", NULL, NULL},
 								 {"DELETE FROM pocket_data.namespace WHERE ns_id = $1", "int8", NULL, NULL},
 								 {"DELETE FROM pocket_data.namespace_head WHERE ns_id = $1", "int8", NULL, NULL}};
 	Datum values[1] = {Int64GetDatum(head->ns_id)};

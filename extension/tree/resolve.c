@@ -48,14 +48,14 @@ pocket_child_find(PocketState *state, int64 ns_id, int64 parent_id, const char *
 	return found;
 }
 
-void
-pocket_entry_content(PocketState *state)
+static void
+read_content(PocketState *state, bool fresh)
 {
 	static PocketPlan content = {"SELECT blocks, inline FROM pocket_data.entry WHERE ns_id = $1 AND file_id = $2",
 								 "int8 int8", NULL, NULL};
 	Datum values[2] = {Int64GetDatum(state->ns_id), Int64GetDatum(state->file_id)};
 
-	if (pocket_write(&content, values, NULL) != 1)
+	if (pocket_select(&content, values, NULL, fresh, 0) != 1)
 		elog(ERROR, "entry " INT64_FORMAT " vanished under the head lock", state->file_id);
 	if (!pocket_is_null(0, 1))
 		state->blocks = (PocketBlockList *) pocket_column_varlena(0, 1);
@@ -64,15 +64,21 @@ pocket_entry_content(PocketState *state)
 	pocket_free_rows();
 }
 
+void
+pocket_entry_content(PocketState *state)
+{
+	read_content(state, true);
+}
+
 /*
- * One step down through a folder, whose columns go to step: false when there is
- * none.  Each is a statement of its own: a join of the steps, or a recursion, takes
+ * Each step is a statement of its own: a join of the steps, or a recursion, takes
  * the executor longer to set up than SPI takes to begin anew.
  */
-static bool
-find_step(PocketStep *step, char **name, bool *is_folder, int64 ns_id, int64 parent_id, const char *key, bool fresh)
+bool
+pocket_step_find(PocketStep *step, char **name, PocketKind *kind, int64 ns_id, int64 parent_id, const char *key,
+				 bool fresh)
 {
-	static PocketPlan find = {"SELECT name, kind = 'folder', file_id, acl FROM pocket_data.entry "
+	static PocketPlan find = {"SELECT name, kind, file_id, acl FROM pocket_data.entry "
 							  "WHERE ns_id = $1 AND parent_id = $2 AND name_key = $3",
 							  "int8 int8 text", NULL, NULL};
 	Datum values[3] = {Int64GetDatum(ns_id), Int64GetDatum(parent_id), CStringGetTextDatum(key)};
@@ -81,7 +87,7 @@ find_step(PocketStep *step, char **name, bool *is_folder, int64 ns_id, int64 par
 	if (found)
 	{
 		*name = pocket_column_text(0, 1);
-		*is_folder = pocket_column_bool(0, 2);
+		*kind = pocket_kind_by_name(pocket_column_text(0, 2));
 		step->file_id = pocket_column_int64(0, 3);
 		step->acl = pocket_is_null(0, 4) ? NULL : pocket_column_varlena(0, 4);
 	}
@@ -123,51 +129,59 @@ begin(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, const Pocke
 	return under ? spot->step_count : 0;
 }
 
-/*
- * For who does not own the namespace a path takes as many lookups as it has names,
- * whatever of it is there: what is hidden is not told from what is not by the time.
- */
-static void
-look_on(const PocketNamespace *ns, const PocketPath *path, int from, bool fresh)
+void
+pocket_pass_time(const PocketNamespace *ns, int lookups, bool fresh)
 {
 	if (ns->is_owned)
 		return;
-	for (int i = from; i < path->depth; i++)
+	for (int i = 0; i < lookups; i++)
 	{
 		PocketStep step;
-		bool is_folder;
+		PocketKind kind;
 		char *name;
 
-		(void) find_step(&step, &name, &is_folder, ns->ns_id, POCKET_NOWHERE_ID, pocket_key(ns, path->names[i]), fresh);
+		(void) pocket_step_find(&step, &name, &kind, ns->ns_id, POCKET_NOWHERE_ID, "", fresh);
 	}
 }
 
 /*
- * Down to the folder that holds the last name, as far as it exists; false when the
- * way ends in something that is no folder, which is the last step then.
+ * Down to the folder that holds the last name, as far as it exists.  Where the way
+ * ends in something that is no folder, that is the last step, and its kind is
+ * returned.  For who does not own the namespace a path takes as many lookups as it
+ * has names, whatever of it is there.
  */
-static bool
+static PocketKind
 resolve_folders(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, const PocketPath *path, bool fresh)
 {
 	for (spot->parent_id = spot->steps[spot->known].file_id; spot->known < path->depth - 1; spot->known++)
 	{
 		PocketStep *step = &spot->steps[spot->step_count];
-		bool is_folder = true;
+		PocketKind kind = POCKET_FOLDER;
 		char *name;
 
-		if (find_step(step, &name, &is_folder, ns->ns_id, spot->parent_id, pocket_key(ns, path->names[spot->known]),
-					  fresh))
+		if (pocket_step_find(step, &name, &kind, ns->ns_id, spot->parent_id, pocket_key(ns, path->names[spot->known]),
+							 fresh))
 		{
 			appendStringInfo(shown, "/%s", name);
 			spot->step_count++;
 			spot->parent_id = step->file_id;
-			if (is_folder)
+			if (kind == POCKET_FOLDER)
 				continue;
 		}
-		look_on(ns, path, spot->known + 1, fresh);
-		return is_folder;
+		pocket_pass_time(ns, path->depth - spot->known - 1, fresh);
+		return kind;
 	}
-	return true;
+	return POCKET_FOLDER;
+}
+
+static void
+refuse_way(const char *path, PocketKind kind)
+{
+	if (kind == POCKET_MOUNT)
+		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						errmsg("a namespace was mounted at \"%s\" at this moment", path), errhint("Try again.")));
+	ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", path),
+					errdetail("A path goes through folders only.")));
 }
 
 void
@@ -175,20 +189,23 @@ pocket_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *pa
 			   bool fresh, bool with_content)
 {
 	StringInfoData shown;
-	bool is_open;
+	PocketKind kind;
 	int first;
 
 	memset(spot, 0, sizeof(*spot));
 	if (path->depth == 0)
 	{
-		spot->path = pocket_path_base(ns);
 		spot->exists = pocket_entry_find(&spot->state, ns->ns_id, ns->base_id, fresh);
+		/* a link may lead to a file */
+		if (spot->exists && spot->state.kind == POCKET_FILE && with_content)
+			read_content(&spot->state, fresh);
+		spot->path = spot->state.kind == POCKET_FOLDER ? pocket_path_base(ns) : pstrdup(ns->prefix);
 		pocket_spot_judge(spot, ns, 0, fresh);
 		return;
 	}
 	initStringInfo(&shown);
 	first = begin(spot, &shown, ns, path, near);
-	is_open = resolve_folders(spot, &shown, ns, path, fresh);
+	kind = resolve_folders(spot, &shown, ns, path, fresh);
 	if (spot->known == path->depth - 1)
 		spot->exists = pocket_child_find(&spot->state, ns->ns_id, spot->parent_id,
 										 pocket_key(ns, path->names[path->depth - 1]), fresh, with_content);
@@ -198,9 +215,8 @@ pocket_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *pa
 		spot->known++;
 	}
 	pocket_spot_judge(spot, ns, first, fresh);
-	if (!is_open && !spot->is_hidden)
-		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", shown.data),
-						errdetail("A path goes through folders only.")));
+	if (kind != POCKET_FOLDER && !spot->is_hidden)
+		refuse_way(shown.data, ns->link == 0 ? kind : POCKET_FILE);
 	for (int i = spot->known; i < path->depth; i++)
 		appendStringInfo(&shown, "/%s", path->names[i]);
 	spot->path = shown.data;
@@ -223,7 +239,7 @@ pocket_check_spot(const PocketSpot *spot, const PocketNamespace *ns, const Pocke
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", pocket_path_given(ns, path))));
 	}
-	if (path->slash && spot->state.kind != POCKET_FOLDER)
+	if (path->slash && !POCKET_IS_FOLDER(spot->state.kind))
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", spot->path),
 						errhint("Leave out the slash at the end.")));
 }

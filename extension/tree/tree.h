@@ -14,14 +14,16 @@
 
 #include "base/compat.h"
 
+#include "contract/pk_limits.h"
 #include "access/access.h"
 #include "journal/journal.h"
 
 #define POCKET_ROOT_ID 1
 #define POCKET_ROOT_PARENT_ID 0
 #define POCKET_NOWHERE_ID (-1) /* no folder has it */
+#define POCKET_NO_NAMESPACE 0
 
-/* --- paths: `name:/a/b`, or `/a/b` in the namespace that pocket.namespace names --- */
+/* --- paths: `name:/a/b`, `/a/b` in the namespace that pocket.namespace names, or `link:TOKEN/a/b` --- */
 
 typedef struct PocketPath
 {
@@ -29,6 +31,7 @@ typedef struct PocketPath
 	char **names; /* valid ones */
 	int depth;	  /* of names; 0 is the root */
 	bool slash;	  /* ends in a slash, so it can only be a folder */
+	char *link;	  /* the token of a link, where the path begins; else NULL */
 } PocketPath;
 
 /* 22023 unless text is a path of at most PK_PATH_SIZE_MAX bytes and PK_PATH_DEPTH_MAX names. */
@@ -52,7 +55,9 @@ typedef struct PocketNamespace
 	int64 ns_id;
 	char *name; /* its own */
 	bool case_sensitive;
-	char *prefix; /* a path is this, and "/NAME" for each name below the base */
+	int32 mounts;	 /* how many mount points it has */
+	bool is_mounted; /* looked at through one; else by its name */
+	char *prefix;	 /* a path is this, and "/NAME" for each name below the base */
 	int64 base_id;
 
 	/* whose rights count here */
@@ -62,6 +67,8 @@ typedef struct PocketNamespace
 	/* if not: what he has above the base, and the base's list */
 	uint8 above;
 	struct varlena *base_acl;
+
+	int link; /* its place, when the path leads through a link; else 0 */
 } PocketNamespace;
 
 /* 42704 when it does not exist.  Whether it exists for caller is said by what he may read in it. */
@@ -76,18 +83,11 @@ extern void pocket_namespace_lock(PocketHead *head, PocketNamespace *ns);
 /* As after pocket_namespace_lock(), for one more way into a namespace whose head is locked. */
 extern void pocket_namespace_locked(const PocketHead *head, PocketNamespace *ns);
 
-/*
- * Where a path begins: the one place that knows what stands before its names.
- * path is left with those that go down from ns->base_id.  Errors as those of
- * pocket_namespace_open.
- */
-extern void pocket_path_open(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh);
+/* As open, but false when there is no such namespace; ns is then one that nobody owns, in which nothing is. */
+extern bool pocket_namespace_look_up(PocketNamespace *ns, const char *name, PocketCaller *caller, bool fresh);
 
-/* As open, but false when there is no such namespace. */
-extern bool pocket_path_find(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh);
-
-/* By its id, as of the calling query; false when it does not exist. */
-extern bool pocket_namespace_find(PocketNamespace *ns, int64 ns_id, PocketCaller *caller);
+/* By its id; false when it does not exist. */
+extern bool pocket_namespace_find(PocketNamespace *ns, int64 ns_id, PocketCaller *caller, bool fresh);
 
 /* The namespace of a head that is locked. */
 extern void pocket_namespace_of_head(PocketNamespace *ns, const PocketHead *head, PocketCaller *caller);
@@ -114,6 +114,59 @@ extern void pocket_namespace_alter(const PocketHead *head, const char *new_name,
 
 /* Under the head lock: removes every row of the namespace, the head last. Its blocks then have one holder fewer. */
 extern void pocket_namespace_drop(const PocketHead *head);
+
+/* --- mounts (mount.c) --- */
+
+/* One item of a cursor is the tree's own. */
+#define POCKET_MOUNTS_MAX (PK_CURSOR_ITEMS_MAX - 1)
+
+/*
+ * Where a path begins: the one place that knows what stands before its names.
+ * path is left with those that go down from ns->base_id: when it leads through a
+ * mount point, those behind that.  42704 when the namespace does not exist, or
+ * what is mounted on the way does not, for caller.
+ *
+ * through: a mount point that the path leads to is passed too; what is asked for
+ * is then the root of what is mounted.
+ * past: the way is looked for as it was; for reading.
+ * find: as open, but false when there is no such namespace, or link.
+ *
+ * A namespace that does not exist is an error for superusers only; for others it
+ * is an empty one, with ns_id 0, in which they may read nothing.  28P01 for a link
+ * that has to be opened.  Mount points are not passed by way of a link.
+ */
+extern void pocket_path_open(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh);
+extern void pocket_path_open_through(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh);
+extern void pocket_path_open_past(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, TimestampTz at,
+								  bool through);
+extern bool pocket_path_find(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh, bool through);
+
+/*
+ * What is mounted at a mount point, whose path it gets as its prefix; false when it does not exist for caller: when he
+ * may not read its root.
+ */
+extern bool pocket_mount_enter(PocketNamespace *ns, const PocketState *mount, const char *path, PocketCaller *caller,
+							   bool fresh);
+
+/* Whether an entry that caller may read exists for him: a mount point does with what is mounted. */
+extern bool pocket_is_visible(const PocketState *state, PocketCaller *caller);
+
+/* The attributes of a mount point: others, which may be NULL, and what is mounted; and that again. */
+extern Jsonb *pocket_mount_attributes(int64 mounted_id, Jsonb *others);
+extern int64 pocket_mounted_id(const PocketState *mount);
+
+/* The mount points of a namespace, as of the calling query, by file_id; palloc'd. */
+extern PocketState *pocket_mounts(int64 ns_id, int *count);
+
+/*
+ * Under the head lock, before a mount point is added: 55000 when it would be inside
+ * a mount, or have one inside, 42710 when the tree has the namespace already,
+ * 54000 when it has POCKET_MOUNTS_MAX.
+ */
+extern void pocket_mount_admit(const PocketHead *head, const PocketState *mount);
+
+/* Under the head lock: there are so many more. */
+extern void pocket_mounts_count(const PocketHead *head, int change);
 
 /* --- looking up --- */
 
@@ -152,7 +205,10 @@ typedef struct PocketSpot
 	bool is_hidden; /* the entry is there, or the folder that it would be in, and may not be read */
 } PocketSpot;
 
-/* near may be NULL, or a folder that the caller knows to be there still.  42809 when the path goes through a file. */
+/*
+ * near may be NULL, or a folder that the caller knows to be there still.  42809 when the path goes through a file, 40001
+ * through a mount point: it was opened before that was made.
+ */
 extern void pocket_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path,
 						   const PocketFolder *near, bool fresh, bool with_content);
 
@@ -169,12 +225,19 @@ extern void pocket_check_spot(const PocketSpot *spot, const PocketNamespace *ns,
  */
 extern int64 pocket_resolve_past(const PocketNamespace *ns, const PocketPath *path);
 
+/* Does nothing, as long as so many lookups of a name take: what is not there shall not be told by the time. */
+extern void pocket_pass_time(const PocketNamespace *ns, int lookups, bool fresh);
+
 /* An entry by its id; false when it does not live. */
 extern bool pocket_entry_find(PocketState *state, int64 ns_id, int64 file_id, bool fresh);
 
 /* The child of a folder that has the key; false when there is none. */
 extern bool pocket_child_find(PocketState *state, int64 ns_id, int64 parent_id, const char *key, bool fresh,
 							  bool with_content);
+
+/* As child_find, of a child that a path may go through: what a step needs, its name as it is kept, and its kind. */
+extern bool pocket_step_find(PocketStep *step, char **name, PocketKind *kind, int64 ns_id, int64 parent_id,
+							 const char *key, bool fresh);
 
 /* Fills in the content of a live entry's state that was read without it. */
 extern void pocket_entry_content(PocketState *state);
@@ -215,6 +278,9 @@ extern void pocket_spot_judge(PocketSpot *spot, const PocketNamespace *ns, int f
 
 /* As judge, of a spot as it was: the rights are those of now, on what is, or was last, elsewhere perhaps. */
 extern void pocket_spot_judge_past(PocketSpot *spot, const PocketNamespace *ns, bool fresh);
+
+/* What is known about folders by their ids, for a way into a namespace. */
+extern PocketPolicy *pocket_namespace_policy(const PocketNamespace *ns, bool fresh);
 
 /* Raises what is said about a path on which the caller may read nothing: there is no such namespace. */
 extern void pocket_namespace_missing(const char *name) POCKET_NORETURN;
@@ -264,6 +330,56 @@ extern bool pocket_past_child_find(PocketState *state, int64 ns_id, int64 parent
 								   bool fresh);
 extern uint64 pocket_past_children(int64 ns_id, int64 parent_id, const char *after_key, long max, int64 jid,
 								   bool fresh);
+
+/* --- links (link.c) --- */
+
+#define POCKET_LINK_TOKEN_SIZE 43 /* base64url of 32 bytes */
+#define POCKET_LINK_KEY_SIZE 32
+#define POCKET_LINK_SALT_SIZE 16
+
+/* A link as its row says. */
+typedef struct PocketLink
+{
+	int64 ns_id;
+	int64 file_id;
+	uint8 rights;
+	char *namespace_name;
+	bool case_sensitive;
+	bool has_password;
+	uint8 salt[POCKET_LINK_SALT_SIZE];
+	uint8 key[POCKET_LINK_KEY_SIZE];
+} PocketLink;
+
+/* 42704: one and the same for what never was a link, and what is none any more. */
+extern void pocket_link_missing(void) POCKET_NORETURN;
+
+/* What follows the token in `link:TOKEN...`, which is given back; NULL when text is no such path. */
+extern const char *pocket_link_parse(const char *text, char **token);
+
+/* Whether text is a path that begins with what may be a token. */
+extern bool pocket_link_is_path(const char *text);
+
+/* SHA-256 of a token: what is kept of it. */
+extern bytea *pocket_link_hash(const char *token);
+
+/* The key that a password gives: slow, so that guessing is. */
+extern void pocket_link_derive(uint8 key[POCKET_LINK_KEY_SIZE], const char *password,
+							   const uint8 salt[POCKET_LINK_SALT_SIZE]);
+
+/* False when there is no such link, it has expired, or what it leads to does not live; link is zeroed then. */
+extern bool pocket_link_find(PocketLink *link, const bytea *token_hash, bool fresh);
+
+/* The session may use a link that was found from now on, as long as it has this password. */
+extern void pocket_link_remember(const char *token, const PocketLink *link);
+
+/* As pocket_path_find, by a link: what it leads to is the base. 28P01 when it has a password, and has not been opened. */
+extern bool pocket_link_open(PocketNamespace *ns, const char *token, PocketCaller *caller, bool fresh);
+
+/* Looks again what a link gives. */
+extern void pocket_link_fill(PocketNamespace *ns, bool fresh);
+
+/* A path as results have it: with the token in its place. */
+extern const char *pocket_link_shown(const char *path);
 
 /* --- changing, under the head lock: the entry, its journal row, and the used bytes --- */
 

@@ -4,9 +4,10 @@
  *	  namespaces; opaque to SQL.  Binary form: the bytes of contract/pk_cursor.h;
  *	  text form: their base64url.
  *
- * Values are canonical: items ascend by namespace, each once, within the bounds
- * that pk_cursor.h gives.  Whoever makes one sees to that before it is
- * given away; input does for what comes from outside.
+ * Values are canonical: the first item is that of the tree that is followed, the
+ * others ascend by namespace, each once, within the bounds that pk_cursor.h gives.
+ * Whoever makes one sees to that before it is given away; input does for what
+ * comes from outside.
  */
 #ifndef POCKET_CURSOR_H
 #define POCKET_CURSOR_H
@@ -36,8 +37,15 @@ StaticAssertDecl(offsetof(PocketCursor, items) == 32, "a cursor's items begin at
 /* A zeroed cursor with count items, palloc'd; 54000 when count is over the limit. */
 extern PocketCursor *pocket_cursor_make(int64 count);
 
-/* The item of a namespace; NULL when the cursor does not read it. */
-extern pk_cursor_item *pocket_cursor_find(PocketCursor *cursor, int64 ns_id);
+/* A copy with room for as many items as a cursor can have, palloc'd. */
+extern PocketCursor *pocket_cursor_copy(const PocketCursor *cursor);
+
+/* The place of what is mounted, from 1; 0 when the cursor does not read it. */
+extern int32 pocket_cursor_find(const PocketCursor *cursor, int64 ns_id);
+
+/* One item of what is mounted more, in a cursor that has room and does not read it yet; or one less. */
+extern void pocket_cursor_add(PocketCursor *cursor, const pk_cursor_item *item);
+extern void pocket_cursor_drop(PocketCursor *cursor, int32 place);
 
 /* By cell, incarnation, and items. */
 extern int pocket_cursor_compare(const PocketCursor *a, const PocketCursor *b);

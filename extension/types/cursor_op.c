@@ -1,6 +1,6 @@
 /*
  * cursor_op.c
- *	  Comparison and hashing of pocket.cursor, and finding an item.
+ *	  Comparison and hashing of pocket.cursor, and its items.
  *
  * The order is total, and only for sorting: of two cursors the greater need not
  * have read more.
@@ -19,24 +19,67 @@ PG_FUNCTION_INFO_V1(pocket_cursor_cmp);
 PG_FUNCTION_INFO_V1(pocket_cursor_hash);
 PG_FUNCTION_INFO_V1(pocket_cursor_hash_extended);
 
-pk_cursor_item *
-pocket_cursor_find(PocketCursor *cursor, int64 ns_id)
+/* Where the item of a namespace is among the mounted ones, or would be. */
+static int32
+find_place(const PocketCursor *cursor, int64 ns_id)
 {
-	int32 low = 0;
-	int32 high = cursor->count;
+	int32 low = 1;
+	int32 high = Max(cursor->count, 1);
 
 	while (low < high)
 	{
 		int32 middle = low + (high - low) / 2;
 
-		if (cursor->items[middle].ns_id == ns_id)
-			return &cursor->items[middle];
 		if (cursor->items[middle].ns_id < ns_id)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return NULL;
+	return low;
+}
+
+int32
+pocket_cursor_find(const PocketCursor *cursor, int64 ns_id)
+{
+	int32 place = find_place(cursor, ns_id);
+
+	return place < cursor->count && cursor->items[place].ns_id == ns_id ? place : 0;
+}
+
+PocketCursor *
+pocket_cursor_copy(const PocketCursor *cursor)
+{
+	PocketCursor *copy = palloc0(POCKET_CURSOR_SIZE(PK_CURSOR_ITEMS_MAX));
+
+	memcpy(copy, cursor, VARSIZE(cursor));
+	return copy;
+}
+
+static void
+resize(PocketCursor *cursor, int32 count)
+{
+	cursor->count = count;
+	SET_VARSIZE(cursor, POCKET_CURSOR_SIZE(count));
+}
+
+void
+pocket_cursor_add(PocketCursor *cursor, const pk_cursor_item *item)
+{
+	int32 place = find_place(cursor, item->ns_id);
+
+	Assert(cursor->count >= 1 && cursor->count < PK_CURSOR_ITEMS_MAX);
+	memmove(&cursor->items[place + 1], &cursor->items[place], sizeof(*item) * (Size) (cursor->count - place));
+	cursor->items[place] = *item;
+	resize(cursor, cursor->count + 1);
+}
+
+void
+pocket_cursor_drop(PocketCursor *cursor, int32 place)
+{
+	Assert(place >= 1 && place < cursor->count);
+	memmove(&cursor->items[place], &cursor->items[place + 1],
+			sizeof(pk_cursor_item) * (Size) (cursor->count - place - 1));
+	resize(cursor, cursor->count - 1);
 }
 
 static int

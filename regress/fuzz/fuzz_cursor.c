@@ -29,7 +29,7 @@ check(const uint8_t *bytes, size_t size, int count)
 		for (int i = 0; i < count; i++)
 		{
 			if (items[i].ns_id < 1 || items[i].jid < 1 || items[i].listed < 0 || items[i].listed > items[i].jid ||
-				(i > 0 && items[i].ns_id <= items[i - 1].ns_id))
+				(i > 1 && items[i].ns_id <= items[i - 1].ns_id) || (i > 0 && items[i].ns_id == items[0].ns_id))
 				abort();
 		}
 	}

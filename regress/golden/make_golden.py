@@ -145,6 +145,7 @@ def cursors():
         cursor("one", CELL, 2 ** 31 - 1, (1, 1, 1, 0)),
         cursor("listing", bytes(16), 3, (7, 12, 0, 5)),
         cursor("several", b"\xff" * 16, 77, (1, 2 ** 32, 2 ** 32, 848000000000000), (2, 5, 2, -99), (2 ** 40, 1, 1, 0)),
+        cursor("mounted", CELL, 9, (7, 3, 3, 1), (2, 8, 5, -1), (9, 1, 0, 0)),
         cursor("largest", CELL, 2 ** 31 - 1, (last, last, last, last))])
 
 

@@ -101,31 +101,15 @@ COPY acls_back FROM :'file' (FORMAT binary);
 COPY acls TO :'file';
 COPY acls_back FROM :'file';
 SELECT count(*) AS differ FROM (SELECT x, 2 * count(*) FROM acls GROUP BY x EXCEPT SELECT x, count(*) FROM acls_back GROUP BY x) d;
-CREATE TABLE raw (b bytea);
-CREATE FUNCTION pg_temp.binary(value bytea) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	file text := current_setting('data_directory') || '/pocket_binary.copy';
-	message text;
-	found text;
-BEGIN
-	TRUNCATE raw;
-	INSERT INTO raw VALUES (value);
-	EXECUTE format('COPY raw TO %L (FORMAT binary)', file);
-	CREATE TEMP TABLE one (x pocket.acl);
-	EXECUTE format('COPY one FROM %L (FORMAT binary)', file);
-	SELECT x::text INTO found FROM one;
-	DROP TABLE one;
-	RETURN found;
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS message = PG_EXCEPTION_DETAIL;
-	RETURN SQLSTATE || ' ' || SQLERRM || ' ' || message;
-END $$;
-SELECT pg_temp.binary('\x0102616c090362 6f6202');
-SELECT pg_temp.binary(b) FROM (VALUES ('\x'::bytea), ('\x02'), ('\x0001'), ('\x000161'), ('\x00026101'), ('\x000001'), ('\x00016100'), ('\x00016110'),
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set file :abs_srcdir '/binary.sql'
+\i :file
+SELECT pg_temp.binary('\x0102616c090362 6f6202', 'pocket.acl');
+SELECT pg_temp.binary(b, 'pocket.acl') FROM (VALUES ('\x'::bytea), ('\x02'), ('\x0001'), ('\x000161'), ('\x00026101'), ('\x000001'), ('\x00016100'), ('\x00016110'),
 	('\x0002ff6101'), ('\x0001' || '\x00'::bytea || '\x01'), ('\x0002c3' || '\x28'::bytea || '\x01'), ('\x000162010161 01'), ('\x000161010161 02'), ('\x00ff61')) v (b);
-SELECT left(pg_temp.binary('\x00' || string_agg('\x04'::bytea || convert_to(to_char(i, 'FM0000'), 'UTF8') || '\x01', '' ORDER BY i)), 30) AS at_limit FROM generate_series(1, 1000) i;
-SELECT pg_temp.binary('\x00' || string_agg('\x04'::bytea || convert_to(to_char(i, 'FM0000'), 'UTF8') || '\x01', '' ORDER BY i)) FROM generate_series(1, 1001) i;
-SELECT pg_temp.binary(convert_to(repeat('x', 300000), 'UTF8'));
+SELECT left(pg_temp.binary('\x00' || string_agg('\x04'::bytea || convert_to(to_char(i, 'FM0000'), 'UTF8') || '\x01', '' ORDER BY i), 'pocket.acl'), 30) AS at_limit FROM generate_series(1, 1000) i;
+SELECT pg_temp.binary('\x00' || string_agg('\x04'::bytea || convert_to(to_char(i, 'FM0000'), 'UTF8') || '\x01', '' ORDER BY i), 'pocket.acl') FROM generate_series(1, 1001) i;
+SELECT pg_temp.binary(convert_to(repeat('x', 300000), 'UTF8'), 'pocket.acl');
 DROP FUNCTION pg_temp.binary;
-DROP TABLE acls, acls_back, raw;
+DROP TABLE acls, acls_back;
 DROP EXTENSION pocket;

@@ -102,6 +102,24 @@ FROM name, pocket.put('/names/' || i || '/' || name, '3', mode => 'add');
 -- many
 SELECT count(*), count(*) FILTER (WHERE path ~ ' \d+\.txt$') AS numbered, max(substring(path FROM ' (\d+)\.txt$')::integer) AS last
 FROM generate_series(1, 30) i, pocket.put('/many.txt', convert_to(i::text, 'UTF8'), mode => 'add');
+-- one more of very many costs a few looks for a name; a copy that is there is found, whichever have gone since
+CREATE FUNCTION pg_temp.buffers(query text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE plan json;
+BEGIN
+	EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, FORMAT json) ' || query INTO plan;
+	RETURN (plan->0->'Plan'->>'Shared Hit Blocks')::bigint + (plan->0->'Plan'->>'Shared Read Blocks')::bigint;
+END $$;
+SELECT count(*) FROM generate_series(31, 1000) i, pocket.put('/many.txt', convert_to(i::text, 'UTF8'), mode => 'add');
+SELECT pg_temp.buffers($$SELECT pocket.put('/many.txt', 'one more', mode => 'add')$$) < 300 AS few;
+SELECT pg_temp.buffers($$SELECT pocket.put('/many.txt', '1000', mode => 'add')$$) < 150 AS few;
+SELECT outcome FROM pocket.ls('/') f, pocket.rm(f.path) WHERE f.path ~ 'many.* (2|3|500).txt$';
+SELECT substring(path FROM ' (\d+)\.txt$') AS n, outcome FROM unnest('{400, 401, 501, 1000, one more}'::text[]) i, pocket.put('/many.txt', convert_to(i, 'UTF8'), mode => 'add');
+SELECT count(*), count(DISTINCT content_hash) FROM pocket.ls('/') WHERE path ~ 'many.*copy';
+-- another time, or other attributes, make another copy of it
+SELECT count(DISTINCT path) FROM generate_series(1, 2), (VALUES (NULL, NULL), ('2020-01-01', NULL), ('2020-01-02', NULL), ('2020-01-02', '{"a": 1}')) v (mtime, attributes),
+	pocket.put('/many.txt', 'the same', mode => 'add', mtime => v.mtime::timestamptz, attributes => v.attributes::jsonb);
+-- as does another file, or folder
+SELECT count(DISTINCT c.path) FROM unnest('{/many.txt, /many.txt.txt, /many, /much/many.txt}'::text[]) f, pocket.put(f, 'there') o, pocket.put(f, '1000', mode => 'add') c;
 -- authors
 RESET ROLE;
 CREATE ROLE "regress_pocket_a/b	c";

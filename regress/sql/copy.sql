@@ -128,5 +128,13 @@ SELECT pocket.set_attributes('/f', NULL) IS NULL AS null_in;
 SELECT outcome FROM pocket.set_attributes('/f', jsonb_build_object('x', repeat('x', 16384 - 17)));
 SELECT pocket.set_attributes('/f', jsonb_build_object('x', repeat('x', 16384 - 16)));
 SELECT pocket.put('/f', 'x', attributes => jsonb_build_object('x', repeat('x', 16384)));
+-- of a link, with its target, which is "g"
+SELECT outcome FROM pocket.set_attributes('/l', jsonb_build_object('x', repeat('x', 16384 - 32)));
+SELECT pocket.set_attributes('/l', jsonb_build_object('x', repeat('x', 16384 - 31)));
+SELECT pocket.set_attributes('/l', jsonb_build_object('target', repeat('t', 4096 + 1)));
+SELECT pocket.symlink('/l', repeat('t', 4096 + 1));
+SELECT outcome FROM pocket.symlink('/l', repeat('t', 4096));
+SELECT outcome FROM pocket.set_attributes('/l', '{"x": 1}');
+SELECT length(attributes->>'target'), attributes->>'x' AS x FROM pocket.stat('/l');
 SELECT pocket.uninstall(current_database());
 DROP EXTENSION pocket;

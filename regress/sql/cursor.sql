@@ -43,25 +43,8 @@ EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS message = PG_EXCEPTION_DETAIL;
 	RETURN SQLSTATE || ' ' || left(SQLERRM, 40) || ' ' || message;
 END $$;
-CREATE TABLE raw (b bytea);
-CREATE FUNCTION pg_temp.binary(value bytea) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	file text := current_setting('data_directory') || '/pocket_binary.copy';
-	message text;
-	found text;
-BEGIN
-	TRUNCATE raw;
-	INSERT INTO raw VALUES (value);
-	EXECUTE format('COPY raw TO %L (FORMAT binary)', file);
-	CREATE TEMP TABLE one (x pocket.cursor);
-	EXECUTE format('COPY one FROM %L (FORMAT binary)', file);
-	SELECT left(x::text, 60) INTO found FROM one;
-	DROP TABLE one;
-	RETURN found;
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS message = PG_EXCEPTION_DETAIL;
-	RETURN SQLSTATE || ' ' || SQLERRM || ' ' || message;
-END $$;
+\set file :abs_srcdir '/binary.sql'
+\i :file
 
 CREATE TABLE cases (id serial, what text, body bytea);
 INSERT INTO cases (what, body) VALUES
@@ -79,14 +62,16 @@ INSERT INTO cases (what, body) VALUES
 	('jid', pg_temp.body(pg_temp.item(1, -1), 1)),
 	('listed before', pg_temp.body(pg_temp.item(1, 1, -1), 1)),
 	('listed beyond', pg_temp.body(pg_temp.item(1, 1, 2), 1)),
-	('order', pg_temp.body(pg_temp.item(2, 1) || pg_temp.item(1, 1), 2)),
+	('tree first', pg_temp.body(pg_temp.item(2, 1) || pg_temp.item(1, 1) || pg_temp.item(3, 1), 3)),
+	('order', pg_temp.body(pg_temp.item(1, 1) || pg_temp.item(3, 1) || pg_temp.item(2, 1), 3)),
+	('tree again', pg_temp.body(pg_temp.item(2, 1) || pg_temp.item(1, 1) || pg_temp.item(2, 1), 3)),
 	('twice', pg_temp.body(pg_temp.item(1, 1) || pg_temp.item(2, 1) || pg_temp.item(2, 2), 3)),
 	('cut', substr(pg_temp.body(pg_temp.item(1, 1), 1), 1, 50));
 SELECT what, pg_temp.text(pg_temp.sealed(body)) FROM cases ORDER BY id;
-SELECT what, pg_temp.binary(pg_temp.sealed(body)) FROM cases ORDER BY id;
-SELECT pg_temp.text(set_byte(b, length(b) - 1, get_byte(b, length(b) - 1) # 1)), pg_temp.binary(set_byte(b, 30, 9)), pg_temp.binary('') FROM (SELECT pg_temp.sealed(body) FROM cases WHERE what = 'one') x (b);
+SELECT what, pg_temp.binary(pg_temp.sealed(body), 'pocket.cursor') FROM cases ORDER BY id;
+SELECT pg_temp.text(set_byte(b, length(b) - 1, get_byte(b, length(b) - 1) # 1)), pg_temp.binary(set_byte(b, 30, 9), 'pocket.cursor'), pg_temp.binary('', 'pocket.cursor') FROM (SELECT pg_temp.sealed(body) FROM cases WHERE what = 'one') x (b);
 -- limits
-SELECT count, pg_temp.text(bytes) IS NOT DISTINCT FROM left(pg_temp.digits(bytes), 60) AS accepted, left(pg_temp.text(bytes), 5), left(pg_temp.binary(bytes), 59)
+SELECT count, pg_temp.text(bytes) IS NOT DISTINCT FROM left(pg_temp.digits(bytes), 60) AS accepted, left(pg_temp.text(bytes), 5), left(pg_temp.binary(bytes, 'pocket.cursor'), 59)
 FROM (SELECT n, pg_temp.sealed(pg_temp.body((SELECT string_agg(pg_temp.item(i, i), '' ORDER BY i) FROM generate_series(1, n) i), n)) FROM (VALUES (1000), (1001)) v (n)) x (count, bytes);
 -- text that is none
 SELECT ''::pocket.cursor;
@@ -129,5 +114,5 @@ COPY cursors TO :'file';
 COPY cursors_back FROM :'file';
 SELECT count(*) AS differ FROM (SELECT c, n, 2 * count(*) FROM cursors GROUP BY c, n EXCEPT SELECT c, n, count(*) FROM cursors_back GROUP BY c, n) d;
 DROP FUNCTION pg_temp.crc32c, pg_temp.sealed, pg_temp.item, pg_temp.body, pg_temp.digits, pg_temp.text, pg_temp.binary;
-DROP TABLE golden, raw, cases, cursors, cursors_back;
+DROP TABLE golden, cases, cursors, cursors_back;
 DROP EXTENSION pocket;

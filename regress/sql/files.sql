@@ -98,6 +98,15 @@ SELECT path FROM pocket.ls('/many', after => 'b');
 SELECT path FROM pocket.ls('/many', after => '/many/bb');
 SELECT count(*) FROM pocket.ls('/many', max => 0);
 SELECT pocket.ls('/many', after => '/docs/x');
+-- names may have colons: a path begins with a slash, or with a namespace
+SELECT pocket.create_namespace('n') > 0 AS made;
+SELECT count(*) FROM pocket.put_many(ARRAY['n:/c/a:/x', 'n:/c/a:/y', 'n:/c/b/c:/x', 'n:/c/b/c:/y'], array_fill(''::bytea, ARRAY[4]));
+SELECT path FROM pocket.ls('n:/c', true, after => 'b/c:/x');
+SELECT path FROM pocket.ls('n:/c', true, after => 'b/c:');
+SELECT path FROM pocket.ls('n:/c', true, after => 'a:');
+SELECT path FROM pocket.ls('n:/c', true, after => 'a:/x');
+SELECT path FROM pocket.ls('n:/c', true, after => 'n:/c/a:/x');
+SELECT pocket.drop_namespace('n');
 SELECT pocket.ls('/many', max => -1);
 SELECT pocket.ls('/log');
 SELECT pocket.ls('/nothing');

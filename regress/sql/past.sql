@@ -90,6 +90,18 @@ SELECT count(*) FROM pocket.ls('/later', max => 3, at => clock_timestamp());
 SELECT pg_temp.buffers($$SELECT * FROM pocket.ls('/later', max => 3, at => clock_timestamp())$$) < 400 AS cheap;
 SELECT pg_temp.buffers($$SELECT * FROM pocket.ls('/later', after => '450', max => 3, at => clock_timestamp())$$) < 400 AS cheap;
 
+-- what was removed is looked for among deletions alone
+CREATE ROLE regress_pocket_eve;
+SET ROLE regress_pocket_eve;
+SELECT pocket.create_namespace('eve') > 0 AS made;
+SELECT count(*) FROM generate_series(1, 3) i, pocket.put('eve:/' || i, ''), pocket.rm('eve:/' || i);
+SELECT pg_temp.buffers('SELECT rev FROM pocket.deleted') < 460 * 6 AS cheap;
+RESET ROLE;
+SELECT count(*), pg_temp.buffers('SELECT rev FROM pocket.deleted') / count(*) < 6 AS cheap FROM pocket.deleted;
+SELECT pg_temp.buffers('SELECT rev FROM pocket.deleted WHERE ns_id = (SELECT ns_id FROM pocket.namespaces WHERE name = ''eve'')') < 60 AS cheap;
+DROP OWNED BY regress_pocket_eve;
+DROP ROLE regress_pocket_eve;
+
 -- names that are case sensitive
 SELECT pocket.create_namespace('P', case_sensitive => true) > 0 AS made;
 SELECT outcome FROM pocket.put_many(ARRAY['P:/x', 'P:/X'], ARRAY['1', '22']::bytea[]);

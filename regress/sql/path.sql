@@ -114,27 +114,11 @@ COPY paths_back FROM :'file' (FORMAT binary);
 COPY paths TO :'file';
 COPY paths_back FROM :'file';
 SELECT count(*) AS differ FROM (SELECT p, n, 2 * count(*) FROM paths GROUP BY p, n EXCEPT SELECT p, n, count(*) FROM paths_back GROUP BY p, n) d;
-CREATE TABLE raw (b bytea);
-CREATE FUNCTION pg_temp.binary(value bytea) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	file text := current_setting('data_directory') || '/pocket_binary.copy';
-	message text;
-	found text;
-BEGIN
-	TRUNCATE raw;
-	INSERT INTO raw VALUES (value);
-	EXECUTE format('COPY raw TO %L (FORMAT binary)', file);
-	CREATE TEMP TABLE one (x pocket.path);
-	EXECUTE format('COPY one FROM %L (FORMAT binary)', file);
-	SELECT x::text INTO found FROM one;
-	DROP TABLE one;
-	RETURN found;
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS message = PG_EXCEPTION_DETAIL;
-	RETURN SQLSTATE || ' ' || SQLERRM || ' ' || message;
-END $$;
-SELECT pg_temp.binary(convert_to(b, 'UTF8')) FROM (VALUES ('h:/'), ('h:/a/b'), ('h:/a/'), ('h:/a//'), (''), ('/a'), ('h'), ('h:'), ('h:a'), ('h:/.'), ('h:/' || repeat('n', 256)), ('h:' || repeat('/n', 513)), ('h:' || repeat('/n', 9000))) v (b);
-SELECT pg_temp.binary(b) FROM (VALUES ('\x683a2f6100'::bytea), ('\x683a2fc328'), ('\x00'), ('\x683a2f61ff')) v (b);
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set file :abs_srcdir '/binary.sql'
+\i :file
+SELECT pg_temp.binary(convert_to(b, 'UTF8'), 'pocket.path') FROM (VALUES ('h:/'), ('h:/a/b'), ('h:/a/'), ('h:/a//'), (''), ('/a'), ('h'), ('h:'), ('h:a'), ('h:/.'), ('h:/' || repeat('n', 256)), ('h:' || repeat('/n', 513)), ('h:' || repeat('/n', 9000))) v (b);
+SELECT pg_temp.binary(b, 'pocket.path') FROM (VALUES ('\x683a2f6100'::bytea), ('\x683a2fc328'), ('\x00'), ('\x683a2f61ff')) v (b);
 DROP FUNCTION pg_temp.binary;
-DROP TABLE paths, paths_back, folders, found, pairs, raw;
+DROP TABLE paths, paths_back, folders, found, pairs;
 DROP EXTENSION pocket;

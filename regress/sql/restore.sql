@@ -98,12 +98,13 @@ SELECT outcome FROM pocket.restore('/big/3', pg_temp.rev('/big/3', 1));
 SELECT count(*) AS missing FROM (SELECT path, content FROM big WHERE path LIKE 'r:/big/3/%' EXCEPT SELECT path, content FROM pg_temp.tree('/big')) x;
 SELECT count(*) = (SELECT count(*) FROM big WHERE path LIKE 'r:/big/3%') AS no_more FROM pg_temp.tree('/big');
 
--- no deeper than a path may be
+-- deeper than a path that is given may be
 SELECT outcome FROM pocket.mkdir('/top/sub' || repeat('/n', 300));
 SELECT outcome FROM pocket.rm('/top/sub', true);
 SELECT outcome FROM pocket.mkdir('/deep' || repeat('/n', 300));
 SELECT outcome FROM pocket.mv('/top', '/deep' || repeat('/n', 300) || '/top');
-SELECT pocket.restore('/deep' || repeat('/n', 300) || '/top/sub', (SELECT max(rev) FROM pocket.history('/deep' || repeat('/n', 300) || '/top/sub') WHERE outcome = 'created'));
+SELECT outcome FROM pocket.restore('/deep' || repeat('/n', 300) || '/top/sub', (SELECT max(rev) FROM pocket.history('/deep' || repeat('/n', 300) || '/top/sub') WHERE outcome = 'created'));
+SELECT count(*) FROM pocket.ls('/deep' || repeat('/n', 300) || '/top/sub', true);
 
 -- a quota counts what comes back
 SELECT pocket.create_namespace('q', quota => 10) > 0 AS made;

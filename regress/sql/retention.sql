@@ -91,6 +91,28 @@ SELECT * FROM pocket.coordinate('retain');
 SELECT * FROM pocket.coordinate('retain');
 SELECT pocket.drop_namespace('n');
 
+-- a folder comes back whole or not at all, also while its removal is being dropped
+SELECT pocket.create_namespace('part', retention => '0') > 0 AS made;
+SELECT count(*) FROM generate_series(1, 1500) i, pocket.put('part:/d/' || i, '');
+SELECT outcome FROM pocket.rm('part:/d', true);
+SELECT outcome FROM pocket.mkdir('part:/last');
+SELECT pocket.retain() > 0 AS dropped FROM pocket.retain();
+SELECT count(*) BETWEEN 1 AND 1499 AS some FROM pocket.deleted WHERE path LIKE 'part:/d/%';
+SELECT pocket.restore('part:/d', (SELECT min(rev) FROM pocket.history('part:/d')));
+SELECT pocket.drop_namespace('part');
+
+-- a pass does a hundred namespaces; no one waits for ever behind others that have always something to drop
+SELECT count(pocket.create_namespace('busy' || i, retention => '0')) FROM generate_series(1, 100) i;
+SELECT pocket.create_namespace('last', retention => '0') > 0 AS made;
+SELECT count(*) FROM generate_series(1, 3) j, pocket.put('last:/f', j::text::bytea);
+CREATE FUNCTION busy() RETURNS bigint LANGUAGE sql AS $$ SELECT count(*) FROM generate_series(1, 100) i, generate_series(1, 3) j, pocket.put('busy' || i || ':/f', clock_timestamp()::text::bytea) $$;
+SELECT busy();
+SELECT pocket.retain() > 0 AS dropped FROM busy();
+SELECT pocket.retain() > 0 AS dropped FROM busy();
+SELECT j.jid FROM pocket_data.journal j JOIN pocket_data.namespace n USING (ns_id) WHERE n.name = 'last' ORDER BY 1;
+SELECT count(*) FROM (SELECT pocket.drop_namespace(name) FROM pocket.namespaces WHERE name ~ '^(busy|last)') n;
+DROP FUNCTION busy;
+
 -- Random lives of many days.  Contents are made blocks by hand, a byte each.
 CREATE VIEW recount AS SELECT j.ns_id, b.hash, count(*) AS files
 	FROM (SELECT ns_id, blocks, lag(blocks) OVER (PARTITION BY ns_id, file_id ORDER BY jid) AS before FROM pocket_data.journal) j,
@@ -179,6 +201,7 @@ SELECT name, op FROM kept;
 DROP VIEW miscounted, recount, kept;
 DROP FUNCTION make_blocks, random_step, random_path;
 DROP TABLE made, memory, moment;
+<<<<<<< HEAD
 
 -- what was purged goes as well: followers are told of all that is left of it, also when its folder has gone before it
 SELECT pocket.create_namespace('p', retention => '1 hour') > 0 AS made;
@@ -204,5 +227,32 @@ SELECT outcome FROM pocket.put('/beside', 'two');
 SELECT outcome FROM pocket.put('/beside', 'three');
 SELECT pocket.retain() > 0 AS dropped, pocket.retain();
 SELECT j.op, j.name FROM pocket_data.journal j JOIN pocket_data.namespace n USING (ns_id) WHERE n.name = 'p' ORDER BY jid;
+=======
+-- a pass of the coordinator looks at ten thousand namespaces, and the next one at the next
+SELECT pocket.drop_namespace(name) FROM pocket.namespaces;
+INSERT INTO pocket_data.namespace (ns_id, name, owner, retention, case_sensitive, created_at) SELECT i, 'quiet' || i, current_user, '1 day', false, now() FROM generate_series(10001, 40000) i;
+INSERT INTO pocket_data.namespace_head SELECT i, 3, 2, 0, now() FROM generate_series(10001, 40000) i;
+INSERT INTO pocket_data.journal SELECT i, j, 1, 'updated', 0, '', '', 'folder', 0, NULL, NULL, NULL, '{0:1}', NULL, '{}', '', now() - CASE WHEN i IN (10001, 20000, 20001, 40000) THEN interval '1 week' ELSE '0' END
+	FROM generate_series(10001, 40000) i, generate_series(1, 3) j;
+CREATE VIEW overdue AS SELECT ns_id FROM pocket_data.journal WHERE at < now() - interval '2 days' GROUP BY ns_id HAVING count(*) > 2;
+ANALYZE pocket_data.journal, pocket_data.namespace, pocket_data.namespace_head;
+-- a backend of its own
+\c -
+SET client_min_messages = warning;
+SELECT done, remaining FROM pocket.coordinate('retain');
+TABLE overdue ORDER BY 1;
+SELECT done, remaining FROM pocket.coordinate('retain');
+TABLE overdue ORDER BY 1;
+SELECT done, remaining FROM pocket.coordinate('retain');
+TABLE overdue ORDER BY 1;
+-- and begins anew behind the last
+UPDATE pocket_data.journal SET at = at - interval '1 week' WHERE ns_id = 10002;
+SELECT done, remaining FROM pocket.coordinate('retain');
+SELECT done, remaining FROM pocket.coordinate('retain');
+-- by hand at all of them
+UPDATE pocket_data.journal SET at = at - interval '1 week' WHERE ns_id IN (10003, 30000);
+SELECT pocket.retain();
+DROP VIEW overdue;
+>>>>>>> 9e8262642fda3cf6acd92d67baebe883e530ef32
 SELECT pocket.uninstall(current_database());
 DROP EXTENSION pocket;

@@ -164,6 +164,18 @@ SELECT outcome FROM pocket.rm('/big', true);
 SELECT pocket.rewind('/big', was('second big'));
 SELECT count(*) FROM differs('second big');
 
+-- a folder that went last comes back with all that went
+SELECT pocket.create_namespace('last') > 0 AS made;
+SET pocket.namespace = 'last';
+SELECT outcome FROM pocket.put('/d/a/y/f', 'y');
+SELECT note('before');
+SELECT outcome FROM unnest('{/d/x/b/new, /d/x/new, /d/zz/q, /d/0/q}'::text[]) f, pocket.put(f, 'new');
+SELECT outcome FROM pocket.mv('/d/a/y', '/d/x/y');
+SELECT pocket.rewind('/d', was('before'));
+SELECT * FROM differs('before');
+SELECT outcome FROM pocket.restore('/d/x', (SELECT max(rev) FROM pocket.history('/d/x') WHERE outcome <> 'deleted'));
+SELECT path FROM tree;
+
 -- Random lives.  Contents are made blocks, one for each byte, by hand: rewind moves rows only, and counts holders.
 CREATE VIEW recount AS SELECT j.ns_id, b.hash, count(*) AS files
 	FROM (SELECT ns_id, blocks, lag(blocks) OVER (PARTITION BY ns_id, file_id ORDER BY jid) AS before FROM pocket_data.journal) j,

@@ -100,29 +100,34 @@ fields_out_of_range_are_named(void **state)
 {
 	static const struct
 	{
-		pk_cursor_item items[2];
+		pk_cursor_item items[3];
 		size_t at;
 	} cases[] = {
-		{{{.ns_id = 0, .jid = 1}, {.ns_id = 2, .jid = 1}}, 23},
-		{{{.ns_id = -1, .jid = 1}, {.ns_id = 2, .jid = 1}}, 23},
-		{{{.ns_id = 1, .jid = 0}, {.ns_id = 2, .jid = 1}}, 31},
-		{{{.ns_id = 1, .jid = -1}, {.ns_id = 2, .jid = 1}}, 31},
-		{{{.ns_id = 1, .jid = 1, .listed = -1}, {.ns_id = 2, .jid = 1}}, 39},
-		{{{.ns_id = 1, .jid = 1, .listed = 2}, {.ns_id = 2, .jid = 1}}, 39},
-		{{{.ns_id = 2, .jid = 1}, {.ns_id = 1, .jid = 1}}, 55},
-		{{{.ns_id = 2, .jid = 1}, {.ns_id = 2, .jid = 1}}, 55},
+		{{{.ns_id = 0, .jid = 1}, {.ns_id = 2, .jid = 1}, {.ns_id = 3, .jid = 1}}, 23},
+		{{{.ns_id = -1, .jid = 1}, {.ns_id = 2, .jid = 1}, {.ns_id = 3, .jid = 1}}, 23},
+		{{{.ns_id = 1, .jid = 0}, {.ns_id = 2, .jid = 1}, {.ns_id = 3, .jid = 1}}, 31},
+		{{{.ns_id = 1, .jid = -1}, {.ns_id = 2, .jid = 1}, {.ns_id = 3, .jid = 1}}, 31},
+		{{{.ns_id = 1, .jid = 1, .listed = -1}, {.ns_id = 2, .jid = 1}, {.ns_id = 3, .jid = 1}}, 39},
+		{{{.ns_id = 1, .jid = 1, .listed = 2}, {.ns_id = 2, .jid = 1}, {.ns_id = 3, .jid = 1}}, 39},
+		/* the tree may come after the others, which ascend */
+		{{{.ns_id = 2, .jid = 1}, {.ns_id = 2, .jid = 1}, {.ns_id = 3, .jid = 1}}, 55},
+		{{{.ns_id = 2, .jid = 1}, {.ns_id = 0, .jid = 1}, {.ns_id = 3, .jid = 1}}, 55},
+		{{{.ns_id = 9, .jid = 1}, {.ns_id = 3, .jid = 1}, {.ns_id = 1, .jid = 1}}, 87},
+		{{{.ns_id = 9, .jid = 1}, {.ns_id = 3, .jid = 1}, {.ns_id = 3, .jid = 1}}, 87},
+		{{{.ns_id = 9, .jid = 1}, {.ns_id = 3, .jid = 1}, {.ns_id = 9, .jid = 1}}, 87},
+		{{{.ns_id = 9, .jid = 1}, {.ns_id = 3, .jid = 1}, {.ns_id = 4, .jid = 0}}, 95},
 	};
 
 	(void) state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 	{
 		pk_cursor_head head = {.incarnation = 1};
-		pk_cursor_item items[2];
-		uint8_t bytes[PK_CURSOR_SIZE(2)];
+		pk_cursor_item items[3];
+		uint8_t bytes[PK_CURSOR_SIZE(3)];
 		size_t at;
 
-		pk_cursor_encode(bytes, &head, cases[i].items, 2);
-		assert_int_equal(pk_cursor_decode(&head, items, 2, bytes, &at), PK_ERR_MALFORMED);
+		pk_cursor_encode(bytes, &head, cases[i].items, 3);
+		assert_int_equal(pk_cursor_decode(&head, items, 3, bytes, &at), PK_ERR_MALFORMED);
 		assert_int_equal(at, cases[i].at);
 	}
 }
