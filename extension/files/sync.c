@@ -90,21 +90,13 @@ typedef struct Reader
 	int64 max;
 	HeapTuple held; /* the row told last: it gets the cursor that stands behind all that was passed by after it */
 	HTAB *folders;	/* told before their turn in this page, because something below them was */
-<<<<<<< HEAD
-	int64 near_id;	/* the folder whose path is known; 0: none */
-	char *near_path;
-	uint8 near_rights; /* on it, and whether all above it may be read */
-	bool near_shown;
-	bool is_deletion;	  /* the row that the journal has come to */
-	PocketPolicy *policy; /* NULL: all is the caller's own */
-=======
 	Above *near;	/* the folders from the root to one that was looked at last */
 	int depth;
 	int room;
 	StringInfoData path;  /* of that one */
 	PocketPolicy *rules;  /* what the caller may */
 	PocketPolicy *policy; /* that; NULL where all is his own */
->>>>>>> 9e8262642fda3cf6acd92d67baebe883e530ef32
+	bool is_deletion;	  /* the row that the journal has come to */
 	bool reset;			  /* behind the rows told, the caller has to begin anew */
 	MemoryContext page;	  /* what lasts to its end */
 	MemoryContext batch;  /* rows of one query */
@@ -297,7 +289,6 @@ find_near(const Reader *reader, int64 file_id)
 	return depth;
 }
 
-<<<<<<< HEAD
 /*
  * A folder on the way to the root.  A purge deletes what is in a folder that was deleted long before, or makes deletions of
  * all that a folder was: retention may let go of its rows before those of what was in it.
@@ -311,9 +302,6 @@ folder_at(const Reader *reader, int64 folder_id, int64 jid, Row *folder)
 		pocket_state_init(&folder->state, POCKET_FOLDER, POCKET_ROOT_ID, pocket_purged_name(folder_id));
 }
 
-/* Looks at a folder as it was when the journal ended at jid: its path, and whether it is shown. */
-=======
->>>>>>> 9e8262642fda3cf6acd92d67baebe883e530ef32
 static void
 enter_folder(Reader *reader, int64 file_id, const char *name, struct varlena *acl)
 {
@@ -351,13 +339,8 @@ look_at_folder(Reader *reader, int64 folder_id, int64 jid)
 	{
 		Row *above = palloc(sizeof(Row));
 
-<<<<<<< HEAD
 		folder_at(reader, id, jid, above);
-		folders = lcons(above, folders);
-=======
-		above_at(reader, id, jid, above);
 		way = lcons(above, way);
->>>>>>> 9e8262642fda3cf6acd92d67baebe883e530ef32
 		id = above->state.parent_id;
 	}
 	reader->depth = depth;

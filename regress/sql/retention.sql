@@ -201,7 +201,6 @@ SELECT name, op FROM kept;
 DROP VIEW miscounted, recount, kept;
 DROP FUNCTION make_blocks, random_step, random_path;
 DROP TABLE made, memory, moment;
-<<<<<<< HEAD
 
 -- what was purged goes as well: followers are told of all that is left of it, also when its folder has gone before it
 SELECT pocket.create_namespace('p', retention => '1 hour') > 0 AS made;
@@ -227,7 +226,6 @@ SELECT outcome FROM pocket.put('/beside', 'two');
 SELECT outcome FROM pocket.put('/beside', 'three');
 SELECT pocket.retain() > 0 AS dropped, pocket.retain();
 SELECT j.op, j.name FROM pocket_data.journal j JOIN pocket_data.namespace n USING (ns_id) WHERE n.name = 'p' ORDER BY jid;
-=======
 -- a pass of the coordinator looks at ten thousand namespaces, and the next one at the next
 SELECT pocket.drop_namespace(name) FROM pocket.namespaces;
 INSERT INTO pocket_data.namespace (ns_id, name, owner, retention, case_sensitive, created_at) SELECT i, 'quiet' || i, current_user, '1 day', false, now() FROM generate_series(10001, 40000) i;
@@ -253,6 +251,5 @@ SELECT done, remaining FROM pocket.coordinate('retain');
 UPDATE pocket_data.journal SET at = at - interval '1 week' WHERE ns_id IN (10003, 30000);
 SELECT pocket.retain();
 DROP VIEW overdue;
->>>>>>> 9e8262642fda3cf6acd92d67baebe883e530ef32
 SELECT pocket.uninstall(current_database());
 DROP EXTENSION pocket;
