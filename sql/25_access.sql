@@ -46,3 +46,19 @@ COMMENT ON FUNCTION pocket.is_me(text) IS 'whether what is given to this princip
 CREATE FUNCTION pocket.grants(acl pocket.acl, OUT principal text, OUT rights text) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'pocket_grants' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 5;
 COMMENT ON FUNCTION pocket.grants(pocket.acl) IS 'the entries of a list';
+
+CREATE FUNCTION pocket.link(path text, role text DEFAULT 'viewer', expires timestamptz DEFAULT NULL,
+	password text DEFAULT NULL) RETURNS text
+	AS 'MODULE_PATHNAME', 'pocket_link_make' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.link(text, text, timestamptz, text) IS
+	'a token by which anybody may use what is at a path, as link:TOKEN or link:TOKEN/path; it is told once, and kept as its hash';
+
+CREATE FUNCTION pocket.unlink(token text) RETURNS void
+	AS 'MODULE_PATHNAME', 'pocket_link_revoke' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+COMMENT ON FUNCTION pocket.unlink(text) IS
+	'revokes a link, by its token or its link_id in the view links; for who made it, and who has the right s there';
+
+CREATE FUNCTION pocket.open_link(token text, password text DEFAULT NULL) RETURNS pocket.file
+	AS 'MODULE_PATHNAME', 'pocket_link_enter' LANGUAGE C VOLATILE CALLED ON NULL INPUT PARALLEL UNSAFE COST 1000;
+COMMENT ON FUNCTION pocket.open_link(text, text) IS
+	'what a link leads to; the session may use a link with a password after this';

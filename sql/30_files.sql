@@ -93,7 +93,8 @@ COMMENT ON FUNCTION pocket.unmount(text) IS
 
 CREATE FUNCTION pocket.history(path text) RETURNS SETOF pocket.revision
 	AS 'MODULE_PATHNAME', 'pocket_history' LANGUAGE C STABLE STRICT PARALLEL UNSAFE COST 1000 ROWS 10;
-COMMENT ON FUNCTION pocket.history(text) IS 'revisions of a file, newest first; also of one that was removed';
+COMMENT ON FUNCTION pocket.history(text) IS
+	'revisions of a file, newest first; also of one that was removed; path is null where it was in a folder that is hidden now';
 
 CREATE FUNCTION pocket.restore(path text, rev bigint) RETURNS pocket.revision
 	AS 'MODULE_PATHNAME', 'pocket_restore' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000;

@@ -9,7 +9,8 @@ CREATE TABLE pocket_data.cell (
 	uuid uuid NOT NULL,
 	name text NOT NULL,
 	incarnation bigint NOT NULL CHECK (incarnation BETWEEN 1 AND 2147483647),
-	starts bigint NOT NULL DEFAULT 0
+	starts bigint NOT NULL DEFAULT 0,
+	teams bigint NOT NULL DEFAULT 0			-- another one after each change of member: what was read of that before is good no more
 );
 CREATE TRIGGER cell_changed AFTER INSERT OR UPDATE OR DELETE ON pocket_data.cell
 	FOR EACH STATEMENT EXECUTE FUNCTION pocket.cell_changed();
@@ -222,6 +223,20 @@ CREATE TABLE pocket_data.member (
 	PRIMARY KEY (member, team)
 );
 
+-- Links: of a token only its hash is kept, of a password what scrypt makes of it.
+CREATE TABLE pocket_data.link (
+	token_hash bytea PRIMARY KEY,	-- SHA-256
+	ns_id bigint NOT NULL,
+	file_id bigint NOT NULL,
+	role text NOT NULL CHECK (role IN ('viewer', 'editor')),
+	expires_at timestamptz,
+	password_salt bytea,
+	password_key bytea,
+	made_by text NOT NULL,
+	made_at timestamptz NOT NULL
+);
+CREATE INDEX link_entry ON pocket_data.link (ns_id, file_id);
+
 -- Who changed what others may, and who was refused what.  Rows stay.
 CREATE TABLE pocket_data.audit (
 	audit_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -316,8 +331,16 @@ CREATE VIEW pocket.shares WITH (security_barrier) AS
 COMMENT ON VIEW pocket.shares IS
 	'what was given to whom: to oneself, and where one may share; inherits: whether what is given above counts too';
 
+CREATE VIEW pocket.links WITH (security_barrier) AS
+	SELECT encode(l.token_hash, 'hex') AS link_id, l.ns_id, l.file_id, pocket.path_of(l.ns_id, l.file_id) AS path, l.role,
+		l.expires_at, l.password_key IS NOT NULL AS has_password, l.made_by, l.made_at
+	FROM pocket_data.link l JOIN pocket_data.entry e ON e.ns_id = l.ns_id AND e.file_id = l.file_id
+	WHERE pocket.sees(e.ns_id, e.parent_id, e.acl, 's');
+COMMENT ON VIEW pocket.links IS 'links to what one may share; a token is told by link() only, link_id is its SHA-256';
+
 -- For the DBA, who says who else may look.
 CREATE VIEW pocket.audit AS SELECT * FROM pocket_data.audit;
 COMMENT ON VIEW pocket.audit IS 'who changed what others may, and who was refused what';
 
-GRANT SELECT ON pocket.files, pocket.mounts, pocket.deleted, pocket.namespaces, pocket.usage, pocket.shares TO PUBLIC;
+GRANT SELECT ON pocket.files, pocket.mounts, pocket.deleted, pocket.namespaces, pocket.usage, pocket.shares, pocket.links
+	TO PUBLIC;

@@ -62,6 +62,10 @@ typedef struct PocketCaller
 	char **names;
 	int name_count;
 	MemoryContext context; /* where they are */
+
+	/* the mark of the memberships that his statement sees, when it has been read along with something else */
+	bool has_mark;
+	int64 mark;
 } PocketCaller;
 
 /*
@@ -105,6 +109,9 @@ extern char *pocket_principal_find(const char *name);
 /* As find, for who may have been dropped: what has been found no more is taken for a principal's name. */
 extern char *pocket_principal_named(const char *name, bool *exists);
 
+/* The mark of all memberships: it is another one after each change of them. */
+extern int64 pocket_teams_mark(bool fresh);
+
 /* Teams that any of names is in, with the teams that those are in. */
 extern List *pocket_teams_of(List *names, bool fresh);
 
@@ -136,8 +143,16 @@ typedef struct PocketPolicy PocketPolicy;
 /* In the current memory context, which its memory is taken from. */
 extern PocketPolicy *pocket_policy(PocketCaller *caller, bool fresh);
 
+/*
+ * In this namespace the caller has what he has by way of an entry, on which these are his rights, and nothing else.
+ */
+extern void pocket_policy_begin(PocketPolicy *policy, int64 ns_id, int64 file_id, uint8 rights);
+
 /* What is known without looking anything up, outside of a session too; false when it is not. */
 extern bool pocket_policy_knows(const PocketPolicy *policy, int64 ns_id, int64 file_id, uint8 *rights);
+
+/* Whether a namespace, of which some entry's rights have been told, is known to be the caller's. */
+extern bool pocket_policy_owns(const PocketPolicy *policy, int64 ns_id);
 
 /* Rights on an entry, live or as it was last; all in a namespace that is the caller's, none where there is nothing. */
 extern uint8 pocket_policy_rights(PocketPolicy *policy, int64 ns_id, int64 file_id);

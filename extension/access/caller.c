@@ -75,7 +75,9 @@ pocket_caller(const PocketSession *session, Oid function)
 PocketCaller *
 pocket_caller_as(const char *principal)
 {
-	return make_caller(principal, get_role_oid(principal, true), InvalidOid);
+	bool is_team = strncmp(principal, POCKET_TEAM, strlen(POCKET_TEAM)) == 0;
+
+	return make_caller(principal, is_team ? InvalidOid : get_role_oid(principal, true), InvalidOid);
 }
 
 bool
@@ -113,12 +115,17 @@ privileges_of(Oid role)
 	return roles;
 }
 
-/* The teams that were looked up last, while they are proved to be the same still; roles are known without a look. */
+/*
+ * The teams that were looked up last.  They are the same still for a snapshot that
+ * is the same, and for one that sees the same mark, which changes with every
+ * membership and in its transaction.
+ */
 static struct
 {
 	PocketProof proof;
 	MemoryContext context;
-	List *own;
+	int64 mark;
+	List *own; /* NIL: none yet */
 	List *teams;
 } last;
 
@@ -150,34 +157,38 @@ same_names(const List *a, const List *b)
 }
 
 static void
-remember(const List *own, const List *teams)
+remember(const List *own, const List *teams, int64 mark)
 {
 	MemoryContext outer;
 
+	last.own = NIL;
 	if (last.context == NULL)
 		last.context = AllocSetContextCreate(TopMemoryContext, "teams of the caller", ALLOCSET_SMALL_SIZES);
 	memset(&last.proof, 0, sizeof(last.proof));
 	MemoryContextReset(last.context);
 	outer = MemoryContextSwitchTo(last.context);
-	last.own = copy_names(own);
+	last.mark = mark;
 	last.teams = copy_names(teams);
+	last.own = copy_names(own);
 	MemoryContextSwitchTo(outer);
-	pocket_proof_take(&last.proof, last.context);
 }
 
 /* The teams that one of the names is in. */
 static List *
-find_teams(List *own, bool fresh)
+find_teams(const PocketCaller *caller, List *own, bool fresh)
 {
-	List *teams;
+	bool is_last = last.own != NIL && same_names(own, last.own);
+	int64 mark;
 
-	if (fresh)
-		return pocket_teams_of(own, true);
-	if (pocket_proof_holds(&last.proof) && same_names(own, last.own))
+	if (is_last && !fresh && pocket_proof_holds(&last.proof))
 		return copy_names(last.teams);
-	teams = pocket_teams_of(own, false);
-	remember(own, teams);
-	return teams;
+	/* before the teams: a change in between shall not be taken for what was before it */
+	mark = caller->has_mark ? caller->mark : pocket_teams_mark(fresh);
+	if (!is_last || mark != last.mark)
+		remember(own, pocket_teams_of(own, fresh), mark);
+	if (!fresh)
+		pocket_proof_take(&last.proof, last.context);
+	return copy_names(last.teams);
 }
 
 void
@@ -193,11 +204,17 @@ pocket_caller_look_up(PocketCaller *caller, bool fresh)
 	if (OidIsValid(caller->role))
 	{
 		foreach (cell, privileges_of(caller->role))
-			names = lappend(names, GetUserNameFromId(lfirst_oid(cell), false));
+		{
+			char *name = GetUserNameFromId(lfirst_oid(cell), false);
+
+			/* a role that is called like a team is not that team */
+			if (strncmp(name, POCKET_TEAM, strlen(POCKET_TEAM)) != 0)
+				names = lappend(names, name);
+		}
 	}
 	else
 		names = list_make1(caller->name);
-	names = list_concat(names, find_teams(names, fresh));
+	names = list_concat(names, find_teams(caller, names, fresh));
 	caller->name_count = list_length(names);
 	caller->names = palloc(sizeof(char *) * (Size) caller->name_count);
 	foreach (cell, names)
@@ -209,6 +226,7 @@ void
 pocket_caller_forget(PocketCaller *caller)
 {
 	caller->names = NULL;
+	caller->has_mark = false;
 }
 
 bool

@@ -170,6 +170,34 @@ pocket_teams_of(List *names, bool fresh)
 	return teams;
 }
 
+int64
+pocket_teams_mark(bool fresh)
+{
+	static PocketPlan find = {"SELECT teams FROM pocket_data.cell", "", NULL, NULL};
+	int64 mark;
+
+	if (pocket_select(&find, NULL, NULL, fresh, 0) != 1)
+		elog(ERROR, "table pocket_data.cell does not have its one row");
+	mark = pocket_column_int64(0, 1);
+	pocket_free_rows();
+	return mark;
+}
+
+/* At random: what was taken back shall not have been known by the mark that another change gets. */
+static void
+mark_teams(void)
+{
+	static PocketPlan mark = {"UPDATE pocket_data.cell SET teams = $1", "int8", NULL, NULL};
+	int64 random;
+	Datum values[1];
+
+	if (!pg_strong_random(&random, sizeof(random)))
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("no random numbers to be had")));
+	values[0] = Int64GetDatum(random);
+	if (pocket_write(&mark, values, NULL) != 1)
+		elog(ERROR, "table pocket_data.cell does not have its one row");
+}
+
 /* As committed now, whatever the isolation level: the lock is of no use to who sees what was before it. */
 static void
 check_no_cycle(const char *team, const char *member)
@@ -197,7 +225,10 @@ pocket_team_add(const char *team, const char *member)
 
 	pocket_lock_exclusive(POCKET_LOCK_TEAMS);
 	check_no_cycle(team, member);
-	return pocket_write(&insert, values, NULL) == 1;
+	if (pocket_write(&insert, values, NULL) != 1)
+		return false;
+	mark_teams();
+	return true;
 }
 
 bool
@@ -208,5 +239,8 @@ pocket_team_remove(const char *team, const char *member)
 	Datum values[2] = {CStringGetTextDatum(team), CStringGetTextDatum(member)};
 
 	pocket_lock_exclusive(POCKET_LOCK_TEAMS);
-	return pocket_write(&remove, values, NULL) == 1;
+	if (pocket_write(&remove, values, NULL) != 1)
+		return false;
+	mark_teams();
+	return true;
 }

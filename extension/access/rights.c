@@ -160,18 +160,35 @@ find_rights(PocketPolicy *policy, FolderKey key)
 	return remember(policy, key, pocket_rights_below(policy->caller, above, acl, policy->fresh));
 }
 
+void
+pocket_policy_begin(PocketPolicy *policy, int64 ns_id, int64 file_id, uint8 rights)
+{
+	(void) remember(policy, (FolderKey){ns_id, 0}, 0);
+	(void) remember(policy, (FolderKey){ns_id, file_id}, rights);
+}
+
 bool
-pocket_policy_knows(const PocketPolicy *policy, int64 ns_id, int64 file_id, uint8 *rights)
+pocket_policy_owns(const PocketPolicy *policy, int64 ns_id)
 {
 	FolderKey key = {ns_id, 0};
 	const Folder *known = hash_search(policy->folders, &key, HASH_FIND, NULL);
 
+	return known != NULL && known->rights == PK_RIGHTS_ALL;
+}
+
+bool
+pocket_policy_knows(const PocketPolicy *policy, int64 ns_id, int64 file_id, uint8 *rights)
+{
+	FolderKey key = {ns_id, file_id};
+	const Folder *known;
+
 	/* his own: no list counts */
-	if (known == NULL || known->rights != PK_RIGHTS_ALL)
+	if (pocket_policy_owns(policy, ns_id))
 	{
-		key.file_id = file_id;
-		known = hash_search(policy->folders, &key, HASH_FIND, NULL);
+		*rights = PK_RIGHTS_ALL;
+		return true;
 	}
+	known = hash_search(policy->folders, &key, HASH_FIND, NULL);
 	if (known != NULL)
 		*rights = known->rights;
 	return known != NULL;

@@ -99,6 +99,18 @@ close_session(Asking *asking)
 		pocket_leave(&asking->session);
 }
 
+/* folder_id 0: the namespace itself, on which its owner has all rights and nobody else has any */
+static uint8
+rights_on_folder(Asking *asking, int64 ns_id, int64 folder_id)
+{
+	uint8 rights;
+
+	if (pocket_policy_knows(asking->seen->policy, ns_id, folder_id, &rights))
+		return rights;
+	open_session(asking);
+	return pocket_policy_rights(asking->seen->policy, ns_id, folder_id);
+}
+
 /*
  * sees(ns_id, parent_id, acl, rights): whether the caller has these rights on an entry in a folder, both live or as they
  * were last; parent_id 0: a namespace's root
@@ -120,15 +132,16 @@ pocket_sees(PG_FUNCTION_ARGS)
 	acl = PG_ARGISNULL(2) ? NULL : PG_GETARG_POCKET_ACL(2);
 	asked = pocket_rights_parse(text_to_cstring(PG_GETARG_TEXT_PP(3)));
 	ask(&asking, fcinfo);
-	if (!pocket_policy_knows(asking.seen->policy, ns_id, parent_id, &rights))
+	/* lists count for all but the owner, whatever rights they have given before */
+	rights = rights_on_folder(&asking, ns_id, 0);
+	if (rights != PK_RIGHTS_ALL)
 	{
-		open_session(&asking);
-		rights = pocket_policy_rights(asking.seen->policy, ns_id, parent_id);
-	}
-	if (acl != NULL && rights != PK_RIGHTS_ALL)
-	{
-		open_session(&asking);
-		rights = pocket_rights_below(asking.seen->caller, rights, acl, false);
+		rights = rights_on_folder(&asking, ns_id, parent_id);
+		if (acl != NULL)
+		{
+			open_session(&asking);
+			rights = pocket_rights_below(asking.seen->caller, rights, acl, false);
+		}
 	}
 	close_session(&asking);
 	PG_RETURN_BOOL((rights & asked) == asked);

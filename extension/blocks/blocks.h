@@ -28,10 +28,11 @@ typedef struct PocketReceipts PocketReceipts;
 
 /*
  * Cuts contents into blocks, hashes them, and brings those to a sidecar that
- * the namespace does not hold.  Errors: 08006 no node answers, 53100 drives
+ * the namespace does not hold; all: whatever it holds, for who may not read all of
+ * it, and would learn from the time what others have there.  Errors: 08006 no node answers, 53100 drives
  * full, PK007 no place, 28000 keys.
  */
-extern PocketReceipts *pocket_blocks_store(int64 ns_id, PocketContent *contents, int count);
+extern PocketReceipts *pocket_blocks_store(int64 ns_id, PocketContent *contents, int count, bool all);
 
 /*
  * Under the head lock: what store did not send, because the namespace held it, is

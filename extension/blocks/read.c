@@ -275,7 +275,8 @@ pocket_read_begin(const PocketBlockList *blocks, int64 start, int64 length)
 {
 	PocketRead *read = read_create(blocks, start, length);
 
-	if (read->count <= POCKET_FLIGHT_MAX)
+	/* a statement can have any number of values before it uses one: more would take all connections of a node */
+	if (read->count <= pocket_flight_room())
 	{
 		start_all(read);
 		work(read);
@@ -283,12 +284,9 @@ pocket_read_begin(const PocketBlockList *blocks, int64 start, int64 length)
 	return read;
 }
 
-void
-pocket_read_finish(PocketRead *read, char *out)
+static void
+receive_all(PocketRead *read)
 {
-	MemoryContext caller = MemoryContextSwitchTo(read->context);
-
-	read->out = out;
 	if (!read->begun)
 		start_all(read);
 	else
@@ -297,8 +295,34 @@ pocket_read_finish(PocketRead *read, char *out)
 			pocket_transfer_receive(&read->fetches[i].transfer, destination(read, &read->fetches[i]));
 	}
 	work(read);
+}
+
+/* Out is its owner's again; whoever wants the bytes once more has them fetched once more. */
+static void
+rest(PocketRead *read)
+{
+	pocket_batch_end(read->batch);
 	read->out = NULL;
-	read->begun = false; /* whoever wants it once more has it fetched once more */
+	read->begun = false;
+}
+
+void
+pocket_read_finish(PocketRead *read, char *out)
+{
+	MemoryContext caller = MemoryContextSwitchTo(read->context);
+
+	read->out = out;
+	PG_TRY();
+	{
+		receive_all(read);
+	}
+	PG_CATCH();
+	{
+		rest(read); /* a value can outlive the error that frees out */
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	rest(read);
 	MemoryContextSwitchTo(caller);
 }
 

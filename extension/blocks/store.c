@@ -44,6 +44,7 @@ typedef struct Store
 	PocketReceipts *receipts;
 	PocketBatch *batch;
 	PocketSpread spread;
+	bool sends_all; /* also what the namespace holds */
 
 	/* hashed, and not yet asked for */
 	Piece *window[WINDOW_BLOCKS];
@@ -95,7 +96,7 @@ flush_window(Store *store)
 	pocket_blocks_held(store->ns_id, blocks, store->window_count, held);
 	for (int i = 0; i < store->window_count; i++)
 	{
-		if (held[i])
+		if (held[i] && !store->sends_all)
 			pfree(store->window[i]);
 		else
 			send_piece(store, store->window[i]);
@@ -324,10 +325,11 @@ run_store(Store *store, PocketContent *contents, int count)
 }
 
 PocketReceipts *
-pocket_blocks_store(int64 ns_id, PocketContent *contents, int count)
+pocket_blocks_store(int64 ns_id, PocketContent *contents, int count, bool all)
 {
 	Store *store = make_store(ns_id, pocket_receipts_make());
 
+	store->sends_all = all;
 	run_store(store, contents, count);
 	return store->receipts;
 }

@@ -50,6 +50,7 @@ struct PocketBatch
 static CURLM *multi = NULL;
 static CURL *idle[POCKET_FLIGHT_MAX];
 static int idle_count = 0;
+static int under_way = 0; /* of all batches */
 
 static void
 list_append(TransferList *list, PocketTransfer *transfer)
@@ -329,6 +330,7 @@ transfer_start(PocketBatch *batch, PocketTransfer *transfer)
 	}
 	list_append(&batch->running, transfer);
 	batch->running_count++;
+	under_way++;
 }
 
 /* What an answer other than 2xx says. */
@@ -387,6 +389,12 @@ judge(PocketTransfer *transfer, CURLcode result)
 }
 
 /* --- batches --- */
+
+int
+pocket_flight_room(void)
+{
+	return Max(POCKET_FLIGHT_MAX - under_way, 0);
+}
 
 /*
  * A block comes into fresh memory that is freed with its statement.  glibc would give that back to the kernel and
@@ -454,6 +462,7 @@ collect(PocketBatch *batch)
 		judge(transfer, message->data.result);
 		list_remove(&transfer->batch->running, transfer);
 		transfer->batch->running_count--;
+		under_way--;
 		transfer_detach(transfer);
 		list_append(&transfer->batch->finished, transfer);
 	}
@@ -519,6 +528,7 @@ pocket_batch_end(PocketBatch *batch)
 		PocketTransfer *transfer = batch->running.first;
 
 		list_remove(&batch->running, transfer);
+		under_way--;
 		transfer_detach(transfer);
 	}
 	batch->running_count = 0;

@@ -60,6 +60,9 @@ typedef struct PocketTransfer
 /* Refuses (22023, 0A000) what is no url of a node. */
 extern void pocket_node_url_check(const char *url);
 
+/* How many more transfers may be begun that will be held: all batches together have no more than one may have. */
+extern int pocket_flight_room(void);
+
 extern PocketBatch *pocket_batch_begin(void);
 extern void pocket_batch_add(PocketBatch *batch, PocketTransfer *transfer);
 

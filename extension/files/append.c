@@ -70,14 +70,14 @@ prepare(Appending *append, const PocketNamespace *ns, const PocketPath *path)
 	pocket_require_write(&append->spot, ns, path);
 	if (append->spot.exists)
 		pocket_check_file(&append->spot);
-	(void) pocket_quota_fits(ns->ns_id, (int64) append->length, true);
+	pocket_quota_check(ns->ns_id, (int64) append->length, ns->is_owned);
 	fill_tail(append, ns);
 	append->receipts = NULL;
 	append->is_inline = append->kept == 0 && append->tail.length <= (Size) pocket_inline_limit;
 	if (append->is_inline)
 		append->tail.blocks = pocket_blocklist_chunk(append->tail.data, append->tail.length);
 	else
-		append->receipts = pocket_blocks_store(ns->ns_id, &append->tail, 1);
+		append->receipts = pocket_blocks_store(ns->ns_id, &append->tail, 1, !ns->is_owned);
 }
 
 static bool

@@ -63,7 +63,7 @@ pocket_puts_store(const PocketNamespace *ns, PocketPut **puts, int count)
 	if (stored > 0)
 	{
 		pocket_puts_check_quota(ns, puts, count);
-		receipts = pocket_blocks_store(ns->ns_id, contents, stored);
+		receipts = pocket_blocks_store(ns->ns_id, contents, stored, !ns->is_owned);
 	}
 	stored = 0;
 	for (i = 0; i < count; i++)
@@ -141,6 +141,16 @@ pocket_put_create(PocketHead *head, const PocketNamespace *ns, const PocketPut *
 	pocket_entry_add(head, ns, state, author);
 }
 
+/* What the caller might not read was never his to edit, and its version is not his to know. */
+static bool
+may_read_deleted(const PocketNamespace *ns, int64 parent_id, const char *name)
+{
+	int64 file_id = ns->is_owned ? 0 : pocket_journal_deleted(ns->ns_id, parent_id, pocket_key(ns, name));
+
+	return ns->is_owned ||
+		   (pocket_policy_rights(pocket_policy(ns->caller, true), ns->ns_id, file_id) & PK_RIGHT_READ) != 0;
+}
+
 /*
  * The version of an edit whose file has been deleted meanwhile: after the edit's
  * base, and after the deletion.
@@ -148,11 +158,11 @@ pocket_put_create(PocketHead *head, const PocketNamespace *ns, const PocketPut *
 static PocketVersionVector *
 version_after_deletion(const PocketNamespace *ns, const PocketPut *put, const PocketSpot *spot)
 {
+	const char *name = put->path.names[put->path.depth - 1];
 	PocketVersionVector *deleted = NULL;
 
-	if (spot->known == put->path.depth - 1)
-		deleted = pocket_journal_deleted_version(ns->ns_id, spot->parent_id,
-												 pocket_key(ns, put->path.names[put->path.depth - 1]));
+	if (spot->known == put->path.depth - 1 && may_read_deleted(ns, spot->parent_id, name))
+		deleted = pocket_journal_deleted_version(ns->ns_id, spot->parent_id, pocket_key(ns, name));
 	return deleted == NULL ? put->base : pocket_vector_merge(put->base, deleted);
 }
 

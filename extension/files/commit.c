@@ -78,6 +78,7 @@ read_arguments(PocketPut *put, FunctionCallInfo fcinfo)
 	put->has_mtime = !PG_ARGISNULL(5);
 	put->mtime = put->has_mtime ? PG_GETARG_TIMESTAMPTZ(5) : 0;
 	pocket_path_argument(&put->path, fcinfo, 0);
+	pocket_path_check_leaf(&put->path);
 	take_blocks(put, PG_GETARG_BLOCKLIST(1));
 }
 

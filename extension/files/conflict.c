@@ -148,7 +148,7 @@ typedef struct Place
 static void
 look(const Place *place, char *name, PocketSpot *copy)
 {
-	PocketPath path = {place->ns->name, &name, 1, false};
+	PocketPath path = {.namespace_name = place->ns->name, .names = &name, .depth = 1};
 
 	CHECK_FOR_INTERRUPTS();
 	pocket_resolve(copy, place->ns, &path, &place->folder, true, false);
@@ -239,7 +239,9 @@ find_place(PocketSpot *copy, const PocketNamespace *ns, const PocketPut *put, co
 	if (name != NULL)
 	{
 		look(&place, name, copy);
-		return;
+		/* one that the caller may not read is none */
+		if (copy->exists)
+			return;
 	}
 	name = find_free(&place, copy);
 	pocket_state_init(&copy->state, POCKET_FILE, current->parent_id, name);
@@ -252,6 +254,8 @@ pocket_put_aside(PocketHead *head, const PocketNamespace *ns, const PocketPut *p
 	PocketSpot copy;
 
 	/* it is something new in the folder */
+	if (spot->step_count == 0)
+		pocket_denied(ns, &put->path, PK_RIGHT_WRITE);
 	if (!ns->is_owned && (~spot->steps[spot->step_count - 1].rights & (PK_RIGHT_READ | PK_RIGHT_WRITE)) != 0)
 		pocket_denied(ns, &put->path, PK_RIGHT_WRITE);
 	find_place(&copy, ns, put, spot, suffix_of(head, author));

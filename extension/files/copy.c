@@ -85,12 +85,18 @@ is_rename(const PocketRoute *route)
 }
 
 static void
+resolve_source(PocketRoute *route)
+{
+	pocket_resolve_existing(&route->source, &route->source_ns, &route->source_path, true, true);
+	pocket_require(&route->source, &route->source_ns, &route->source_path, route->rights);
+}
+
+static void
 resolve_ends(PocketRoute *route)
 {
 	const PocketSpot *target = &route->target;
 
-	pocket_resolve_existing(&route->source, &route->source_ns, &route->source_path, true, true);
-	pocket_require(&route->source, &route->source_ns, &route->source_path, route->rights);
+	resolve_source(route);
 	pocket_resolve(&route->target, &route->target_ns, &route->target_path, NULL, true, false);
 	if (!is_rename(route))
 	{
@@ -126,7 +132,12 @@ pocket_route_open(PocketRoute *route, PocketCaller *caller)
 		pocket_path_open(&route->source_ns, &route->source_path, caller, true);
 	else
 		pocket_path_open_through(&route->source_ns, &route->source_path, caller, true);
-	pocket_path_open(&route->target_ns, &route->target_path, caller, true);
+	if (!pocket_path_find(&route->target_ns, &route->target_path, caller, true, false))
+	{
+		/* as a target that may not be seen: the source comes first */
+		resolve_source(route);
+		pocket_namespace_missing(route->target_path.namespace_name);
+	}
 	/* who may not have the locks does not wait for them */
 	if (!route->source_ns.is_owned || !route->target_ns.is_owned)
 		resolve_ends(route);

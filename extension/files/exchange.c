@@ -112,7 +112,7 @@ pocket_upload(PG_FUNCTION_ARGS)
 	pocket_check_root(&ns, PK_RIGHT_WRITE);
 	first = first_of_each(list, &bytes);
 	/* what has them all has no fewer bytes: nobody sends for hours what cannot be committed */
-	pocket_quota_allows(ns.ns_id, bytes);
+	pocket_quota_allows(ns.ns_id, bytes, ns.is_owned);
 	uploads = pocket_uploads_begin(ns.ns_id, !ns.is_owned);
 	window = AllocSetContextCreate(CurrentMemoryContext, "window of upload", ALLOCSET_DEFAULT_SIZES);
 	outer = MemoryContextSwitchTo(window);

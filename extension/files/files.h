@@ -239,6 +239,9 @@ extern bool pocket_state_same(const PocketState *a, const PocketState *b);
 /* The last row of the journal up to a time; 42704 when the namespace was not there yet. */
 extern int64 pocket_moment(const PocketNamespace *ns, const PocketPath *path, TimestampTz at, bool fresh);
 
+/* 22023 for the very thing that a link leads to: its place is nothing to who comes by the link (move.c). */
+extern void pocket_check_not_base(const PocketPath *path, const char *done);
+
 /* What is removed, by what path; for what is said when it may not be. */
 typedef struct PocketRemoval
 {

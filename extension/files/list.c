@@ -27,12 +27,16 @@ pocket_moment(const PocketNamespace *ns, const PocketPath *path, TimestampTz at,
 {
 	int64 jid = pocket_past_moment(ns, path, at, fresh);
 
-	if (jid == POCKET_NOW)
-		pocket_check_known(ns, path, fresh);
-	if (jid == POCKET_NOW)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", pocket_path_given(ns, path)),
-						errdetail("Its namespace was made after the time that was given.")));
-	return jid;
+	if (jid != POCKET_NOW)
+		return jid;
+	/*
+	 * To look for the path as it was, which others do in a namespace that is not there, would take so many lookups more;
+	 * and of what is looked for here nothing may be known from before, as nothing is there.
+	 */
+	pocket_pass_time(ns, 4 * path->depth, fresh);
+	pocket_check_known(ns, path, true);
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("\"%s\" does not exist", pocket_path_given(ns, path)),
+					errdetail("Its namespace was made after the time that was given.")));
 }
 
 /*
@@ -288,13 +292,13 @@ list_folder(Listing *listing, const Tree *tree, int64 folder_id, uint8 rights, A
 	pocket_walk_end(&walk);
 }
 
-/* Whether a text begins as a path does: with a slash, or a namespace's name, a colon and a slash. */
+/* Whether a text begins as a path does: with a slash, a namespace's name, a colon and a slash, or a link. */
 static bool
 is_whole_path(const char *text)
 {
 	const char *end = text + strcspn(text, ":/");
 
-	return text[0] == '/' || (end[0] == ':' && end[1] == '/');
+	return text[0] == '/' || (end[0] == ':' && end[1] == '/') || pocket_link_is_path(text);
 }
 
 static bool
@@ -367,7 +371,7 @@ pocket_ls(PG_FUNCTION_ARGS)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" is not a folder", spot.path),
 						errhint("pocket.stat() tells about a single file.")));
 	if (tree.jid != POCKET_NOW)
-		listing.policy = pocket_policy(listing.caller, false);
+		listing.policy = pocket_namespace_policy(&ns, false);
 	initStringInfo(&listing.path);
 	appendStringInfoString(&listing.path, spot.path);
 	list_folder(&listing, &tree, spot.state.file_id, spot.rights,
@@ -378,13 +382,46 @@ pocket_ls(PG_FUNCTION_ARGS)
 
 /* --- history --- */
 
+typedef struct History
+{
+	FunctionCallInfo fcinfo;
+	const PocketNamespace *ns;
+	int64 file_id;
+	PocketPolicy *policy;
+
+	/* where the entry is, or was last */
+	int64 parent_id;
+	char *name; /* NULL: not known yet */
+} History;
+
+static bool
+is_here(const History *history, const PocketState *state)
+{
+	return state->parent_id == history->parent_id && strcmp(state->name, history->name) == 0;
+}
+
+/* Where a revision was; NULL when that was elsewhere, in a folder that the caller may not read, or not below the base. */
+static char *
+revision_path(const History *history, const PocketState *state)
+{
+	const PocketNamespace *ns = history->ns;
+	bool here = is_here(history, state);
+
+	if (history->file_id == ns->base_id && ns->base_id != POCKET_ROOT_ID)
+		return here ? pstrdup(ns->prefix) : NULL;
+	if (!here && !ns->is_owned &&
+		(pocket_policy_rights(history->policy, ns->ns_id, state->parent_id) & PK_RIGHT_READ) == 0)
+		return NULL;
+	return pocket_path_of(ns, state->parent_id, state->name);
+}
+
 /* Rows of one batch; returns the oldest jid in it, 0 at the end. */
 static int64
-history_batch(FunctionCallInfo fcinfo, const PocketNamespace *ns, int64 file_id, int64 before)
+history_batch(History *history, int64 before, MemoryContext outer)
 {
 	PocketState *states = palloc(sizeof(PocketState) * BATCH_ROWS);
 	char **ops = palloc(sizeof(char *) * BATCH_ROWS);
-	int count = (int) pocket_journal_history(ns->ns_id, file_id, before, BATCH_ROWS);
+	int count = (int) pocket_journal_history(history->ns->ns_id, history->file_id, before, BATCH_ROWS);
 	char *path = NULL;
 	int i;
 
@@ -394,14 +431,19 @@ history_batch(FunctionCallInfo fcinfo, const PocketNamespace *ns, int64 file_id,
 		ops[i] = pocket_column_text((uint64) i, POCKET_STATE_COLUMN_COUNT + 1);
 	}
 	pocket_free_rows();
+	if (history->name == NULL && count > 0)
+	{
+		history->parent_id = states[0].parent_id;
+		history->name = MemoryContextStrdup(outer, states[0].name);
+	}
 	for (i = 0; i < count; i++)
 	{
 		bool moved =
 			i == 0 || states[i].parent_id != states[i - 1].parent_id || strcmp(states[i].name, states[i - 1].name) != 0;
 
 		if (moved)
-			path = pocket_path_of(ns, states[i].parent_id, states[i].name);
-		pocket_result_row(fcinfo, &states[i], path, ops[i]);
+			path = revision_path(history, &states[i]);
+		pocket_result_row(history->fcinfo, &states[i], path, ops[i]);
 	}
 	return count > 0 ? states[count - 1].rev : 0;
 }
@@ -415,7 +457,7 @@ pocket_history(PG_FUNCTION_ARGS)
 	PocketPath path;
 	PocketSession session;
 	PocketNamespace ns;
-	int64 file_id;
+	History history = {.fcinfo = fcinfo, .ns = &ns};
 	int64 before = PG_INT64_MAX;
 
 	pocket_path_argument(&path, fcinfo, 0);
@@ -423,14 +465,15 @@ pocket_history(PG_FUNCTION_ARGS)
 
 	pocket_enter(&session);
 	pocket_path_open(&ns, &path, pocket_caller(&session, fcinfo->flinfo->fn_oid), false);
-	file_id = pocket_resolve_past(&ns, &path);
+	history.file_id = pocket_resolve_past(&ns, &path);
+	history.policy = pocket_namespace_policy(&ns, false);
 	outer = CurrentMemoryContext;
 	batch = AllocSetContextCreate(outer, "batch of history", ALLOCSET_DEFAULT_SIZES);
 	while (before > 0)
 	{
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextSwitchTo(batch);
-		before = history_batch(fcinfo, &ns, file_id, before);
+		before = history_batch(&history, before, outer);
 		MemoryContextSwitchTo(outer);
 		MemoryContextReset(batch);
 	}

@@ -14,12 +14,21 @@ PG_FUNCTION_INFO_V1(pocket_rm);
 
 #define BATCH_ROWS 200
 
-static void
-check_not_root(const PocketPath *path, const char *verb)
+void
+pocket_check_not_base(const PocketPath *path, const char *done)
 {
+	if (path->depth == 0 && path->link != NULL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("what a link leads to cannot be %s by way of the link", done)));
+}
+
+static void
+check_not_root(const PocketPath *path, const char *done)
+{
+	pocket_check_not_base(path, done);
 	if (path->depth == 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-						errmsg("the root of namespace \"%s\" cannot be %s", path->namespace_name, verb)));
+						errmsg("the root of namespace \"%s\" cannot be %s", path->namespace_name, done)));
 }
 
 /* Within a namespace: one row changes, however much is below it, and however deep it comes to lie. */

@@ -39,7 +39,6 @@ pocket_put_check_early(const PocketNamespace *ns, const PocketPut *put)
 {
 	PocketSpot spot;
 
-	pocket_path_check_leaf(&put->path);
 	pocket_check_write(ns, &put->path);
 	if (put->length <= (Size) pocket_inline_limit)
 		return;
@@ -79,6 +78,7 @@ pocket_put(PG_FUNCTION_ARGS)
 	if (put.base != NULL)
 		pocket_check_base(put.base);
 	pocket_path_argument(&put.path, fcinfo, 0);
+	pocket_path_check_leaf(&put.path);
 	bytes_of(&put, PG_GETARG_BYTEA_PP(1));
 	put.has_mtime = !PG_ARGISNULL(4);
 	put.mtime = put.has_mtime ? PG_GETARG_TIMESTAMPTZ(4) : 0;
@@ -185,6 +185,10 @@ read_batch(Batch *batch, FunctionCallInfo fcinfo)
 		PocketPut *put = &batch->puts[i];
 
 		pocket_path_parse(&put->path, TextDatumGetCString(paths[i]));
+		if (put->path.link != NULL)
+			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+							errmsg("pocket.put_many() does not take paths of links"), errhint("Use pocket.put().")));
+		pocket_path_check_leaf(&put->path);
 		bytes_of(put, DatumGetByteaPP(contents[i]));
 		if (mtimes != NULL && !mtime_nulls[i])
 		{
@@ -231,7 +235,8 @@ open_way(Batch *batch, PocketPath *path, PocketCaller *caller)
 	if (opened != NULL)
 		return opened;
 	opened = palloc(sizeof(PocketNamespace));
-	pocket_path_open(opened, path, caller, true);
+	/* what is not there is told in its turn, as what may not be seen */
+	(void) pocket_path_find(opened, path, caller, true, false);
 	foreach (cell, batch->ways)
 	{
 		PocketNamespace *ns = lfirst(cell);
@@ -298,7 +303,12 @@ static void
 store_targets(Batch *batch, PocketPut **puts)
 {
 	for (int i = 0; i < batch->count; i++)
+	{
+		if (batch->ns_of[i]->ns_id == POCKET_NO_NAMESPACE && batch->ns_of[i]->is_owned)
+			pocket_namespace_missing(batch->ns_of[i]->name);
+		/* others look as far as they would in one that they may not see */
 		pocket_put_check_early(batch->ns_of[i], &batch->puts[i]);
+	}
 	for (int t = 0; t < batch->target_count; t++)
 	{
 		int count = puts_of(batch, t, puts);

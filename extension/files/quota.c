@@ -77,6 +77,6 @@ pocket_puts_check_quota(const PocketNamespace *ns, PocketPut **puts, int count)
 	for (i = 0; i < count; i++)
 		most += (int64) puts[i]->length;
 	/* paths are looked up only when it matters what they replace */
-	if (!pocket_quota_fits(ns->ns_id, most, false))
-		(void) pocket_quota_fits(ns->ns_id, growth_of(ns, puts, count), true);
+	if (!pocket_quota_fits(ns->ns_id, most))
+		pocket_quota_check(ns->ns_id, growth_of(ns, puts, count), ns->is_owned);
 }

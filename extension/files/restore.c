@@ -17,6 +17,7 @@
 PG_FUNCTION_INFO_V1(pocket_restore);
 
 #define BATCH_ROWS 200
+#define RIGHTS (PK_RIGHT_READ | PK_RIGHT_WRITE)
 #define FOLDERS_AT_FIRST 16
 
 /* What shall be restored. */
@@ -63,7 +64,7 @@ is_path_of(const PocketNamespace *ns, const PocketState *last, const PocketPath 
 			return false;
 		(void) find_last(&at, ns, at.parent_id);
 	}
-	return at.parent_id == POCKET_ROOT_PARENT_ID;
+	return at.file_id == ns->base_id;
 }
 
 /* Of the caller on an entry, where it is, or was last; 42704 unless he may read it, 42501 unless he may write it. */
@@ -74,7 +75,7 @@ check_may_restore(const PocketNamespace *ns, const PocketPath *path, int64 rev, 
 
 	if (ns->is_owned)
 		return;
-	rights = pocket_policy_rights(pocket_policy(ns->caller, true), ns->ns_id, file_id);
+	rights = pocket_policy_rights(pocket_namespace_policy(ns, true), ns->ns_id, file_id);
 	if ((rights & PK_RIGHT_READ) == 0)
 	{
 		pocket_refused(ns->caller, ns->ns_id, pocket_path_given(ns, path));
@@ -166,6 +167,8 @@ typedef struct Subtree
 	PocketHead *head;
 	const PocketNamespace *ns;
 	const char *author;
+	const PocketPath *given;
+	PocketPolicy *policy; /* NULL: all is the caller's own */
 
 	/* the folders above the next row, from the one that is restored */
 	int64 *folders;
@@ -197,10 +200,13 @@ find_parent(Subtree *subtree, const PocketState *state)
 	return subtree->depth > 0;
 }
 
-/* state is as the deletion left it. */
+/* state is as the deletion left it.  As for rm, what is hidden may not be passed over, nor be changed. */
 static void
 revive(Subtree *subtree, PocketState *state)
 {
+	if (subtree->policy != NULL &&
+		(~pocket_policy_rights(subtree->policy, subtree->ns->ns_id, state->file_id) & RIGHTS) != 0)
+		pocket_denied(subtree->ns, subtree->given, PK_RIGHT_WRITE);
 	if (state->kind == POCKET_FILE && !pocket_journal_content_before(state, state->rev))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED), errmsg("no revision of \"%s\" has its content",
@@ -293,7 +299,9 @@ restore_removed(PocketHead *head, const PocketNamespace *ns, const PocketPath *p
 	if (spot->state.kind == POCKET_FOLDER)
 	{
 		subtree = palloc0(sizeof(Subtree));
-		*subtree = (Subtree){.head = head, .ns = ns, .author = author, .room = FOLDERS_AT_FIRST};
+		*subtree = (Subtree){.head = head, .ns = ns, .author = author, .given = path, .room = FOLDERS_AT_FIRST};
+		if (!ns->is_owned)
+			subtree->policy = pocket_policy(ns->caller, true);
 		subtree->folders = palloc(sizeof(int64) * FOLDERS_AT_FIRST);
 		subtree->moment = lost->last.at;
 		subtree->before = lost->last.rev;

@@ -29,7 +29,7 @@ pocket_result_columns(Datum *values, bool *nulls, const PocketState *state, cons
 	values[1] = Int64GetDatum(state->file_id);
 	values[2] = Int64GetDatum(state->rev);
 	nulls[3] = path == NULL;
-	values[3] = nulls[3] ? (Datum) 0 : CStringGetTextDatum(path);
+	values[3] = nulls[3] ? (Datum) 0 : CStringGetTextDatum(pocket_link_shown(path));
 	values[4] = CStringGetTextDatum(pocket_kind_shown(state->kind));
 	values[5] = Int64GetDatum(state->size);
 	values[6] = PointerGetDatum(state->content_hash);

@@ -276,6 +276,9 @@ change(Rewind *rewind, const PocketState *was, int64 folder_id, PocketState *sta
 	pocket_entry_content(state);
 	if (is_moved)
 	{
+		/* nor does anything come into a folder that the caller may not write */
+		if (state->parent_id != folder_id)
+			require(rewind, folder_id);
 		check_no_cycle(rewind, state);
 		/* from elsewhere it brings along what was not in it */
 		rewind->postponed = rewind->postponed || state->kind == POCKET_FOLDER;
@@ -409,7 +412,7 @@ rewind_to(PocketHead *head, const PocketNamespace *ns, const PocketPath *path, i
 
 	resolve_both(&now, &then, ns, path, jid);
 	if (!ns->is_owned)
-		rewind.policy = pocket_policy(ns->caller, true);
+		rewind.policy = pocket_namespace_policy(ns, true);
 	rewind.given = path;
 	rewind.path = now.path;
 	rewind.top_id = then.exists ? then.state.file_id : 0;
@@ -443,6 +446,7 @@ pocket_rewind(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("pocket.rewind()");
 	pocket_path_argument(&path, fcinfo, 0);
+	pocket_check_not_base(&path, "rewound");
 
 	pocket_enter(&session);
 	caller = pocket_caller(&session, fcinfo->flinfo->fn_oid);

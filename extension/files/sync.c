@@ -96,6 +96,7 @@ typedef struct Reader
 	StringInfoData path;  /* of that one */
 	PocketPolicy *rules;  /* what the caller may */
 	PocketPolicy *policy; /* that; NULL where all is his own */
+	bool is_deletion;	  /* the row that the journal has come to */
 	bool reset;			  /* behind the rows told, the caller has to begin anew */
 	MemoryContext page;	  /* what lasts to its end */
 	MemoryContext batch;  /* rows of one query */
@@ -261,11 +262,17 @@ put_reset(const Reader *reader)
 	tuplestore_putvalues(reader->result->setResult, reader->result->setDesc, values, nulls);
 }
 
+static bool
+find_above(const Reader *reader, int64 file_id, int64 jid, Row *above)
+{
+	CHECK_FOR_INTERRUPTS();
+	return pocket_journal_as_of(&above->state, &above->op, reader->ns.ns_id, file_id, jid, false);
+}
+
 static void
 above_at(const Reader *reader, int64 file_id, int64 jid, Row *above)
 {
-	CHECK_FOR_INTERRUPTS();
-	if (!pocket_journal_as_of(&above->state, &above->op, reader->ns.ns_id, file_id, jid, false))
+	if (!find_above(reader, file_id, jid, above))
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 						errmsg("folder " INT64_FORMAT " of namespace \"%s\" is not in the journal", file_id,
 							   reader->ns.name)));
@@ -280,6 +287,19 @@ find_near(const Reader *reader, int64 file_id)
 	while (depth > 0 && reader->near[depth - 1].file_id != file_id)
 		depth--;
 	return depth;
+}
+
+/*
+ * A folder on the way to the root.  A purge deletes what is in a folder that was deleted long before, or makes deletions of
+ * all that a folder was: retention may let go of its rows before those of what was in it.
+ */
+static void
+folder_at(const Reader *reader, int64 folder_id, int64 jid, Row *folder)
+{
+	if (!reader->is_deletion)
+		above_at(reader, folder_id, jid, folder);
+	else if (!find_above(reader, folder_id, jid, folder))
+		pocket_state_init(&folder->state, POCKET_FOLDER, POCKET_ROOT_ID, pocket_purged_name(folder_id));
 }
 
 static void
@@ -319,7 +339,7 @@ look_at_folder(Reader *reader, int64 folder_id, int64 jid)
 	{
 		Row *above = palloc(sizeof(Row));
 
-		above_at(reader, id, jid, above);
+		folder_at(reader, id, jid, above);
 		way = lcons(above, way);
 		id = above->state.parent_id;
 	}
@@ -535,6 +555,7 @@ read_journal(Reader *reader)
 		{
 			const PocketState *state = &rows[i].state;
 
+			reader->is_deletion = strcmp(rows[i].op, POCKET_OP_DELETED) == 0;
 			if (crosses_view(reader, &rows[i]))
 			{
 				reader->reset = true;

@@ -103,48 +103,67 @@ pocket_head_next_file(PocketHead *head)
 	return ++head->file_id;
 }
 
+/* How much there is in all is the owner's business: others may not see all of it. */
 static void
-refuse(int64 used, int64 quota)
+refuse(int64 used, int64 quota, bool is_owner)
 {
-	ereport(ERROR,
-			(errcode(pocket_sqlstate(PK_ERR_QUOTA)), errmsg("the namespace's quota would be exceeded"),
-			 errdetail("Its files would have " INT64_FORMAT " bytes, " INT64_FORMAT " are allowed.", used, quota),
-			 errhint("Remove files, or ask the owner of the namespace for a higher quota.")));
+	ereport(ERROR, (errcode(pocket_sqlstate(PK_ERR_QUOTA)), errmsg("the namespace's quota would be exceeded"),
+					is_owner ? errdetail("Its files would have " INT64_FORMAT " bytes, " INT64_FORMAT " are allowed.",
+										 used, quota)
+							 : errdetail("Only its owner is told how many bytes it has, and may have."),
+					errhint("Remove files, or ask the owner of the namespace for a higher quota.")));
 }
 
-bool
-pocket_quota_fits(int64 ns_id, int64 growth, bool complain)
+/* Whether growth is too much, as it is now: what it would be, and the quota. */
+static bool
+is_over(int64 ns_id, int64 growth, int64 *used, int64 *quota)
 {
 	static PocketPlan find = {"SELECT h.used, n.quota FROM pocket_data.namespace n JOIN pocket_data.namespace_head h"
 							  " ON h.ns_id = n.ns_id WHERE n.ns_id = $1 AND n.quota IS NOT NULL",
 							  "int8", NULL, NULL};
 	Datum values[1] = {Int64GetDatum(ns_id)};
-	bool fits = true;
+	bool over = false;
 
 	if (growth <= 0)
-		return true;
+		return false;
 	if (pocket_write(&find, values, NULL) == 1)
 	{
-		int64 used = pocket_column_int64(0, 1) + growth;
-		int64 quota = pocket_column_int64(0, 2);
-
-		fits = used <= quota;
-		if (!fits && complain)
-			refuse(used, quota);
+		*used = pocket_column_int64(0, 1) + growth;
+		*quota = pocket_column_int64(0, 2);
+		over = *used > *quota;
 	}
 	pocket_free_rows();
-	return fits;
+	return over;
+}
+
+bool
+pocket_quota_fits(int64 ns_id, int64 growth)
+{
+	int64 used;
+	int64 quota;
+
+	return !is_over(ns_id, growth, &used, &quota);
 }
 
 void
-pocket_quota_allows(int64 ns_id, int64 bytes)
+pocket_quota_check(int64 ns_id, int64 growth, bool is_owner)
+{
+	int64 used;
+	int64 quota;
+
+	if (is_over(ns_id, growth, &used, &quota))
+		refuse(used, quota, is_owner);
+}
+
+void
+pocket_quota_allows(int64 ns_id, int64 bytes, bool is_owner)
 {
 	static PocketPlan find = {"SELECT quota FROM pocket_data.namespace WHERE ns_id = $1 AND quota < $2", "int8 int8",
 							  NULL, NULL};
 	Datum values[2] = {Int64GetDatum(ns_id), Int64GetDatum(bytes)};
 
 	if (pocket_write(&find, values, NULL) == 1)
-		refuse(bytes, pocket_column_int64(0, 1));
+		refuse(bytes, pocket_column_int64(0, 1), is_owner);
 	pocket_free_rows();
 }
 
@@ -154,5 +173,5 @@ pocket_head_account(PocketHead *head, int64 bytes)
 	head->used += bytes;
 	head->changed = true;
 	if (bytes > 0 && head->quota >= 0 && head->used > head->quota)
-		refuse(head->used, head->quota);
+		refuse(head->used, head->quota, head->is_owned);
 }

@@ -99,6 +99,7 @@ typedef struct PocketHead
 	char *owner;		   /* its owner's, under the lock */
 	ItemPointerData place; /* where the row's locked version is */
 	bool changed;
+	bool is_owned; /* he who has locked it owns the namespace, and may know what it holds */
 } PocketHead;
 
 /* 42704 when there is no such namespace (any more). */
@@ -116,17 +117,19 @@ extern void pocket_head_one_moment(PocketHead *head);
 /* The id of an entry that is about to be made. */
 extern int64 pocket_head_next_file(PocketHead *head);
 
-/* Live bytes become more or fewer; PK003 when that is more and over the quota. */
+/* Live bytes become more or fewer; PK003 when that is more and over the quota, with both for who owns the namespace. */
 extern void pocket_head_account(PocketHead *head, int64 bytes);
 
 /*
  * Whether so many more live bytes fit the quota, as committed or done now: looked
- * at without a lock, before anything is uploaded.  complain: PK003 when not.
+ * at without a lock, before anything is uploaded.  check: PK003 when not; is_owner:
+ * it tells sizes.
  */
-extern bool pocket_quota_fits(int64 ns_id, int64 growth, bool complain);
+extern bool pocket_quota_fits(int64 ns_id, int64 growth);
+extern void pocket_quota_check(int64 ns_id, int64 growth, bool is_owner);
 
 /* PK003 when so many live bytes are over the quota, whatever else is there, or goes. */
-extern void pocket_quota_allows(int64 ns_id, int64 bytes);
+extern void pocket_quota_allows(int64 ns_id, int64 bytes, bool is_owner);
 
 /* Operations of the journal; they are also the outcomes that callers see. */
 #define POCKET_OP_CREATED "created"

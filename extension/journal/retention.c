@@ -31,9 +31,10 @@ pocket_journal_kept(int64 ns_id, TimestampTz *at, bool fresh)
 uint64
 pocket_journal_replacing(int64 ns_id, int64 after, int64 last, long max)
 {
+	/* a deletion before the work began is of what was purged later: it has not dropped itself */
 	static PocketPlan replacing = {
-		"SELECT j.jid, j.op = 'deleted', (SELECT CASE WHEN p.op <> 'deleted' THEN p.jid END FROM pocket_data.journal p "
-		"WHERE p.ns_id = j.ns_id"
+		"SELECT j.jid, j.op = 'deleted', (SELECT CASE WHEN p.op <> 'deleted' OR p.jid <= $2 THEN p.jid END"
+		" FROM pocket_data.journal p WHERE p.ns_id = j.ns_id"
 		" AND p.file_id = j.file_id AND p.jid < j.jid ORDER BY p.jid DESC LIMIT 1), j.at"
 		" FROM pocket_data.journal j WHERE j.ns_id = $1 AND j.jid > $2 AND j.jid <= $3 ORDER BY j.jid",
 		"int8 int8 int8", NULL, NULL};

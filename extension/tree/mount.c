@@ -168,14 +168,23 @@ cross(PocketNamespace *ns, PocketPath *path, bool fresh, int64 jid, bool through
 	int64 id = ns->base_id;
 	char *shown = pocket_path_base(ns);
 
-	for (int i = 0; i < path->depth - (through ? 0 : 1); i++)
+	int count = path->depth - (through ? 0 : 1);
+
+	for (int i = 0; i < count; i++)
 	{
 		PocketPath way = *path;
 		PocketNamespace mounted;
 		PocketState state;
 
-		if (!find_below(&state, ns, id, pocket_key(ns, path->names[i]), jid, fresh) || !POCKET_IS_FOLDER(state.kind))
+		bool found = find_below(&state, ns, id, pocket_key(ns, path->names[i]), jid, fresh);
+
+		if (!found || !POCKET_IS_FOLDER(state.kind))
+		{
+			/* what was there has taken two lookups for each name */
+			if (jid != POCKET_NOW)
+				pocket_pass_time(ns, 2 * (count - i) - (found ? 2 : 1), fresh);
 			return;
+		}
 		id = state.file_id;
 		shown = pocket_path_join(shown, state.name);
 		if (state.kind == POCKET_FOLDER)
@@ -197,29 +206,36 @@ cross(PocketNamespace *ns, PocketPath *path, bool fresh, int64 jid, bool through
 bool
 pocket_path_find(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh, bool through)
 {
-	PocketSpot spot;
-	bool found = pocket_namespace_look_up(ns, path->namespace_name, caller, fresh);
-
-	if (found && ns->mounts > 0)
+	if (path->link != NULL)
+		return pocket_link_open(ns, path->link, caller, fresh);
+	if (!pocket_namespace_look_up(ns, path->namespace_name, caller, fresh))
+		/* others look for the path as if there were one, which takes its time, and are told then */
+		return !ns->is_owned;
+	if (ns->mounts > 0)
 		cross(ns, path, fresh, POCKET_NOW, through);
-	/* what is looked for where there is nothing takes as long as what may not be read */
-	if (!found && !ns->is_owned)
-		pocket_resolve(&spot, ns, path, NULL, fresh, false);
-	return found;
+	return true;
+}
+
+static void
+open_path(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh, bool through)
+{
+	if (pocket_path_find(ns, path, caller, fresh, through))
+		return;
+	if (path->link != NULL)
+		pocket_link_missing();
+	pocket_namespace_missing(path->namespace_name);
 }
 
 void
 pocket_path_open(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh)
 {
-	if (!pocket_path_find(ns, path, caller, fresh, false))
-		pocket_namespace_missing(path->namespace_name);
+	open_path(ns, path, caller, fresh, false);
 }
 
 void
 pocket_path_open_through(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh)
 {
-	if (!pocket_path_find(ns, path, caller, fresh, true))
-		pocket_namespace_missing(path->namespace_name);
+	open_path(ns, path, caller, fresh, true);
 }
 
 void
@@ -227,11 +243,13 @@ pocket_path_open_past(PocketNamespace *ns, PocketPath *path, PocketCaller *calle
 {
 	int64 jid;
 
-	if (!pocket_namespace_look_up(ns, path->namespace_name, caller, false))
+	if (path->link != NULL)
 	{
 		pocket_path_open(ns, path, caller, false);
 		return;
 	}
+	if (!pocket_namespace_look_up(ns, path->namespace_name, caller, false) && ns->is_owned)
+		pocket_namespace_missing(path->namespace_name);
 	jid = pocket_past_moment(ns, path, at, false);
 	if (jid != POCKET_NOW)
 		cross(ns, path, false, jid, through);

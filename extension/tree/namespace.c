@@ -25,12 +25,17 @@ fill(PocketNamespace *ns, int64 ns_id, char *name, bool case_sensitive, int32 mo
 void
 pocket_namespace_read_list(PocketNamespace *ns, bool fresh)
 {
-	static PocketPlan find = {"SELECT acl FROM pocket_data.entry WHERE ns_id = $1 AND file_id = $2", "int8 int8", NULL,
-							  NULL};
+	static PocketPlan find = {"SELECT c.teams, (SELECT e.acl FROM pocket_data.entry e WHERE e.ns_id = $1 "
+							  "AND e.file_id = $2) FROM pocket_data.cell c",
+							  "int8 int8", NULL, NULL};
 	Datum values[2] = {Int64GetDatum(ns->ns_id), Int64GetDatum(ns->base_id)};
-	bool found = pocket_look_up(&find, values, ns->caller, fresh) == 1;
 
-	ns->base_acl = found && !pocket_is_null(0, 1) ? pocket_column_varlena(0, 1) : NULL;
+	if (pocket_look_up(&find, values, ns->caller, fresh) != 1)
+		elog(ERROR, "table pocket_data.cell does not have its one row");
+	/* what tells whether the caller's teams are known still comes along */
+	ns->caller->mark = pocket_column_int64(0, 1);
+	ns->caller->has_mark = true;
+	ns->base_acl = pocket_is_null(0, 2) ? NULL : pocket_column_varlena(0, 2);
 	pocket_free_rows();
 }
 
@@ -42,11 +47,16 @@ static void
 fill_rights(PocketNamespace *ns, const char *owner, PocketCaller *caller, bool fresh)
 {
 	ns->caller = caller;
+	if (ns->link != 0)
+	{
+		pocket_link_fill(ns, fresh);
+		return;
+	}
 	ns->is_owned = pocket_caller_owns(caller, owner);
 	if (ns->is_owned)
 		return;
-	pocket_caller_look_up(caller, fresh);
 	pocket_namespace_read_list(ns, fresh);
+	pocket_caller_look_up(caller, fresh);
 }
 
 bool
@@ -58,8 +68,11 @@ pocket_namespace_look_up(PocketNamespace *ns, const char *name, PocketCaller *ca
 	bool found = pocket_look_up(&find, values, caller, fresh) == 1;
 	char *owner = found ? pocket_column_text(0, 2) : pstrdup("");
 
-	fill(ns, found ? pocket_column_int64(0, 1) : pocket_nowhere(0, name), pstrdup(name),
-		 found && pocket_column_bool(0, 3), found ? pocket_column_int32(0, 4) : 0);
+	fill(ns, found ? pocket_column_int64(0, 1) : POCKET_NO_NAMESPACE, pstrdup(name), found && pocket_column_bool(0, 3),
+		 found ? pocket_column_int32(0, 4) : 0);
+	/* as each that there is has other folders */
+	if (!found)
+		ns->base_id = pocket_nowhere(POCKET_ROOT_PARENT_ID, name);
 	pocket_free_rows();
 	fill_rights(ns, owner, caller, fresh);
 	return found;
@@ -82,11 +95,12 @@ void
 pocket_namespace_lock(PocketHead *head, PocketNamespace *ns)
 {
 	pocket_head_lock(head, ns->ns_id);
-	if (!ns->is_mounted && strcmp(head->name, ns->name) != 0)
+	if (ns->link == 0 && !ns->is_mounted && strcmp(head->name, ns->name) != 0)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("namespace \"%s\" does not exist", ns->name),
 						errdetail("It was renamed at this moment.")));
 	pocket_caller_forget(ns->caller);
 	pocket_namespace_locked(head, ns);
+	head->is_owned = ns->is_owned;
 }
 
 bool
@@ -214,6 +228,7 @@ pocket_namespace_drop(const PocketHead *head)
 	static PocketPlan drops[] = {{"DELETE FROM pocket_data.entry WHERE ns_id = $1", "int8", NULL, NULL},
 								 {"DELETE FROM pocket_data.journal WHERE ns_id = $1", "int8", NULL, NULL},
 								 {"DELETE FROM pocket_data.holder WHERE ns_id = $1", "int8", NULL, NULL},
+								 {"DELETE FROM pocket_data.link WHERE ns_id = $1", "int8", NULL, NULL},
 								 {"DELETE FROM pocket_data.namespace WHERE ns_id = $1", "int8", NULL, NULL},
 								 {"DELETE FROM pocket_data.namespace_head WHERE ns_id = $1", "int8", NULL, NULL}};
 	Datum values[1] = {Int64GetDatum(head->ns_id)};

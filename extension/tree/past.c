@@ -41,9 +41,12 @@ pocket_past_moment(const PocketNamespace *ns, const PocketPath *path, TimestampT
 	int64 kept;
 
 	pocket_free_rows();
-	if (jid == POCKET_NOW && pocket_journal_time(ns_id, 1, &kept_at))
+	if (jid == POCKET_NOW && ns_id != POCKET_NO_NAMESPACE && pocket_journal_time(ns_id, 1, &kept_at))
 		return POCKET_NOW;
 	kept = pocket_journal_kept(ns_id, &kept_at, fresh);
+	/* any row will do where there is none: what is looked up there is not found */
+	if (ns_id == POCKET_NO_NAMESPACE)
+		return 1;
 	if (kept == 0 || at >= kept_at)
 		return Max(jid, kept); /* the row itself may have been dropped: it was a deletion */
 	pocket_check_known(ns, path, fresh);
@@ -90,6 +93,7 @@ void
 pocket_past_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *path, int64 jid, bool fresh)
 {
 	bool is_open = true;
+	bool was_there;
 	char *op;
 	int i;
 
@@ -114,7 +118,11 @@ pocket_past_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPat
 		if (spot->exists)
 			spot->path = pocket_path_join(spot->path, spot->state.name);
 	}
+	was_there = spot->exists;
 	pocket_spot_judge_past(spot, ns, fresh);
+	/* what is there takes two lookups, and one to judge it; what is not has taken one */
+	if (!was_there)
+		pocket_pass_time(ns, 3 * (path->depth + 1 - spot->step_count) - 1, fresh);
 	if (!is_open && !spot->is_hidden)
 		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("\"%s\" was not a folder", spot->path),
 						errdetail("A path goes through folders only.")));

@@ -15,8 +15,13 @@
 static const char *
 parse_namespace(PocketPath *path, const char *text)
 {
-	const char *colon;
+	const char *colon = pocket_link_parse(text, &path->link);
 
+	if (colon != NULL)
+	{
+		path->namespace_name = pstrdup("link");
+		return colon;
+	}
 	if (text[0] == '/')
 	{
 		if (pocket_namespace[0] == '\0')
@@ -42,7 +47,8 @@ add_name(PocketPath *path, const char *text, const char *name, Size length, int 
 	pk_name_fault fault = pk_name_check(name, length, &at);
 
 	if (fault != PK_NAME_VALID)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("invalid path \"%.1000s\"", text),
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						errmsg("invalid path \"%.1000s\"", path->link == NULL ? text : strchr(text, '/')),
 						errdetail("Name %d %s.", path->depth + 1, pk_name_fault_text(fault))));
 	if (path->depth >= depth_max)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("path has more than %d names", depth_max)));
@@ -127,7 +133,7 @@ pocket_path_base(const PocketNamespace *ns)
 char *
 pocket_path_given(const PocketNamespace *ns, const PocketPath *path)
 {
-	char *given = pocket_path_base(ns);
+	char *given = path->depth == 0 && !path->slash ? pstrdup(ns->prefix) : pocket_path_base(ns);
 	int i;
 
 	for (i = 0; i < path->depth; i++)

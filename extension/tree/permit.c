@@ -53,23 +53,53 @@ pocket_spot_judge(PocketSpot *spot, const PocketNamespace *ns, int first, bool f
 			spot->steps[i].rights = pocket_rights_below(ns->caller, above, spot->steps[i].acl, fresh);
 		above = spot->steps[i].rights;
 	}
-	conclude(spot, spot->exists ? pocket_rights_below(ns->caller, above, spot->state.acl, fresh) : 0);
+	if (spot->exists)
+		above = pocket_rights_below(ns->caller, above, spot->step_count == 0 ? ns->base_acl : spot->state.acl, fresh);
+	conclude(spot, above);
+}
+
+PocketPolicy *
+pocket_namespace_policy(const PocketNamespace *ns, bool fresh)
+{
+	PocketPolicy *policy = pocket_policy(ns->caller, fresh);
+
+	if (ns->link != 0)
+		pocket_policy_begin(policy, ns->ns_id, ns->base_id, ns->above);
+	return policy;
+}
+
+/* Whether an entry has left, since, the folder where it is looked at. */
+static bool
+has_moved(const PocketSpot *spot, const PocketNamespace *ns)
+{
+	int64 parent_id;
+	char *name;
+
+	return pocket_journal_last_place(ns->ns_id, spot->state.file_id, &parent_id, &name) &&
+		   parent_id != spot->steps[spot->step_count - 1].file_id;
 }
 
 void
 pocket_spot_judge_past(PocketSpot *spot, const PocketNamespace *ns, bool fresh)
 {
 	PocketPolicy *policy;
+	uint8 rights = 0;
 
 	if (ns->is_owned)
 	{
 		spot->rights = PK_RIGHTS_ALL;
 		return;
 	}
-	policy = pocket_policy(ns->caller, fresh);
+	policy = pocket_namespace_policy(ns, fresh);
 	for (int i = 0; i < spot->step_count; i++)
 		spot->steps[i].rights = pocket_policy_rights(policy, ns->ns_id, spot->steps[i].file_id);
-	conclude(spot, spot->exists ? pocket_policy_rights(policy, ns->ns_id, spot->state.file_id) : 0);
+	if (spot->exists)
+		rights = pocket_policy_rights(policy, ns->ns_id, spot->state.file_id);
+	/* by the path that it has it may be named, but not by one of a folder that is hidden and has it no more */
+	if (spot->exists && spot->step_count > 0 && !READABLE(spot->steps[spot->step_count - 1].rights) &&
+		has_moved(spot, ns))
+		rights = 0;
+	conclude(spot, rights);
 }
 
 /* --- errors --- */
@@ -86,7 +116,7 @@ pocket_check_seen(const PocketSpot *spot, const PocketNamespace *ns, const Pocke
 {
 	if (ns->is_owned)
 		return;
-	if (spot->is_hidden)
+	if (spot->is_hidden && ns->ns_id != POCKET_NO_NAMESPACE)
 		pocket_refused(ns->caller, ns->ns_id, pocket_path_given(ns, path));
 	if (!spot->is_seen)
 		pocket_namespace_missing(path->namespace_name);
@@ -179,12 +209,13 @@ pocket_root_rights(const PocketNamespace *ns, bool fresh)
 void
 pocket_check_root(const PocketNamespace *ns, uint8 rights)
 {
-	const PocketPath root = {.namespace_name = ns->name};
+	const PocketPath root = {.namespace_name = ns->name, .slash = true};
 	uint8 has = pocket_root_rights(ns, true);
 
 	if (!READABLE(has))
 	{
-		pocket_refused(ns->caller, ns->ns_id, pocket_path_given(ns, &root));
+		if (ns->ns_id != POCKET_NO_NAMESPACE)
+			pocket_refused(ns->caller, ns->ns_id, pocket_path_given(ns, &root));
 		pocket_namespace_missing(ns->name);
 	}
 	if ((has & rights) != rights)
@@ -194,11 +225,14 @@ pocket_check_root(const PocketNamespace *ns, uint8 rights)
 void
 pocket_check_owned(const PocketNamespace *ns)
 {
-	const PocketPath root = {.namespace_name = ns->name};
+	const PocketPath root = {.namespace_name = ns->name, .slash = true};
 
 	if (ns->is_owned)
 		return;
 	pocket_check_root(ns, PK_RIGHT_READ);
+	/* whose a namespace is, and what it is called, is nothing to whom a link was given */
+	if (ns->link != 0)
+		pocket_denied(ns, &root, PK_RIGHTS_ALL);
 	pocket_refused(ns->caller, ns->ns_id, pocket_path_given(ns, &root));
 	ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE), errmsg("must be owner of namespace \"%s\"", ns->name)));
 }

@@ -49,20 +49,26 @@ pocket_child_find(PocketState *state, int64 ns_id, int64 parent_id, const char *
 	return found;
 }
 
-void
-pocket_entry_content(PocketState *state)
+static void
+read_content(PocketState *state, bool fresh)
 {
 	static PocketPlan content = {"SELECT blocks, inline FROM pocket_data.entry WHERE ns_id = $1 AND file_id = $2",
 								 "int8 int8", NULL, NULL};
 	Datum values[2] = {Int64GetDatum(state->ns_id), Int64GetDatum(state->file_id)};
 
-	if (pocket_write(&content, values, NULL) != 1)
+	if (pocket_select(&content, values, NULL, fresh, 0) != 1)
 		elog(ERROR, "entry " INT64_FORMAT " vanished under the head lock", state->file_id);
 	if (!pocket_is_null(0, 1))
 		state->blocks = (PocketBlockList *) pocket_column_varlena(0, 1);
 	if (!pocket_is_null(0, 2))
 		state->inlined = (bytea *) pocket_column_varlena(0, 2);
 	pocket_free_rows();
+}
+
+void
+pocket_entry_content(PocketState *state)
+{
+	read_content(state, true);
 }
 
 /*
@@ -124,6 +130,17 @@ begin(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, const Pocke
 	return under ? spot->step_count : 0;
 }
 
+void
+pocket_pass_time(const PocketNamespace *ns, int lookups, bool fresh)
+{
+	PocketState state;
+
+	if (ns->is_owned)
+		return;
+	for (int i = 0; i < lookups; i++)
+		(void) pocket_child_find(&state, ns->ns_id, POCKET_NOWHERE_ID, "", fresh, false);
+}
+
 int64
 pocket_nowhere(int64 parent_id, const char *key)
 {
@@ -161,7 +178,8 @@ look_on(const PocketNamespace *ns, const PocketPath *path, int from, int64 paren
 /*
  * Down to the folder that holds the last name, as far as it exists.  Where the way
  * ends in something that is no folder, that is the last step, and its kind is
- * returned.
+ * returned.  For who does not own the namespace a path takes as many lookups as it
+ * has names, whatever of it is there.
  */
 static PocketKind
 resolve_folders(PocketSpot *spot, StringInfo shown, const PocketNamespace *ns, const PocketPath *path, bool fresh)
@@ -209,8 +227,11 @@ pocket_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *pa
 	memset(spot, 0, sizeof(*spot));
 	if (path->depth == 0)
 	{
-		spot->path = pocket_path_base(ns);
 		spot->exists = pocket_entry_find(&spot->state, ns->ns_id, ns->base_id, fresh);
+		/* a link may lead to a file */
+		if (spot->exists && spot->state.kind == POCKET_FILE && with_content)
+			read_content(&spot->state, fresh);
+		spot->path = spot->state.kind == POCKET_FOLDER ? pocket_path_base(ns) : pstrdup(ns->prefix);
 		pocket_spot_judge(spot, ns, 0, fresh);
 		return;
 	}
@@ -227,7 +248,7 @@ pocket_resolve(PocketSpot *spot, const PocketNamespace *ns, const PocketPath *pa
 	}
 	pocket_spot_judge(spot, ns, first, fresh);
 	if (kind != POCKET_FOLDER && !spot->is_hidden)
-		refuse_way(shown.data, kind);
+		refuse_way(shown.data, ns->link == 0 ? kind : POCKET_FILE);
 	for (int i = spot->known; i < path->depth; i++)
 		appendStringInfo(&shown, "/%s", path->names[i]);
 	spot->path = shown.data;

@@ -21,8 +21,9 @@
 #define POCKET_ROOT_ID 1
 #define POCKET_ROOT_PARENT_ID 0
 #define POCKET_NOWHERE_ID (-1) /* no folder has it, nor one that is lower */
+#define POCKET_NO_NAMESPACE 0
 
-/* --- paths: `name:/a/b`, or `/a/b` in the namespace that pocket.namespace names --- */
+/* --- paths: `name:/a/b`, `/a/b` in the namespace that pocket.namespace names, or `link:TOKEN/a/b` --- */
 
 typedef struct PocketPath
 {
@@ -30,6 +31,7 @@ typedef struct PocketPath
 	char **names; /* valid ones */
 	int depth;	  /* of names; 0 is the root */
 	bool slash;	  /* ends in a slash, so it can only be a folder */
+	char *link;	  /* the token of a link, where the path begins; else NULL */
 } PocketPath;
 
 /* 22023 unless text is a path of at most PK_PATH_SIZE_MAX bytes and PK_PATH_DEPTH_MAX names. */
@@ -65,6 +67,8 @@ typedef struct PocketNamespace
 	/* if not: what he has above the base, and the base's list */
 	uint8 above;
 	struct varlena *base_acl;
+
+	int link; /* its place, when the path leads through a link; else 0 */
 } PocketNamespace;
 
 /* 42704 when it does not exist.  Whether it exists for caller is said by what he may read in it. */
@@ -125,7 +129,11 @@ extern void pocket_namespace_drop(const PocketHead *head);
  * through: a mount point that the path leads to is passed too; what is asked for
  * is then the root of what is mounted.
  * past: the way is looked for as it was; for reading.
- * find: as open, but false when there is no such namespace.
+ * find: as open, but false when there is no such namespace, or link.
+ *
+ * A namespace that does not exist is an error for superusers only; for others it
+ * is an empty one, with ns_id 0, in which they may read nothing.  28P01 for a link
+ * that has to be opened.  Mount points are not passed by way of a link.
  */
 extern void pocket_path_open(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh);
 extern void pocket_path_open_through(PocketNamespace *ns, PocketPath *path, PocketCaller *caller, bool fresh);
@@ -217,6 +225,9 @@ extern void pocket_check_spot(const PocketSpot *spot, const PocketNamespace *ns,
  */
 extern int64 pocket_resolve_past(const PocketNamespace *ns, const PocketPath *path);
 
+/* Does nothing, as long as so many lookups of a name take: what is not there shall not be told by the time. */
+extern void pocket_pass_time(const PocketNamespace *ns, int lookups, bool fresh);
+
 /* An entry by its id; false when it does not live. */
 extern bool pocket_entry_find(PocketState *state, int64 ns_id, int64 file_id, bool fresh);
 
@@ -271,6 +282,9 @@ extern void pocket_spot_judge(PocketSpot *spot, const PocketNamespace *ns, int f
 /* As judge, of a spot as it was: the rights are those of now, on what is, or was last, elsewhere perhaps. */
 extern void pocket_spot_judge_past(PocketSpot *spot, const PocketNamespace *ns, bool fresh);
 
+/* What is known about folders by their ids, for a way into a namespace. */
+extern PocketPolicy *pocket_namespace_policy(const PocketNamespace *ns, bool fresh);
+
 /* Raises what is said about a path on which the caller may read nothing: there is no such namespace. */
 extern void pocket_namespace_missing(const char *name) POCKET_NORETURN;
 
@@ -319,6 +333,56 @@ extern bool pocket_past_child_find(PocketState *state, int64 ns_id, int64 parent
 								   bool fresh);
 extern uint64 pocket_past_children(int64 ns_id, int64 parent_id, const char *after_key, long max, int64 jid,
 								   bool fresh);
+
+/* --- links (link.c) --- */
+
+#define POCKET_LINK_TOKEN_SIZE 43 /* base64url of 32 bytes */
+#define POCKET_LINK_KEY_SIZE 32
+#define POCKET_LINK_SALT_SIZE 16
+
+/* A link as its row says. */
+typedef struct PocketLink
+{
+	int64 ns_id;
+	int64 file_id;
+	uint8 rights;
+	char *namespace_name;
+	bool case_sensitive;
+	bool has_password;
+	uint8 salt[POCKET_LINK_SALT_SIZE];
+	uint8 key[POCKET_LINK_KEY_SIZE];
+} PocketLink;
+
+/* 42704: one and the same for what never was a link, and what is none any more. */
+extern void pocket_link_missing(void) POCKET_NORETURN;
+
+/* What follows the token in `link:TOKEN...`, which is given back; NULL when text is no such path. */
+extern const char *pocket_link_parse(const char *text, char **token);
+
+/* Whether text is a path that begins with what may be a token. */
+extern bool pocket_link_is_path(const char *text);
+
+/* SHA-256 of a token: what is kept of it. */
+extern bytea *pocket_link_hash(const char *token);
+
+/* The key that a password gives: slow, so that guessing is. */
+extern void pocket_link_derive(uint8 key[POCKET_LINK_KEY_SIZE], const char *password,
+							   const uint8 salt[POCKET_LINK_SALT_SIZE]);
+
+/* False when there is no such link, it has expired, or what it leads to does not live; link is zeroed then. */
+extern bool pocket_link_find(PocketLink *link, const bytea *token_hash, bool fresh);
+
+/* The session may use a link that was found from now on, as long as it has this password. */
+extern void pocket_link_remember(const char *token, const PocketLink *link);
+
+/* As pocket_path_find, by a link: what it leads to is the base. 28P01 when it has a password, and has not been opened. */
+extern bool pocket_link_open(PocketNamespace *ns, const char *token, PocketCaller *caller, bool fresh);
+
+/* Looks again what a link gives. */
+extern void pocket_link_fill(PocketNamespace *ns, bool fresh);
+
+/* A path as results have it: with the token in its place. */
+extern const char *pocket_link_shown(const char *path);
 
 /* --- changing, under the head lock: the entry, its journal row, and the used bytes --- */
 

@@ -201,6 +201,31 @@ SELECT name, op FROM kept;
 DROP VIEW miscounted, recount, kept;
 DROP FUNCTION make_blocks, random_step, random_path;
 DROP TABLE made, memory, moment;
+
+-- what was purged goes as well: followers are told of all that is left of it, also when its folder has gone before it
+SELECT pocket.create_namespace('p', retention => '1 hour') > 0 AS made;
+SET pocket.namespace = 'p';
+SELECT outcome FROM pocket.put('/early', 'x');
+SELECT outcome FROM pocket.put('/early2', 'x');
+SELECT pg_temp.age('2 hours');
+SELECT pocket.retain();
+SELECT outcome FROM pocket.mkdir('/f');
+SELECT outcome FROM pocket.put('/old/x', 'x');
+SELECT outcome FROM pocket.rm('/old/x');
+SELECT outcome FROM pocket.rm('/old');
+SELECT outcome FROM pocket.put('/beside', 'one');
+SELECT pg_temp.age('2 hours');
+SELECT pocket.latest_cursor() AS cursor \gset
+SELECT outcome FROM pocket.put('/f/x', 'x');
+SELECT pocket.purge('/f'), pocket.purge('/old/x'), pocket.purge('/early');
+SELECT op, kind, count(*) FROM pocket.changes(:'cursor') GROUP BY op, kind ORDER BY kind;
+SELECT pocket.retain() > 0 AS dropped, pocket.retain();
+SELECT op, kind, count(*), bool_and(name ~ '^purged-') AS nameless FROM pocket.changes(:'cursor') GROUP BY op, kind ORDER BY kind;
+SELECT pocket.alter_namespace('p', retention => '0');
+SELECT outcome FROM pocket.put('/beside', 'two');
+SELECT outcome FROM pocket.put('/beside', 'three');
+SELECT pocket.retain() > 0 AS dropped, pocket.retain();
+SELECT j.op, j.name FROM pocket_data.journal j JOIN pocket_data.namespace n USING (ns_id) WHERE n.name = 'p' ORDER BY jid;
 -- a pass of the coordinator looks at ten thousand namespaces, and the next one at the next
 SELECT pocket.drop_namespace(name) FROM pocket.namespaces;
 INSERT INTO pocket_data.namespace (ns_id, name, owner, retention, case_sensitive, created_at) SELECT i, 'quiet' || i, current_user, '1 day', false, now() FROM generate_series(10001, 40000) i;

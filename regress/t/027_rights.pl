@@ -26,14 +26,31 @@ EXCEPTION
 END $$;
 SQL
 
+# How many rows' places it looks up.  Twice, so that what is looked up once is known.
+$cell->sql(<<'SQL');
+CREATE FUNCTION scans() RETURNS bigint LANGUAGE sql AS $$ SELECT sum(seq_scan + coalesce(idx_scan, 0)) FROM pg_stat_xact_all_tables WHERE schemaname = 'pocket_data' $$;
+CREATE FUNCTION lookups(statement text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	before bigint;
+BEGIN
+	PERFORM try(statement);
+	before := scans();
+	PERFORM try(statement);
+	RETURN scans() - before;
+END $$;
+SQL
+
 # What a caller gets, of each statement a line.
 sub results
 {
     my ($caller, @statements) = @_;
-    my ($role, $principal) = @$caller;
-    my $speak = $principal ? "SET pocket.principal = '$principal';\n" : '';
-    my $out = $server->safe_psql('postgres', $speak . join("\n", map { "SELECT try(\$statement\$$_\$statement\$);" } @statements), extra_params => [ '-U', $role ]);
-    return split /\n/, $out, -1;
+    return calls($caller, 'try', @statements);
+}
+
+sub calls
+{
+    my ($caller, $function, @statements) = @_;
+    return split /\n/, value($caller, join "\n", map { "SELECT $function(\$statement\$$_\$statement\$);" } @statements), -1;
 }
 
 # One value, by a statement that stays done.
@@ -149,6 +166,13 @@ sub same_errors
         is($pair[0][$n], $pair[1][$n], "@{[$caller->[1] // $caller->[0]]}: $statements[$n] tells nothing") or next;
         unlike($pair[0][$n], qr/^00000/, 'and is an error');
     }
+    my @looked = map { my $name = $_; [ calls($caller, 'lookups', map { s/%s/$name/gr } @statements) ] } $there, $not;
+    for my $n (0 .. $#statements)
+    {
+        next if $statements[$n] =~ /restore.*9/ && $there =~ /hidden$/;    # who guesses a revision is told by the time that there is one
+        cmp_ok(abs($looked[0][$n] - $looked[1][$n]), '<=', 1, "@{[$caller->[1] // $caller->[0]]}: $statements[$n] looks up as much of $there as of $not, but for one")
+            or diag("$looked[0][$n] and $looked[1][$n]");
+    }
     return;
 }
 my @reads = map { "SELECT pocket.$_" } "get('ann:%s')", "get('ann:%s', rev => 5)", "stat('ann:%s')", "stat('ann:%s', now())", "stat('ann:%s', '2000-01-01')", "ls('ann:%s')", "ls('ann:%s', true)",
@@ -156,22 +180,50 @@ my @reads = map { "SELECT pocket.$_" } "get('ann:%s')", "get('ann:%s', rev => 5)
     "mv('ann:%s', 'mine:/x')", "mv('mine:/m', 'ann:%s/deeper/m')", "share('ann:%s', 'kim', 'viewer')", "unshare('ann:%s', 'kim')", "set_inheritance('ann:%s', true)", "rewind('ann:%s', now())";
 my @writes = map { "SELECT pocket.$_" } "put('ann:%s', 'x')", "put('ann:%s/more', 'x')", "append('ann:%s', 'x')", "mkdir('ann:%s')", "symlink('ann:%s', 'x')", "put_many(ARRAY['ann:%s'], ARRAY['x'::bytea])", "mv('mine:/m', 'ann:%s')",
     "cp('mine:/m', 'ann:%s')", "put('ann:%s', 'x', mode => 'add')", "put('ann:%s', decode(repeat('5a', 9000), 'hex'))";
-$cell->sql("SET ROLE ann; SELECT pocket.put('ann:/dir/Hidden/File', 'secret'); SELECT pocket.share('ann:/dir/Hidden', 'web', 'viewer'); SELECT pocket.set_inheritance('ann:/dir/Hidden', false)");
+$cell->sql("SET ROLE ann; SELECT pocket.put('ann:/dir/Hidden/File', 'secret'); SELECT pocket.put('ann:/dir/Hidden/a/b/c', 'deep'); SELECT pocket.share('ann:/dir/Hidden', 'web', 'viewer'); SELECT pocket.set_inheritance('ann:/dir/Hidden', false)");
 for my $caller (@callers)
 {
     value($caller, "SELECT pocket.create_namespace('mine'); SELECT pocket.put('mine:/m', 'mine')");
     grant_exactly('r');
-    same_errors($caller, "/dir/hidden$_", "/dir/absent$_", @reads, @writes) for '', '/file', '/file/deep';
+    same_errors($caller, "/dir/hidden$_", "/dir/absent$_", @reads, @writes) for '', '/file', '/file/deep', '/a/b/c', '/a/b/c/d/e';
     grant_exactly('rwds');
-    same_errors($caller, "/dir/hidden$_", "/dir/absent$_", grep { !/mv\('mine/ } @reads) for '', '/file', '/file/deep';
+    same_errors($caller, "/dir/hidden$_", "/dir/absent$_", grep { !/mv\('mine/ } @reads) for '', '/file', '/file/deep', '/a/b/c';
     is(value($caller, "SELECT count(*) FROM pocket.ls('ann:/', true)"), '4', 'nor does what is listed');
     is(value($caller, "SELECT count(*) FROM pocket.files WHERE path LIKE 'ann:%'"), '5', 'nor the view');
+    is(value($caller, "SELECT count(*) FROM pocket.files WHERE path IS NULL"), '0', 'which has no row of what is hidden');
+    is(value($caller, "SELECT count(*) FROM pocket.shares WHERE path IS NULL OR path ILIKE '%hidden%'"), '0', 'nor are its shares there');
     is(value($caller, "SELECT count(*) FROM pocket.changes(pocket.first_cursor('ann'))"), '4', 'nor changes');
     is(value($caller, "SELECT outcome FROM pocket.cp('ann:/dir', 'mine:/dir'); SELECT count(*) FROM pocket.ls('mine:/dir', true)"), "copied\n3", 'nor what is copied');
     grant_exactly('');
     # the namespace, too: as one that is not there
     my @all = (@reads, @writes, map { "SELECT pocket.$_" } "alter_namespace('ann', quota => 1)", "drop_namespace('ann')", "lock('{ann}')", "first_cursor('ann')", "latest_cursor('ann')");
     same_errors($caller, 'ann', 'xyz', map { s/%s/\/dir\/file/gr =~ s/\bann\b/%s/gr } @all);
+    # nor is it told by what is wrong beside it
+    value($caller, "SELECT pocket.mkdir('mine:/folder')");
+    same_errors($caller, 'ann', 'xyz', map { "SELECT pocket.$_" } "ls('mine:/', after => '%s:/x')", "ls('mine:/', true, after => '%s:/')", "put('%s:/x/', 'x')", "put_many(ARRAY['%s:/x/'], ARRAY['x'::bytea])",
+        "put_many(ARRAY['mine:/folder', '%s:/x'], ARRAY[decode(repeat('5a', 9000), 'hex'), 'y'])", "commit('%s:/x/', '{}')", "mv('mine:/nosuch', '%s:/x')", "cp('mine:/nosuch', '%s:/x')", "cp('mine:/nosuch', '%s:/')");
     value($caller, "SELECT pocket.drop_namespace('mine')");
 }
+
+# --- nor is it told by the time that a put takes: what is hidden from an editor, he brings again ---
+sub blocks_put
+{
+    my $out = '';
+    IPC::Run::run([ 'curl', '-s', '--max-time', '5', '--unix-socket', $cell->{sidecars}{one}{socket}, 'http://localhost/metrics' ], '>', \$out);
+    my ($n) = $out =~ /^pocketd_blocks_put_total\S* (\d+)/m or die "no counter: $out";
+    return $n;
+}
+my $large = "decode(repeat('a5', 9000), 'hex')";
+$cell->sql("SET ROLE ann; SELECT pocket.put('ann:/dir/Hidden/Large', $large)");
+grant_exactly('rwd');
+for my $call ("put('ann:/dir/mine', $large)", "append('ann:/dir/appended', $large)", "put_many(ARRAY['ann:/dir/many'], ARRAY[$large])")
+{
+    my $put = blocks_put();
+    value([ 'ben', undef ], "SELECT pocket.$call");
+    is(blocks_put() - $put, 1, "ben: $call brings its block");
+}
+my $put = blocks_put();
+value([ 'ann', undef ], "SELECT pocket.put('ann:/dir/again', $large)");
+is(blocks_put() - $put, 0, 'who owns it all does not');
+is($cell->sql("SELECT count(*) FROM pocket.ls('ann:/dir') l WHERE kind = 'file' AND size = 9000 AND pocket.get(l.path) = $large"), '4', 'all have the content');
 done_testing();

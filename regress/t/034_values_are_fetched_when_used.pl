@@ -29,6 +29,18 @@ is($cell->sql(q{DO $$ DECLARE c bytea; n int := 0; BEGIN
     PERFORM set_config('test.n', n::text, false); END $$; SELECT current_setting('test.n')}), '45000000', 'a variable, and subtransactions that fail while others are under way');
 is($cell->sql("SELECT count(*) FILTER (WHERE md5(c) = '$md5') FROM (SELECT pocket.get('app:/f') AS c FROM generate_series(1, 12) OFFSET 0) x"), '12', 'a dozen, one after the other');
 
+# --- a value outlives the error that ends its use: a parameter, of a function that goes on ---
+$cell->sql(q{CREATE FUNCTION once_more(b bytea) RETURNS text LANGUAGE plpgsql AS $$ DECLARE n int := 0; BEGIN
+    BEGIN PERFORM concat(pg_cancel_backend(pg_backend_pid()), md5(b)); EXCEPTION WHEN query_canceled THEN n := 1; END;
+    RETURN concat_ws(' ', n, md5(pocket.get('app:/h')), md5(b), md5(b)); END $$});
+is($cell->sql("SELECT once_more(pocket.get('app:/f')) = concat_ws(' ', 1, md5(substr($bytes, 1, 5000000)), '$md5', '$md5')"), 't', 'cancelled while its blocks come, and used again');
+
+# --- a node has 512 connections, a row can have more values than that ---
+$cell->sql("SELECT pocket.put('app:/s', substr($bytes, 1, 100000))");
+my $many = join ', ', map { "pocket.get('app:/s', $_, 3000) AS c$_" } 1 .. 600;
+is($cell->sql("SELECT md5(concat(" . join(', ', map { "c$_" } reverse 51 .. 149) . ")) FROM (SELECT $many OFFSET 0) x"),
+    $cell->sql("SELECT md5(concat(" . join(', ', map { "substr($bytes, $_ + 1, 3000)" } reverse 51 .. 149) . "))"), 'six hundred at once, of which a hundred are used, last ones first');
+
 # --- what cannot be read ---
 my ($extents) = $cell->sql("SELECT string_agg(path || '/' || file, E'\n') FROM pocket.extents JOIN pocket.drives USING (drive_id)
     WHERE bucket_id = (SELECT bucket_id FROM pocket_data.block ORDER BY length DESC, created_at, hash LIMIT 1)");

@@ -58,6 +58,9 @@ pd_view_open(struct pd_extent *extent, struct pd_view *view, struct pd_err *err)
 			return PK_OK;
 		}
 		view->fd = -1;
+		if (size == -EMFILE || size == -ENFILE || size == -ENOMEM) /* says nothing about the drive */
+			return pd_fail(err, PK_ERR_NO_MEMORY, "cannot open %s: too many open files, or out of memory",
+						   extent->path);
 		if (size < 0)
 			return pd_fail_errno(err, (int) size, "cannot open %s", extent->path);
 		return pd_fail(err, PK_ERR_CORRUPT, "%s has %lld bytes, not %llu", extent->path, (long long) size,

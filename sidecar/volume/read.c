@@ -227,7 +227,7 @@ get_replica(struct reader *reader, struct pd_extent *extent, struct pd_err *err)
 	rc = pd_extent_read(extent, get->offset, raw->data, get->stored_length, err);
 	if (rc == PK_OK)
 		rc = open_record(reader->cell, get, raw, 0, err);
-	else
+	else if (rc != PK_ERR_NO_MEMORY)
 		rc = PK_ERR_CORRUPT; /* unreadable or too short: another one has it */
 	if (rc != PK_OK)
 		pd_buffer_put(reader->cell->buffers, raw);

@@ -159,6 +159,32 @@ a_cache_that_forgets_ends_a_stream_and_is_no_damage(void **state)
 	end_node(&node);
 }
 
+static int
+no_descriptor(const struct pd_vfs *vfs, const char *path, int flags, mode_t mode)
+{
+	(void) vfs, (void) path, (void) flags, (void) mode;
+	return -EMFILE;
+}
+
+/* Each stream keeps a descriptor: when there are no more, nothing is said of the drives. */
+static void
+a_lack_of_descriptors_is_no_damage(void **state)
+{
+	struct node node = {0};
+	struct pd_vfs vfs;
+	struct block block;
+
+	(void) state;
+	make(&node, &vfs, &block);
+	vfs.open = no_descriptor;
+	assert_int_equal(get_block(&node, &block, NULL), PK_ERR_NO_MEMORY);
+	assert_int_equal(reports_of(&node), 0);
+	vfs.open = pd_vfs_real.open;
+	assert_ok(get_block(&node, &block, NULL));
+	free_blocks(&block, 1);
+	end_node(&node);
+}
+
 /* What a reader has begun to get, he gets, though the file goes meanwhile. */
 static void
 a_stream_outlives_its_file(void **state)
@@ -195,6 +221,7 @@ main(void)
 		cmocka_unit_test(a_small_or_compressed_block_is_not),
 		cmocka_unit_test(damage_ends_a_stream_and_is_reported),
 		cmocka_unit_test(a_cache_that_forgets_ends_a_stream_and_is_no_damage),
+		cmocka_unit_test(a_lack_of_descriptors_is_no_damage),
 		cmocka_unit_test(a_stream_outlives_its_file),
 	};
 
