@@ -23,9 +23,6 @@ PG_FUNCTION_INFO_V1(pocket_uninstall);
 PG_FUNCTION_INFO_V1(pocket_keep_data);
 PG_FUNCTION_INFO_V1(pocket_cell_changed);
 
-/* "pocket": two sessions that install wait for each other. */
-#define INSTALL_LOCK INT64CONST(0x706f636b6574)
-
 /* check_database(): called by the extension's script */
 Datum
 pocket_check_database(PG_FUNCTION_ARGS)
@@ -99,7 +96,7 @@ pocket_install_if_needed(void)
 	PreventCommandIfReadOnly("pocket.install()");
 	PreventCommandIfParallelMode("pocket.install()");
 	pocket_enter_as(&session, pocket_extension_owner());
-	pocket_lock_exclusive(INSTALL_LOCK);
+	pocket_lock_exclusive(POCKET_LOCK_INSTALL);
 	/* an advisory lock takes no invalidations: what whoever was first has made is not in the caches yet */
 	AcceptInvalidationMessages();
 	needed = !pocket_installed();
@@ -151,7 +148,7 @@ pocket_uninstall(PG_FUNCTION_ARGS)
 	/* what somebody else has planted under this name would run as superuser when it is read */
 	(void) pocket_data_owner();
 	pocket_enter_as(&session, GetUserId());
-	pocket_lock_exclusive(INSTALL_LOCK);
+	pocket_lock_exclusive(POCKET_LOCK_INSTALL);
 	if (pocket_latest(&name_of, NULL, NULL) != 1)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("table pocket_data.cell does not have its one row"),
 						errhint("DROP SCHEMA pocket_data CASCADE drops what is there.")));

@@ -446,35 +446,37 @@ pocket_show_row(TupleDesc columns, HeapTuple row)
 	return SPI_processed;
 }
 
+#define LOCK_CLASS 0x506f636b /* "Pock" */
+
 static LOCKTAG
-lock_tag(uint64 key)
+lock_tag(PocketLock lock)
 {
 	LOCKTAG tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) (key >> 32), (uint32) key, 3);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, LOCK_CLASS, (uint32) lock, 3);
 	return tag;
 }
 
 void
-pocket_lock_exclusive(uint64 key)
+pocket_lock_exclusive(PocketLock lock)
 {
-	LOCKTAG tag = lock_tag(key);
+	LOCKTAG tag = lock_tag(lock);
 
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
 bool
-pocket_lock_if_free(uint64 key)
+pocket_lock_if_free(PocketLock lock)
 {
-	LOCKTAG tag = lock_tag(key);
+	LOCKTAG tag = lock_tag(lock);
 
 	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 void
-pocket_unlock(uint64 key)
+pocket_unlock(PocketLock lock)
 {
-	LOCKTAG tag = lock_tag(key);
+	LOCKTAG tag = lock_tag(lock);
 
 	(void) LockRelease(&tag, ExclusiveLock, false);
 }

@@ -119,13 +119,18 @@ extern uint64 pocket_show_row(TupleDesc columns, HeapTuple row);
  * advisory lock of a class that the SQL functions do not have (theirs are 1 and
  * 2), so that no role can take it.
  */
-#define POCKET_LOCK_PASS INT64CONST(0x506f636b65740001)	  /* passes of the coordinator */
-#define POCKET_LOCK_OPEN INT64CONST(0x506f636b65740002)	  /* buckets being opened and sealed */
-#define POCKET_LOCK_TEAMS INT64CONST(0x506f636b65740004)  /* memberships being changed */
-#define POCKET_LOCK_OPENER INT64CONST(0x506f636b65740003) /* waiting for an opener that one has started */
-#define POCKET_LOCK_MOUNT INT64CONST(0x506f636b65740004)  /* mount points being added; after the heads */
-extern void pocket_lock_exclusive(uint64 key);
-extern bool pocket_lock_if_free(uint64 key);
-extern void pocket_unlock(uint64 key);
+typedef enum PocketLock
+{
+	POCKET_LOCK_INSTALL = 1, /* the data schema being made or changed */
+	POCKET_LOCK_PASS,		 /* passes of the coordinator */
+	POCKET_LOCK_OPEN,		 /* buckets being opened and sealed */
+	POCKET_LOCK_OPENER,		 /* waiting for an opener that one has started */
+	POCKET_LOCK_TEAMS,		 /* memberships being changed */
+	POCKET_LOCK_MOUNT		 /* mount points being added; after the heads */
+} PocketLock;
+
+extern void pocket_lock_exclusive(PocketLock lock);
+extern bool pocket_lock_if_free(PocketLock lock);
+extern void pocket_unlock(PocketLock lock);
 
 #endif

@@ -35,25 +35,25 @@ PG_FUNCTION_INFO_V1(pocket_retain);
 
 /* Duties read the rows of now: a snapshot from before the lock would have them act upon what is no more. */
 static void
-lock(uint64 key)
+take(PocketLock lock)
 {
 	PreventCommandIfReadOnly("a duty of the cell");
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 						errmsg("duties of the cell need isolation level READ COMMITTED")));
-	pocket_lock_exclusive(key);
+	pocket_lock_exclusive(lock);
 }
 
 void
 pocket_lock_pass(void)
 {
-	lock(POCKET_LOCK_PASS);
+	take(POCKET_LOCK_PASS);
 }
 
 void
 pocket_lock_open(void)
 {
-	lock(POCKET_LOCK_OPEN);
+	take(POCKET_LOCK_OPEN);
 }
 
 static PocketPass

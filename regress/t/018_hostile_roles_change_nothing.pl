@@ -80,7 +80,7 @@ cmp_ok(blocks_put(), '>', $before, 'these were sent');
 
 # --- her advisory locks ---
 my $locks = join ', ', map { my $k = $_; my $h = $k >> 32; my $l = $k & 0xffffffff; $l -= 2**32 if $l >= 2**31; ("pg_advisory_lock($k)", "pg_advisory_lock($h, $l)") }
-    map { hex } qw(506f636b65740001 506f636b65740002 706f636b6574);
+    map { hex } qw(506f636b00000001 506f636b00000002 506f636b00000003);
 my ($out, $err) = ('', '');
 my $holder = IPC::Run::start([ 'psql', '-X', '-d', $server->connstr('postgres'), '-U', 'mallory', '-c', "SELECT $locks", '-c', 'SELECT pg_sleep(60)' ], '<', \undef, '>', \$out, '2>', \$err);
 ok($server->poll_query_until('postgres', "SELECT count(*) = 6 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid IN (1, 2)"), 'she holds locks of every name');
