@@ -174,7 +174,6 @@ get_blocks(struct figure *figure, int round)
 {
 	double seconds[SIDES] = {0};
 
-	run("CHECKPOINT");
 	sync();
 	for (int i = 0; i < BLOCKS; i++)
 	{

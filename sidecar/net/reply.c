@@ -12,7 +12,7 @@
 #include "base/log.h"
 
 #define REFUSAL_BYTES 512
-#define SOURCE_PIECE (256 * 1024) /* small enough to be sent out of the cache that it was made in */
+#define SOURCE_PIECE (512 * 1024) /* small enough to be sent out of the cache that it was made in */
 
 /* What a response needs of a buffer until it has been sent. */
 struct loan
