@@ -122,7 +122,9 @@ note("seed $seed; errors: " . join ', ', map { "$_ $seen{$_}" } sort keys %seen)
 is($cell->sql("SELECT string_agg(op, ',' ORDER BY op) FROM (SELECT DISTINCT op FROM pocket_data.journal) o"), 'copied,created,deleted,moved,restored,updated', 'there was some of everything');
 note($cell->sql("SELECT op, count(*) FROM pocket_data.journal GROUP BY 1"));
 $cell->sql("SELECT pocket.alter_namespace(n, retention => '0') FROM unnest('{a,b}'::text[]) n");
-$cell->sql('SELECT pocket.retain()');
+my $passes = 0;
+$passes++ until $passes == 100 || $cell->sql("SELECT sum(done + remaining) FROM pocket.coordinate('retain')") eq '0';    # a pass drops 1,000 rows of a journal
+cmp_ok($passes, '<', 100, 'passes of retention end');
 is($cell->sql('TABLE wrong'), '', 'and when the journals are as short as they can be');
 is($cell->sql('SELECT count(*) FROM pocket_data.journal j JOIN pocket_data.journal later USING (ns_id, file_id) JOIN pocket_data.namespace_head h USING (ns_id) WHERE later.jid > j.jid AND later.jid < h.jid'),
     '0', 'with nothing in them that others have replaced');
