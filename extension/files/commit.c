@@ -70,15 +70,7 @@ read_arguments(PocketPut *put, FunctionCallInfo fcinfo)
 	pocket_check_not_null(fcinfo, 0, "path");
 	pocket_check_not_null(fcinfo, 1, "blocks");
 	pocket_check_not_null(fcinfo, 2, "receipts");
-	pocket_check_not_null(fcinfo, 4, "mode");
-	put->base = PG_ARGISNULL(3) ? NULL : PG_GETARG_VERSION_VECTOR(3);
-	put->mode = pocket_put_mode(text_to_cstring(PG_GETARG_TEXT_PP(4)), put->base);
-	if (put->base != NULL)
-		pocket_check_base(put->base);
-	put->has_mtime = !PG_ARGISNULL(5);
-	put->mtime = put->has_mtime ? PG_GETARG_TIMESTAMPTZ(5) : 0;
-	pocket_path_argument(&put->path, fcinfo, 0);
-	pocket_path_check_leaf(&put->path);
+	pocket_put_arguments(put, fcinfo, 3);
 	take_blocks(put, PG_GETARG_BLOCKLIST(1));
 }
 

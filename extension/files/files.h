@@ -87,8 +87,11 @@ extern PocketReceipts *pocket_puts_store(const PocketNamespace *ns, PocketPut **
 /* Under the head lock: sends what the namespace held when pocket_puts_store() asked, and does not any more. */
 extern void pocket_puts_store_again(const PocketNamespace *ns, PocketPut **puts, int count, PocketReceipts *receipts);
 
-/* 22023 unless mode is one, and has the base that it needs. */
-extern PocketPutMode pocket_put_mode(const char *mode, const PocketVersionVector *base);
+/*
+ * The arguments path (the first) and base, mode, mtime (the first of them is number `base`) of put and commit.  22023 unless
+ * mode is one, and has the base that it needs.
+ */
+extern void pocket_put_arguments(PocketPut *put, FunctionCallInfo fcinfo, int base);
 
 /* Neither an upload is begun nor a lock waited for when it cannot be put; this is looked at again under the lock. */
 extern void pocket_put_check_early(const PocketNamespace *ns, const PocketPut *put);
@@ -260,6 +263,13 @@ extern void pocket_remove_tree(const PocketRemoval *removal, PocketSpot *spot);
 
 /* Gives a live entry, whose state has its content, a list of its own (NULL: none), with a journal row. */
 extern void pocket_entry_share(PocketHead *head, const PocketNamespace *ns, PocketState *state, struct varlena *acl);
+
+/*
+ * Makes what has no bytes, and the folders that it lacks, at the path that led to an empty spot, if the caller may (make.c).
+ * attributes: NULL is none.
+ */
+extern void pocket_make(PocketHead *head, const PocketNamespace *ns, const PocketPath *path, PocketSpot *spot,
+						PocketKind kind, Jsonb *attributes);
 
 /* {"target": target} (make.c) */
 extern Jsonb *pocket_link_attributes(const char *target);

@@ -26,6 +26,20 @@ check_folder(const PocketNamespace *ns, const PocketPath *path)
 		pocket_require_room(&spot, ns, path);
 }
 
+void
+pocket_make(PocketHead *head, const PocketNamespace *ns, const PocketPath *path, PocketSpot *spot, PocketKind kind,
+			Jsonb *attributes)
+{
+	const char *author = ns->caller->name;
+
+	pocket_require_room(spot, ns, path);
+	pocket_parents_make(head, ns, path, spot, author);
+	pocket_state_init(&spot->state, kind, spot->parent_id, path->names[path->depth - 1]);
+	if (attributes != NULL)
+		spot->state.attributes = attributes;
+	pocket_entry_add(head, ns, &spot->state, author);
+}
+
 /* mkdir(path): with its parents; a folder that exists is unchanged */
 Datum
 pocket_mkdir(PG_FUNCTION_ARGS)
@@ -53,10 +67,7 @@ pocket_mkdir(PG_FUNCTION_ARGS)
 						errdetail("It is a %s, not a folder.", pocket_kind_name(spot.state.kind))));
 	if (!spot.exists)
 	{
-		pocket_require_room(&spot, &ns, &path);
-		pocket_parents_make(&head, &ns, &path, &spot, caller->name);
-		pocket_state_init(&spot.state, POCKET_FOLDER, spot.parent_id, path.names[path.depth - 1]);
-		pocket_entry_add(&head, &ns, &spot.state, caller->name);
+		pocket_make(&head, &ns, &path, &spot, POCKET_FOLDER, NULL);
 		outcome = POCKET_OP_CREATED;
 	}
 	pocket_head_flush(&head);

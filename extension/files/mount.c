@@ -37,11 +37,7 @@ pocket_mount(PG_FUNCTION_ARGS)
 	if (spot.exists)
 		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_OBJECT), errmsg("\"%s\" already exists", spot.path),
 						errhint("A namespace is mounted at a path of its own.")));
-	pocket_require_room(&spot, &ns, &path);
-	pocket_parents_make(&head, &ns, &path, &spot, caller->name);
-	pocket_state_init(&spot.state, POCKET_MOUNT, spot.parent_id, path.names[path.depth - 1]);
-	spot.state.attributes = pocket_mount_attributes(mounted.ns_id, NULL);
-	pocket_entry_add(&head, &ns, &spot.state, caller->name);
+	pocket_make(&head, &ns, &path, &spot, POCKET_MOUNT, pocket_mount_attributes(mounted.ns_id, NULL));
 	pocket_head_flush(&head);
 	result = pocket_result(fcinfo, &session, &spot.state, spot.path, POCKET_OP_CREATED);
 	pocket_leave(&session);

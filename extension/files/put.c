@@ -18,8 +18,8 @@
 PG_FUNCTION_INFO_V1(pocket_put);
 PG_FUNCTION_INFO_V1(pocket_put_many);
 
-PocketPutMode
-pocket_put_mode(const char *mode, const PocketVersionVector *base)
+static PocketPutMode
+put_mode(const char *mode, const PocketVersionVector *base)
 {
 	if (strcmp(mode, "overwrite") == 0)
 		return POCKET_PUT_OVERWRITE;
@@ -54,6 +54,22 @@ bytes_of(PocketPut *put, bytea *content)
 	put->length = VARSIZE_ANY_EXHDR(content);
 }
 
+void
+pocket_put_arguments(PocketPut *put, FunctionCallInfo fcinfo, int base)
+{
+	int mtime = base + 2;
+
+	pocket_check_not_null(fcinfo, base + 1, "mode");
+	put->base = PG_ARGISNULL(base) ? NULL : PG_GETARG_VERSION_VECTOR(base);
+	put->mode = put_mode(text_to_cstring(PG_GETARG_TEXT_PP(base + 1)), put->base);
+	if (put->base != NULL)
+		pocket_check_base(put->base);
+	pocket_path_argument(&put->path, fcinfo, 0);
+	pocket_path_check_leaf(&put->path);
+	put->has_mtime = !PG_ARGISNULL(mtime);
+	put->mtime = put->has_mtime ? PG_GETARG_TIMESTAMPTZ(mtime) : 0;
+}
+
 /* put(path, content, base, mode, mtime, attributes) */
 Datum
 pocket_put(PG_FUNCTION_ARGS)
@@ -71,17 +87,9 @@ pocket_put(PG_FUNCTION_ARGS)
 
 	pocket_check_not_null(fcinfo, 0, "path");
 	pocket_check_not_null(fcinfo, 1, "content");
-	pocket_check_not_null(fcinfo, 3, "mode");
 	PreventCommandIfReadOnly("pocket.put()");
-	put.base = PG_ARGISNULL(2) ? NULL : PG_GETARG_VERSION_VECTOR(2);
-	put.mode = pocket_put_mode(text_to_cstring(PG_GETARG_TEXT_PP(3)), put.base);
-	if (put.base != NULL)
-		pocket_check_base(put.base);
-	pocket_path_argument(&put.path, fcinfo, 0);
-	pocket_path_check_leaf(&put.path);
+	pocket_put_arguments(&put, fcinfo, 2);
 	bytes_of(&put, PG_GETARG_BYTEA_PP(1));
-	put.has_mtime = !PG_ARGISNULL(4);
-	put.mtime = put.has_mtime ? PG_GETARG_TIMESTAMPTZ(4) : 0;
 	put.attributes = PG_ARGISNULL(5) ? NULL : PG_GETARG_JSONB_P(5);
 	pocket_check_attributes(put.attributes);
 

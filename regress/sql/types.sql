@@ -134,47 +134,30 @@ SELECT count(*) FROM (SELECT * FROM types EXCEPT ALL SELECT * FROM types_back) x
 SELECT pocket.sha256_send(pocket.digest('abc')) = pocket.digest('abc')::bytea AS bytes,
 	pocket.blocklist_send(pocket.chunk('abc')) = '\x00000001'::bytea || pocket.digest('abc')::bytea || '\x00000003' AS list,
 	pocket.version_vector_send('{1:4,7:2}');
-CREATE TABLE raw (b bytea);
-CREATE FUNCTION pg_temp.binary(type text, value bytea) RETURNS text LANGUAGE plpgsql AS $$
-DECLARE
-	file text := current_setting('data_directory') || '/pocket_binary.copy';
-	message text;
-	found text;
-BEGIN
-	TRUNCATE raw;
-	INSERT INTO raw VALUES (value);
-	EXECUTE format('COPY raw TO %L (FORMAT binary)', file);
-	EXECUTE format('CREATE TEMP TABLE one (x %s)', type);
-	EXECUTE format('COPY one FROM %L (FORMAT binary)', file);
-	SELECT x::text INTO found FROM one;
-	DROP TABLE one;
-	RETURN found;
-EXCEPTION WHEN OTHERS THEN
-	GET STACKED DIAGNOSTICS message = PG_EXCEPTION_DETAIL;
-	RETURN SQLSTATE || ' ' || SQLERRM || ' ' || message;
-END $$;
-SELECT pg_temp.binary('pocket.sha256', pocket.digest('abc')::bytea);
-SELECT pg_temp.binary('pocket.sha256', '\x00');
-SELECT pg_temp.binary('pocket.sha256', pocket.digest('abc')::bytea || '\x00');
-SELECT pg_temp.binary('pocket.blocklist', '\x00000000');
-SELECT pg_temp.binary('pocket.blocklist', '\x0000');
-SELECT pg_temp.binary('pocket.blocklist', '\x7fffffff');
-SELECT pg_temp.binary('pocket.blocklist', '\xffffffff');
-SELECT pg_temp.binary('pocket.blocklist', '\x00400000');
-SELECT pg_temp.binary('pocket.blocklist', '\x00000001' || pocket.digest('abc')::bytea);
-SELECT pg_temp.binary('pocket.blocklist', '\x00000001' || pocket.digest('abc')::bytea || '\x00000000');
-SELECT pg_temp.binary('pocket.blocklist', '\x00000001' || pocket.digest('abc')::bytea || '\x00400001');
-SELECT pg_temp.binary('pocket.blocklist', '\x00000001' || pocket.digest('abc')::bytea || '\x00400000');
-SELECT pg_temp.binary('pocket.version_vector', '\x00000000');
-SELECT pg_temp.binary('pocket.version_vector', '\x0000');
-SELECT pg_temp.binary('pocket.version_vector', '\x7fffffff');
-SELECT pg_temp.binary('pocket.version_vector', '\x00000001' || int8send(1) || int8send(0));
-SELECT pg_temp.binary('pocket.version_vector', '\x00000001' || int8send(-1) || int8send(1));
-SELECT pg_temp.binary('pocket.version_vector', '\x00000002' || int8send(2) || int8send(1) || int8send(1) || int8send(1));
-SELECT pg_temp.binary('pocket.version_vector', '\x00000002' || int8send(1) || int8send(1) || int8send(1) || int8send(1));
-SELECT pg_temp.binary('pocket.version_vector', '\x00000002' || int8send(1) || int8send(3) || int8send(5) || int8send(4));
-SELECT length(pg_temp.binary('pocket.version_vector', int4send(65535) || string_agg(int8send(i) || int8send(1), '' ORDER BY i))) AS at_limit FROM generate_series(1, 65535) i;
-SELECT pg_temp.binary('pocket.version_vector', int4send(65536) || string_agg(int8send(i) || int8send(1), '' ORDER BY i)) FROM generate_series(1, 65536) i;
+\set file :abs_srcdir '/binary.sql'
+\i :file
+SELECT pg_temp.binary(pocket.digest('abc')::bytea, 'pocket.sha256');
+SELECT pg_temp.binary('\x00', 'pocket.sha256');
+SELECT pg_temp.binary(pocket.digest('abc')::bytea || '\x00', 'pocket.sha256');
+SELECT pg_temp.binary('\x00000000', 'pocket.blocklist');
+SELECT pg_temp.binary('\x0000', 'pocket.blocklist');
+SELECT pg_temp.binary('\x7fffffff', 'pocket.blocklist');
+SELECT pg_temp.binary('\xffffffff', 'pocket.blocklist');
+SELECT pg_temp.binary('\x00400000', 'pocket.blocklist');
+SELECT pg_temp.binary('\x00000001' || pocket.digest('abc')::bytea, 'pocket.blocklist');
+SELECT pg_temp.binary('\x00000001' || pocket.digest('abc')::bytea || '\x00000000', 'pocket.blocklist');
+SELECT pg_temp.binary('\x00000001' || pocket.digest('abc')::bytea || '\x00400001', 'pocket.blocklist');
+SELECT pg_temp.binary('\x00000001' || pocket.digest('abc')::bytea || '\x00400000', 'pocket.blocklist');
+SELECT pg_temp.binary('\x00000000', 'pocket.version_vector');
+SELECT pg_temp.binary('\x0000', 'pocket.version_vector');
+SELECT pg_temp.binary('\x7fffffff', 'pocket.version_vector');
+SELECT pg_temp.binary('\x00000001' || int8send(1) || int8send(0), 'pocket.version_vector');
+SELECT pg_temp.binary('\x00000001' || int8send(-1) || int8send(1), 'pocket.version_vector');
+SELECT pg_temp.binary('\x00000002' || int8send(2) || int8send(1) || int8send(1) || int8send(1), 'pocket.version_vector');
+SELECT pg_temp.binary('\x00000002' || int8send(1) || int8send(1) || int8send(1) || int8send(1), 'pocket.version_vector');
+SELECT pg_temp.binary('\x00000002' || int8send(1) || int8send(3) || int8send(5) || int8send(4), 'pocket.version_vector');
+SELECT length(pg_temp.binary(int4send(65535) || string_agg(int8send(i) || int8send(1), '' ORDER BY i), 'pocket.version_vector')) AS at_limit FROM generate_series(1, 65535) i;
+SELECT pg_temp.binary(int4send(65536) || string_agg(int8send(i) || int8send(1), '' ORDER BY i), 'pocket.version_vector') FROM generate_series(1, 65536) i;
 DROP FUNCTION pg_temp.doubled, pg_temp.binary;
-DROP TABLE types, types_back, raw;
+DROP TABLE types, types_back;
 DROP EXTENSION pocket;
