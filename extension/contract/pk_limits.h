@@ -27,5 +27,7 @@
 
 #define PK_ORDER_SIZE_MAX (1024 * 1024)		  /* body of one order */
 #define PK_ANSWER_SIZE_MAX (16 * 1024 * 1024) /* JSON answer of one order */
+#define PK_LIST_MAX 256						  /* extents in one answer to the order list */
+#define PK_RECORDS_MAX 4096					  /* records and damages in one answer to the order records */
 
 #endif
