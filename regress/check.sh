@@ -71,7 +71,7 @@ step "running"
         POCKETD="$work/.build/asan/pocketd" POCKET="$work/.build/asan/pocket" POCKETD_RELEASE="$work/.build/release/pocketd" SMALL_FS="$small" \
         CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=86 UBSAN_OPTIONS=print_stacktrace=1 \
         TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1" \
-        perl regress/run.pl "${units[@]}" "${taps[@]}" || true
+        perl regress/run.pl --jobs "$(nproc)" "${taps[@]}" "${units[@]}" || true
     cd "$top"
 } | tee "$work/output"
 
