@@ -1,6 +1,6 @@
 /*
  * api/order_inventory.c
- *	  list and records: what a drive holds, page by page.
+ *	  list, records and watch: what a drive holds, page by page or read back.
  */
 #include <string.h>
 
@@ -173,5 +173,84 @@ pd_order_records(struct pd_exchange *exchange, const json_t *body, json_t **resu
 		(json_object_set_new(answer, "length", json_integer((json_int_t) length)) != 0 ||
 		 json_object_set_new(answer, "next", at < length ? json_integer((json_int_t) at) : json_null()) != 0))
 		page.complete = false;
+	return page_end(&page, code, answer, result, err);
+}
+
+/* --- watch --- */
+
+/* {"offset", "stored_length", "length", "hash"} */
+static pk_error
+read_block(const json_t *object, struct pd_get *block, struct pd_err *err)
+{
+	const char *hash;
+	int64_t offset;
+	int64_t stored_length;
+	int64_t length;
+	pk_error code;
+
+	if (!json_is_object(object))
+		return pd_fail(err, PK_ERR_MALFORMED, "a block is no object");
+	if ((code = pd_json_integer(object, "offset", 0, (int64_t) PK_BUCKET_SIZE_MAX, &offset, err)) != PK_OK ||
+		(code = pd_json_integer(object, "stored_length", (int64_t) pk_record_size(1),
+								(int64_t) pk_record_size(PK_BLOCK_SIZE_MAX), &stored_length, err)) != PK_OK ||
+		(code = pd_json_integer(object, "length", PK_BLOCK_SIZE_MIN, PK_BLOCK_SIZE_MAX, &length, err)) != PK_OK ||
+		(code = pd_json_string(object, "hash", 2 * PK_SHA256_SIZE, &hash, err)) != PK_OK)
+		return code;
+	if (!pk_hex_decode(block->hash, PK_SHA256_SIZE, hash, strlen(hash)))
+		return pd_fail(err, PK_ERR_MALFORMED, "\"hash\" is not 64 hex digits");
+	block->offset = (uint64_t) offset;
+	block->stored_length = (uint32_t) stored_length;
+	block->length = (uint32_t) length;
+	return PK_OK;
+}
+
+static pk_error
+read_blocks(const json_t *body, struct pd_get *blocks, int *count, struct pd_err *err)
+{
+	const json_t *array = json_object_get(body, "blocks");
+	uint64_t bucket;
+	pk_error code = pd_json_id(body, "bucket", &bucket, err);
+
+	if (code != PK_OK)
+		return code;
+	if (!json_is_array(array) || json_array_size(array) < 1 || json_array_size(array) > PK_WATCH_MAX)
+		return pd_fail(err, PK_ERR_MALFORMED, "\"blocks\" is no array of 1 to %d blocks", PK_WATCH_MAX);
+	*count = (int) json_array_size(array);
+	for (int i = 0; code == PK_OK && i < *count; i++)
+	{
+		code = read_block(json_array_get(array, (size_t) i), &blocks[i], err);
+		blocks[i].bucket_id = bucket;
+	}
+	return code;
+}
+
+static void
+add_watched(void *arg, uint64_t offset, const char *text)
+{
+	struct page *page = arg;
+
+	add(page, page->items, json_pack("{sI so}", "offset", (json_int_t) offset, "problem", pd_json_text(text)));
+}
+
+pk_error
+pd_order_watch(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err)
+{
+	const struct pd_progress progress = {pd_order_tick, exchange};
+	struct pd_get blocks[PK_WATCH_MAX];
+	struct page page = {.complete = true};
+	uint8_t drive[PK_UUID_SIZE];
+	int count = 0;
+	json_t *answer;
+	pk_error code;
+
+	memset(blocks, 0, sizeof(blocks));
+	if ((code = pd_json_uuid(body, "drive", drive, NULL, err)) != PK_OK ||
+		(code = read_blocks(body, blocks, &count, err)) != PK_OK)
+		return code;
+	page.items = json_array();
+	answer = json_pack("{so}", "problems", page.items);
+	if (answer == NULL)
+		return pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for the answer");
+	code = pd_drive_watch(exchange->api->cell, drive, blocks, count, &progress, add_watched, &page, err);
 	return page_end(&page, code, answer, result, err);
 }

@@ -1,6 +1,7 @@
 /*
  * volume/inventory.c
- *	  What a drive holds, page by page: its extents, and a bucket's records.
+ *	  What a drive holds, page by page: its extents, and a bucket's records; and
+ *	  blocks that are read back from it and from no other.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -127,6 +128,69 @@ pd_drive_records(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], uint64_
 		return pd_fail(err, PK_ERR_NOT_FOUND, "drive %s has no extent of bucket %" PRIu64, pd_drive_path(drive),
 					   bucket_id);
 	result = pd_extent_records(extent, at, length, tell_record, tell_damage, &records, err);
+	pd_extent_unref(extent);
+	return result;
+}
+
+/* --- blocks --- */
+
+/* PK_OK and no text in err: the block is there. PK_OK and a text: what is wrong with it. Else nothing could be read at all. */
+static pk_error
+watch_block(struct pd_cell *cell, struct pd_extent *extent, struct pd_get *get, struct pd_err *err)
+{
+	struct pd_buffer *raw = pd_buffer_get(cell->buffers, get->stored_length);
+	uint8_t hash[PK_SHA256_SIZE];
+	pk_error rc;
+
+	if (raw == NULL)
+		return pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for a block");
+	rc = pd_extent_read(extent, get->offset, raw->data, get->stored_length, err);
+	if (rc == PK_OK)
+		rc = pd_block_open(cell, get, raw, 0, err);
+	if (rc != PK_OK)
+		pd_buffer_put(cell->buffers, raw);
+	else
+	{
+		pk_sha256(hash, get->plain->data + get->plain_offset, get->length);
+		pd_buffer_put(cell->buffers, get->plain);
+		if (memcmp(hash, get->hash, sizeof(hash)) != 0)
+			rc = pd_fail(err, PK_ERR_CORRUPT, "the block at offset %" PRIu64 " has other bytes than its hash says",
+						 get->offset);
+	}
+	return rc == PK_ERR_NO_MEMORY || rc == PK_ERR_NO_KEY ? rc : PK_OK;
+}
+
+pk_error
+pd_drive_watch(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], struct pd_get *blocks, int count,
+			   const struct pd_progress *progress, void (*problem)(void *arg, uint64_t offset, const char *text),
+			   void *arg, struct pd_err *err)
+{
+	struct pd_drive *drive;
+	struct pd_extent *extent;
+	pk_error result = find_drive(cell, uuid, &drive, err);
+
+	if (result != PK_OK || count == 0)
+		return result;
+	extent = pd_extent_find(drive, PK_EXTENT_BUCKET, blocks[0].bucket_id, 0);
+	if (extent == NULL)
+		return pd_fail(err, PK_ERR_NOT_FOUND, "drive %s has no extent of bucket %" PRIu64, pd_drive_path(drive),
+					   blocks[0].bucket_id);
+	for (int i = 0; result == PK_OK && i < count; i++)
+	{
+		struct pd_err found = {PK_OK, ""};
+
+		if (progress != NULL && !progress->tick(progress->arg, (uint64_t) i, (uint64_t) count))
+			result = pd_fail(err, PK_ERR_UNAVAILABLE, "nobody waits for the blocks any more");
+		else
+			result = watch_block(cell, extent, &blocks[i], &found);
+		if (result != PK_OK)
+			*err = found.code != PK_OK ? found : *err;
+		else if (found.code != PK_OK)
+		{
+			pd_cell_report_extent(cell, extent, found.text);
+			problem(arg, blocks[i].offset, found.text);
+		}
+	}
 	pd_extent_unref(extent);
 	return result;
 }

@@ -435,6 +435,20 @@ pd_drive_records(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], uint64
 	return next_result(err);
 }
 
+pk_error
+pd_drive_watch(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], struct pd_get *blocks, int count,
+			   const struct pd_progress *progress, void (*problem)(void *arg, uint64_t offset, const char *text),
+			   void *arg, struct pd_err *err)
+{
+	(void) cell;
+	(void) drive;
+	assert_true(progress->tick(progress->arg, 0, 1));
+	fake.id = blocks[0].bucket_id;
+	fake.number = (uint64_t) count;
+	problem(arg, blocks[count - 1].offset, "other bytes");
+	return next_result(err);
+}
+
 /* --- store --- */
 
 const char *

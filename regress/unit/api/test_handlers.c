@@ -283,7 +283,7 @@ static char order_authorization[PK_TOKEN_TEXT + 16];
 static const char *
 named(const char *verb, const char *body)
 {
-	static char texts[8][4096];
+	static char texts[8][16384];
 	static unsigned turn;
 	char *text = texts[turn++ % 8];
 
@@ -358,6 +358,10 @@ integer_of(json_t *answer, const char *name)
 #define UUID1 "\"00000000-0000-0000-0000-000000000001\""
 #define UUID2 "\"00000000-0000-0000-0000-000000000002\""
 #define OPEN(rest) "{\"volume\":5,\"bucket\":6,\"generation\":1,\"capacity\":1048576,\"drives\":[" rest "]}"
+#define HASH "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define BLOCK(offset, stored, length, hash) \
+	"{\"offset\":" offset ",\"stored_length\":" stored ",\"length\":" length ",\"hash\":\"" hash "\"}"
+#define WATCH(blocks) "{\"drive\":" UUID1 ",\"bucket\":6,\"blocks\":[" blocks "]}"
 #define LIST(drive, after, max) "{\"drive\":" drive ",\"after\":" after ",\"max\":" max "}"
 #define RECORDS(bucket, after, max) "{\"drive\":" UUID1 ",\"bucket\":" bucket ",\"after\":" after ",\"max\":" max "}"
 #define REPLICA1 "{\"drive\":" UUID1 ",\"bucket\":6,\"length\":640}"
@@ -407,8 +411,8 @@ orders_need_a_token_for_just_their_body(void **state)
 static void
 orders_are_fenced_by_cell_and_epoch(void **state)
 {
-	static const char *const verbs[] = {"status",  "open", "seal",	"encode", "settle",
-										"rebuild", "drop", "scrub", "list",	  "records"};
+	static const char *const verbs[] = {"status", "open",  "seal", "encode",  "settle", "rebuild",
+										"drop",	  "scrub", "list", "records", "watch"};
 
 	(void) state;
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
@@ -471,6 +475,17 @@ orders_that_make_no_sense_are_refused(void **state)
 		{"records", RECORDS("6", "0", "0")},
 		{"records", RECORDS("6", "0", "4097")},
 		{"records", RECORDS("6", "0", "[1]")},
+		{"watch", "{\"drive\":" UUID1 ",\"bucket\":6}"},
+		{"watch", WATCH("")},
+		{"watch", WATCH("7")},
+		{"watch", WATCH(BLOCK("-1", "192", "1", HASH))},
+		{"watch", WATCH(BLOCK("0", "191", "1", HASH))},
+		{"watch", WATCH(BLOCK("0", "4194497", "1", HASH))},
+		{"watch", WATCH(BLOCK("0", "192", "0", HASH))},
+		{"watch", WATCH(BLOCK("0", "192", "4194305", HASH))},
+		{"watch", WATCH(BLOCK("0", "192", "1", HASH "0"))},
+		{"watch", WATCH(BLOCK("0", "192", "1", "x"))},
+		{"watch", WATCH(BLOCK("0", "192", "1", HASH) ",[]")},
 	};
 
 	(void) state;
@@ -568,7 +583,30 @@ an_inventory_comes_in_pages(void **state)
 	assert_true(json_is_null(json_object_get(answer, "next")));
 	json_decref(answer);
 
+	text = malloc(PK_ORDER_SIZE_MAX);
+	for (int count = PK_WATCH_MAX; count <= PK_WATCH_MAX + 1; count++)
+	{
+		size_t n = (size_t) snprintf(text, PK_ORDER_SIZE_MAX, "{\"drive\":" UUID1 ",\"bucket\":6,\"blocks\":[");
+
+		for (int i = 0; i < count; i++)
+			n += (size_t) snprintf(text + n, PK_ORDER_SIZE_MAX - n, "%s%s", i > 0 ? "," : "",
+								   BLOCK("640", "192", "1", HASH));
+		snprintf(text + n, PK_ORDER_SIZE_MAX - n, "]}");
+		answer = order("watch", text);
+		if (count > PK_WATCH_MAX)
+			assert_string_equal(code_of(answer), "malformed");
+		else
+		{
+			assert_int_equal(fake.number, PK_WATCH_MAX);
+			item = json_array_get(json_object_get(answer, "problems"), 0);
+			assert_int_equal(json_integer_value(json_object_get(item, "offset")), 640);
+			json_decref(answer);
+		}
+	}
+	free(text);
+
 	fake.next = PK_ERR_NOT_FOUND;
+	assert_string_equal(code_of(order("watch", WATCH(BLOCK("0", "192", "1", HASH)))), "not_found");
 	assert_string_equal(code_of(order("list", LIST(UUID1, "\"\"", "256"))), "not_found");
 	assert_string_equal(code_of(order("records", RECORDS("6", "0", "4096"))), "not_found");
 }

@@ -299,6 +299,80 @@ a_long_stretch_without_records_is_searched_in_parts(void **state)
 	end_node(&node);
 }
 
+static void
+note_offset(void *arg, uint64_t offset, const char *text)
+{
+	uint64_t *told = arg;
+
+	assert_true(text[0] != '\0');
+	told[1 + told[0]++] = offset;
+}
+
+static void
+as_get(struct pd_get *get, const struct block *block)
+{
+	memset(get, 0, sizeof(*get));
+	get->bucket_id = block->put.bucket_id;
+	get->offset = block->put.offset;
+	get->stored_length = block->put.stored_length;
+	get->length = block->put.length;
+	memcpy(get->hash, block->put.hash, PK_SHA256_SIZE);
+}
+
+/* One replica is as good as the other for a reader, who would not notice what this does. */
+static void
+a_block_is_read_back_from_the_drive_that_is_named(void **state)
+{
+	struct node node;
+	struct block blocks[8];
+	struct pd_get gets[8];
+	uint64_t length;
+
+	(void) state;
+	make_node(&node, 2, &pd_vfs_real);
+	open_bucket(&node, 1, 0, 2, 64 * MIB);
+	fill(&node, 1, blocks, 8);
+	for (int i = 0; i < 8; i++)
+		as_get(&gets[i], &blocks[i]);
+	for (int sealed = 0; sealed < 2; sealed++)
+	{
+		for (int drive = 0; drive < 2; drive++)
+		{
+			uint64_t told[9] = {0};
+
+			assert_ok(pd_drive_watch(node.cell, node.uuids[drive], gets, 8, NULL, note_offset, told, &ok_err));
+			assert_int_equal(told[0], 0);
+		}
+		assert_int_equal(take_reports(&node), 0);
+		assert_ok(pd_bucket_seal(node.cell, 1, &length, &ok_err));
+	}
+	flip_byte(&node, 1, PK_EXTENT_BUCKET, 1, 0, blocks[5].put.offset + PK_RECORD_HEADER + 7);
+	flip_byte(&node, 1, PK_EXTENT_BUCKET, 1, 0, blocks[2].put.offset + 9);
+	for (int drive = 0; drive < 2; drive++)
+	{
+		uint64_t told[9] = {0};
+
+		assert_ok(pd_drive_watch(node.cell, node.uuids[drive], gets, 8, NULL, note_offset, told, &ok_err));
+		assert_int_equal(told[0], drive == 0 ? 0 : 2);
+		assert_true(drive == 0 || (told[1] == blocks[2].put.offset && told[2] == blocks[5].put.offset));
+		assert_int_equal(take_reports(&node), drive); /* both are of one extent */
+	}
+	/* a row that is wrong is told like a block that is */
+	gets[0].hash[0] ^= 1;
+	gets[1].offset = length;
+	{
+		uint64_t told[9] = {0};
+
+		assert_ok(pd_drive_watch(node.cell, node.uuids[0], gets, 8, NULL, note_offset, told, &ok_err));
+		assert_int_equal(told[0], 2);
+		gets[0].bucket_id = 9;
+		assert_int_equal(pd_drive_watch(node.cell, node.uuids[0], gets, 1, NULL, note_offset, told, &ok_err),
+						 PK_ERR_NOT_FOUND);
+	}
+	free_blocks(blocks, 8);
+	end_node(&node);
+}
+
 int
 main(void)
 {
@@ -306,6 +380,7 @@ main(void)
 		cmocka_unit_test(a_drive_lists_its_extents_page_by_page),
 		cmocka_unit_test(records_are_told_while_open_and_when_sealed),
 		cmocka_unit_test(damage_is_told_and_stepped_over),
+		cmocka_unit_test(a_block_is_read_back_from_the_drive_that_is_named),
 		cmocka_unit_test(a_long_stretch_without_records_is_searched_in_parts),
 	};
 
