@@ -204,6 +204,15 @@ extern void pd_cell_report_extent(struct pd_cell *cell, struct pd_extent *extent
 extern const uint8_t pd_uuid_zero[PK_UUID_SIZE];
 extern bool pd_uuid_equal(const uint8_t *a, const uint8_t *b);
 
+/* --- read.c --- */
+
+/*
+ * The record at `at` of raw must be the block asked for. PK_ERR_CORRUPT: try elsewhere; other failures are
+ * the same wherever it is read. raw is taken only on PK_OK, and get->plain is the caller's then.
+ */
+extern pk_error pd_block_open(struct pd_cell *cell, struct pd_get *get, struct pd_buffer *raw, size_t at,
+							  struct pd_err *err) PK_MUST_CHECK;
+
 /* --- report.c --- */
 
 extern struct pd_reports *pd_reports_create(void);
