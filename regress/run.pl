@@ -29,7 +29,7 @@ sub run_program
     my $began = time;
     my @command = ($program =~ /\.pl$/) ? ('perl', '-Iregress/t', $program) : ($program);
     (my $name = $program) =~ s{^\.build/}{};
-    my ($ok, $bad, $skip, @complaints) = (0, 0, 0);
+    my ($ok, $bad, $skip, @complaints, @told) = (0, 0, 0);
     my $parser = TAP::Parser->new({ exec => [ 'timeout', '-k', '10', $timeout, @command ], merge => 1 });
     while (my $result = $parser->next)
     {
@@ -39,6 +39,7 @@ sub run_program
             elsif ($result->is_ok)    { $ok++; }
             else                      { $bad++; push @complaints, $result->as_string; }
         }
+        elsif ($result->is_comment && $result->comment =~ /^told: (.*)/) { push @told, $1; }
         elsif (!$result->is_plan) { push @complaints, $result->as_string if length $result->as_string; }
     }
     # A program that broke off, or that planned more than it ran, has failed whatever it printed.
@@ -76,7 +77,8 @@ while (@waiting || %running)
         my ($ok, $bad, $skip, $report) = $run->{text} =~ /\A(\d+) (\d+) (\d+)\n(.*)\z/s;
         ($ok, $bad, $skip, $report) = (0, 1, 0, "FAILED  a program's keeper ended without a word\n") unless defined $report;
         print $report;
-        $passed += $ok; $failed += $bad; $skipped += $skip;
+        print "        $_\n" for @told;
+    $passed += $ok; $failed += $bad; $skipped += $skip;
     }
 }
 print "$passed passed, $failed failed" . ($skipped ? ", $skipped skipped" : '') . "\n";
