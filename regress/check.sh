@@ -30,7 +30,7 @@ quietly()
 step "building: gcc, then clang, then with sanitizers"
 jobs=-j$(nproc)
 quietly make "$jobs" PG_CONFIG="$PG_CONFIG" all
-quietly make "$jobs" -f sidecar/Makefile unit
+quietly make "$jobs" -f sidecar/Makefile .build/release/regress/unit/store/test_crash
 quietly make "$jobs" -f sidecar/Makefile VARIANT=clang sidecar unit
 quietly clang -fsyntax-only -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-ignored-attributes -Iextension \
     -I"$("$PG_CONFIG" --includedir-server)" extension/*.c extension/*/*.c

@@ -43,13 +43,14 @@ sub run_program
         elsif (!$result->is_plan) { push @complaints, $result->as_string if length $result->as_string; }
     }
     # A program that broke off, or that planned more than it ran, has failed whatever it printed.
-    return "$ok $bad $skip\n" . sprintf "ok      %-60s %4d tests %6.1f s\n", $name, $ok + $skip, time - $began
+    return join '', "$ok $bad $skip\n", sprintf("ok      %-60s %4d tests %6.1f s\n", $name, $ok + $skip, time - $began),
+      map { "        $_\n" } @told
       if !$parser->has_problems && !$bad && $ok + $skip > 0;
     $bad ||= 1;
     my $first = @complaints > 120 ? @complaints - 120 : 0;
     return join '', "$ok $bad $skip\n",
       sprintf("FAILED  %-60s %4d of %d failed, exit status %s, %.1f s\n", $name, $bad, $ok + $bad + $skip, $parser->exit // '?', time - $began),
-      map { "        $_\n" } @complaints[ $first .. $#complaints ], $parser->parse_errors, last_words($program);
+      map { "        $_\n" } @told, @complaints[ $first .. $#complaints ], $parser->parse_errors, last_words($program);
 }
 
 # Each program has a process of its own that looks after it, so that several run at once.
@@ -77,8 +78,7 @@ while (@waiting || %running)
         my ($ok, $bad, $skip, $report) = $run->{text} =~ /\A(\d+) (\d+) (\d+)\n(.*)\z/s;
         ($ok, $bad, $skip, $report) = (0, 1, 0, "FAILED  a program's keeper ended without a word\n") unless defined $report;
         print $report;
-        print "        $_\n" for @told;
-    $passed += $ok; $failed += $bad; $skipped += $skip;
+        $passed += $ok; $failed += $bad; $skipped += $skip;
     }
 }
 print "$passed passed, $failed failed" . ($skipped ? ", $skipped skipped" : '') . "\n";
