@@ -57,17 +57,27 @@ elect_identity(struct pd_cell *cell, const struct pd_drive_info *infos)
 	}
 }
 
+bool
+pd_cell_learn(struct pd_cell *cell, struct pd_extent *extent)
+{
+	struct pd_extent_info info;
+	uint8_t uuid[PK_UUID_SIZE];
+	bool ours;
+
+	pd_cell_identity(cell, uuid, NULL);
+	pd_extent_info(extent, &info);
+	ours = pd_uuid_equal(info.cell, uuid);
+	if (ours)
+		(void) pd_map_note(cell, &info.members, PD_TOLD_BY_SLOT);
+	else
+		pd_cell_report(cell, pd_drive_uuid(pd_extent_drive(extent)), info.file, "belongs to another cell");
+	return ours;
+}
+
 static bool
 note_extent(void *arg, struct pd_extent *extent)
 {
-	struct pd_cell *cell = arg;
-	struct pd_extent_info info;
-
-	pd_extent_info(extent, &info);
-	if (!pd_uuid_equal(info.cell, cell->uuid))
-		pd_cell_report(cell, pd_drive_uuid(pd_extent_drive(extent)), info.file, "belongs to another cell");
-	else
-		(void) pd_map_note(cell, &info.members, PD_TOLD_BY_SLOT);
+	(void) pd_cell_learn(arg, extent);
 	return true;
 }
 
