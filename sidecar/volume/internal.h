@@ -182,6 +182,9 @@ struct pd_cell
 	struct pd_bucket *open;
 
 	atomic_uint turn; /* spreads reads */
+
+	atomic_ullong decode_read_bytes; /* of members, to compute others */
+	atomic_ullong decoded_bytes;
 };
 
 extern void pd_cell_enter(struct pd_cell *cell);
