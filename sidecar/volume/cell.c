@@ -77,6 +77,7 @@ destroy(struct pd_cell *cell)
 	if (cell->slow != NULL)
 		pd_queue_stop(cell->slow);
 	pd_map_clear(&cell->map);
+	pd_peers_free(cell->peers);
 	pd_reports_free(cell->reports);
 	explicit_bzero(&cell->keys, sizeof(cell->keys));
 	pthread_mutex_destroy(&cell->identity_lock);
@@ -112,8 +113,9 @@ pd_cell_create(struct pd_drive *const *drives, int count, const pk_keyring *keys
 	cell->buffers = buffers;
 	cell->drives = calloc((size_t) count + 1, sizeof(*cell->drives));
 	cell->reports = pd_reports_create();
+	cell->peers = pd_peers_create();
 	cell->slow = pd_queue_start("pd-decode", SLOW_THREADS);
-	if (cell->drives == NULL || cell->reports == NULL || cell->slow == NULL)
+	if (cell->drives == NULL || cell->reports == NULL || cell->peers == NULL || cell->slow == NULL)
 	{
 		destroy(cell);
 		free(infos);

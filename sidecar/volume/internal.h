@@ -156,6 +156,7 @@ struct pd_cell_drive
 };
 
 struct pd_reports;
+struct pd_peers;
 struct pd_bucket;
 
 struct pd_cell
@@ -172,6 +173,7 @@ struct pd_cell
 	pk_keyring keys;
 
 	struct pd_map map;
+	struct pd_peers *peers;
 	struct pd_reports *reports;
 
 	pthread_mutex_t seal_lock; /* one bucket is closed at a time */
@@ -203,6 +205,14 @@ extern void pd_cell_report_extent(struct pd_cell *cell, struct pd_extent *extent
 
 extern const uint8_t pd_uuid_zero[PK_UUID_SIZE];
 extern bool pd_uuid_equal(const uint8_t *a, const uint8_t *b);
+
+/* --- peers.c --- */
+
+extern struct pd_peers *pd_peers_create(void);
+/* NULL is fine. Nobody uses a drive of another node any more. */
+extern void pd_peers_free(struct pd_peers *peers);
+/* A drive that the map puts on another node, or NULL; it lasts as long as the cell. */
+extern struct pd_cell_drive *pd_peers_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE]);
 
 /* --- report.c --- */
 
