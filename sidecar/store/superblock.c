@@ -126,6 +126,8 @@ superblock_replace(struct pd_drive *drive, const struct pd_superblock *superbloc
 	int rc;
 	pk_error result = pd_drive_check_writable(drive, err);
 
+	if (result == PK_OK && pd_drive_is_remote(drive))
+		result = pd_fail(err, PK_ERR_STATE, "drive %s is of another node, which keeps its superblock", drive->path);
 	if (result != PK_OK)
 		return result;
 	rc = superblock_write(drive->vfs, drive->path, superblock, &synced);
