@@ -100,6 +100,12 @@ extern pk_error pd_cell_map(struct pd_cell *cell, const struct pd_map_order *ord
 /* Of the map that is held; 0 after a start. */
 extern uint64_t pd_cell_map_number(struct pd_cell *cell);
 
+/*
+ * Learns what an extent's slot tells: after one was made, or its members were changed, by other ways than this room's. false when it
+ * belongs to another cell, which is reported.
+ */
+extern bool pd_cell_learn(struct pd_cell *cell, struct pd_extent *extent);
+
 /* --- write.c: open buckets --- */
 
 extern pk_error pd_bucket_open(struct pd_cell *cell, const struct pd_members *members, uint64_t bucket_id,
@@ -142,6 +148,17 @@ extern pk_error pd_bucket_each_open(struct pd_cell *cell, void (*each)(void *arg
  */
 extern pk_error pd_bucket_seal(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length,
 							   struct pd_err *err) PK_MUST_CHECK;
+
+/*
+ * Drives that the current volume puts the bucket on, and where it is not seen, sealed at this length. Each is asked now; one that is not
+ * reached is absent.
+ */
+struct pd_absent
+{
+	int count;
+	uint8_t drive[PK_MEMBERS_MAX][PK_UUID_SIZE];
+};
+extern void pd_bucket_absent(struct pd_cell *cell, uint64_t bucket_id, uint64_t length, struct pd_absent *absent);
 
 /* --- read.c --- */
 
