@@ -15,7 +15,8 @@
  *
  * Functions here block on one drive and may be called from any thread; the live
  * path calls them from the drive's queue.  A struct pd_extent is counted: _find
- * and _each's callback lend it, pd_extent_ref keeps it.
+ * and _each's callback lend it, pd_extent_ref keeps it.  A drive may be one of another
+ * node: store/remote.h tells what differs then.
  */
 #ifndef PD_STORE_EXTENT_H
 #define PD_STORE_EXTENT_H
@@ -165,7 +166,14 @@ extern struct pd_drive *pd_extent_drive(struct pd_extent *extent);
 extern struct pd_extent *pd_extent_ref(struct pd_extent *extent);
 extern void pd_extent_unref(struct pd_extent *extent); /* NULL is fine */
 
-/* A counted extent of this drive, or NULL. */
+/*
+ * A counted extent of this drive. PK_ERR_NOT_FOUND: it has none. Any other error comes from a remote drive, and says that
+ * it is not known.
+ */
+extern pk_error pd_extent_lookup(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position,
+								 struct pd_extent **extent, struct pd_err *err) PK_MUST_CHECK;
+
+/* The same, or NULL: for those to whom an extent that is not reached is as good as none. */
 extern struct pd_extent *pd_extent_find(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position);
 
 /*

@@ -39,6 +39,9 @@ extern pk_error pd_cell_bind(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SI
 extern pk_error pd_cell_admit(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch,
 							  struct pd_err *err) PK_MUST_CHECK;
 
+/* Since the start: bytes of members that were read to compute others, and bytes that were computed. */
+extern void pd_cell_decoding(struct pd_cell *cell, uint64_t *read, uint64_t *decoded);
+
 /* --- write.c: open buckets --- */
 
 extern pk_error pd_bucket_open(struct pd_cell *cell, const struct pd_members *members, uint64_t bucket_id,
