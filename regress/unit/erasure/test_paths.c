@@ -58,8 +58,8 @@ hold_against_reference(multiply_path path, const char *name)
 static void
 hold_path(multiply_path path, int supported)
 {
-	static const char *const codes[] = {"rs(6,3)", "rs(10,4)",	"rs(14,4)",	  "rs(5,1)",	"rs(6,2)",
-										"rs(4,6)", "rs(6,7)", "lrc(12,2,2)", "lrc(6,2,2)", "xor(2,1)"};
+	static const char *const codes[] = {"rs(6,3)", "rs(10,4)", "rs(14,4)",	  "rs(5,1)",	"rs(6,2)",
+										"rs(4,6)", "rs(6,7)",  "lrc(12,2,2)", "lrc(6,2,2)", "xor(2,1)"};
 
 	if (!supported)
 		skip();

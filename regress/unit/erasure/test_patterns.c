@@ -158,7 +158,7 @@ lose_each(struct stripe *stripe, int losses)
 static void
 each_pattern_of_as_many_losses_as_parities(void **state)
 {
-	static const int decodable[NAMES][5] = {{0, 9, 36, 84, 0},		  {0, 14, 91, 364, 1001}, {0, 18, 153, 816, 3060},
+	static const int decodable[NAMES][5] = {{0, 9, 36, 84, 0},		 {0, 14, 91, 364, 1001}, {0, 18, 153, 816, 3060},
 											{0, 16, 120, 560, 1568}, {0, 10, 45, 120, 180},	 {0, 3, 0, 0, 0}};
 
 	(void) state;
