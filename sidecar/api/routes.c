@@ -19,6 +19,8 @@ static const char denied_text[] = "{\"error\":{\"code\":\"denied\",\"message\":\
 static const struct pd_route routes[] = {
 	{"PUT", "/block/", true, pd_block_put_begin, pd_block_put_arrived, pd_block_put_finish, NULL},
 	{"GET", "/block/", true, pd_block_get_begin, NULL, pd_block_get_finish, NULL},
+	{"HEAD", "/block/", true, pd_block_get_begin, NULL, pd_block_head_finish, NULL},
+	{"OPTIONS", "/block/", true, pd_block_options_begin, NULL, pd_block_options_finish, NULL},
 	{"POST", "/order/", true, pd_order_begin, NULL, pd_order_finish, NULL},
 	{"GET", PD_PEER_PATH, true, pd_api_peer_begin, pd_api_peer_arrived, pd_api_peer_finish, pd_api_peer_release},
 	{"POST", PD_PEER_PATH, true, pd_api_peer_begin, pd_api_peer_arrived, pd_api_peer_finish, pd_api_peer_release},
