@@ -51,6 +51,11 @@ CREATE FUNCTION pocket.extent_file(role text, id bigint, "position" integer) RET
 REVOKE ALL ON FUNCTION pocket.extent_file(text, bigint, integer) FROM PUBLIC;
 COMMENT ON FUNCTION pocket.extent_file(text, bigint, integer) IS 'The file of an extent, below its drive: id is the volume''s for a parity, else the bucket''s.';
 
+CREATE FUNCTION pocket.place_members(zones bigint[], nodes bigint[], taken boolean[], wanted integer, bears integer) RETURNS integer[]
+	AS 'MODULE_PATHNAME', 'pocket_place_members' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+REVOKE ALL ON FUNCTION pocket.place_members(bigint[], bigint[], boolean[], integer, integer) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.place_members(bigint[], bigint[], boolean[], integer, integer) IS 'On which of these drives, given by their zones and nodes, a volume that bears the loss of so many members would put that many more; taken drives have one already.';
+
 CREATE FUNCTION pocket.show_nodes() RETURNS TABLE (node_id bigint, url text, zone text, state text, problem text, added_at timestamptz, seen_at timestamptz)
 	AS 'MODULE_PATHNAME', 'pocket_show_nodes' LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION pocket.show_nodes() FROM PUBLIC;

@@ -132,6 +132,14 @@ pocket_spread_give_up(const PocketSpread *spread)
 		ereport(ERROR, (errcode(pocket_sqlstate(PK_ERR_NO_PLACE)), errmsg("there is no place for blocks"),
 						errdetail("The cell has no node."),
 						errhint("A superuser runs: SELECT pocket.add_node('http://HOST:PORT');")));
+	if (drives > 0 && drives < pocket_replicas)
+		ereport(ERROR, (errcode(pocket_sqlstate(PK_ERR_NO_PLACE)),
+						errmsg("there are too few drives for the protection that is promised"),
+						errdetail("pocket.replicas asks for %d drives that hold each new block; " INT64_FORMAT
+								  " are well now.",
+								  pocket_replicas, drives),
+						errhint("Add drives, bring back those that are away (see pocket.drives), or lower"
+								" pocket.replicas.")));
 	if (drives > 0)
 		ereport(ERROR, (errcode(ERRCODE_DISK_FULL), errmsg("no open bucket takes blocks, and none can be opened"),
 						errdetail("No healthy drive has room for a new bucket."),

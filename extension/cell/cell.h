@@ -85,6 +85,7 @@ typedef struct PocketMember
 	bool drive_well; /* its drive can be read and written */
 	bool drive_gone;
 	bool extent_well;
+	bool drive_silent; /* and may be back any moment */
 } PocketMember;
 
 /* "volume", "generation", "code", "members" and, with a mask, "rebuild". */

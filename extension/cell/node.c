@@ -73,8 +73,8 @@ pocket_add_node(PG_FUNCTION_ARGS)
 	pocket_duty_open(&pass);
 	if (pass.done == 0 && pass.remaining > 0)
 		ereport(WARNING, (errmsg("no bucket could be opened"),
-						  errdetail("No drive is healthy and has room for a bucket of pocket.bucket_size."),
-						  errhint("See pocket.drives; add drives, or lower pocket.bucket_size.")));
+						  errdetail("Too few drives are healthy and have room for a bucket."),
+						  errhint("See pocket.drives; add drives, or lower pocket.replicas.")));
 	pocket_leave(&session);
 	PG_RETURN_INT64(node_id);
 }

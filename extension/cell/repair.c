@@ -16,6 +16,7 @@
 #include "base/guc.h"
 #include "base/spi.h"
 #include "blocks/blocks.h"
+#include "cell/place.h"
 
 #define VOLUMES_PER_PASS 8
 #define VOLUMES_BY_HAND 64
@@ -25,7 +26,6 @@ typedef struct Hurt
 	int64 volume_id;
 	char *code;
 	int32 generation;
-	int64 node_id;
 	char *url;
 	int tolerance;
 	PocketMember *members;
@@ -35,14 +35,14 @@ typedef struct Hurt
 static bool
 member_bad(const PocketMember *member)
 {
-	return member->drive_id != 0 && (!member->drive_well || !member->extent_well);
+	return member->drive_id != 0 && !member->drive_silent && (!member->drive_well || !member->extent_well);
 }
 
 static Hurt *
 find_hurt(int *count)
 {
 	static PocketPlan find = {
-		"SELECT v.volume_id, v.code, v.generation, v.node_id, n.url, x.tolerance FROM (SELECT e.volume_id,"
+		"SELECT v.volume_id, v.code, v.generation, n.url, x.tolerance FROM (SELECT e.volume_id,"
 		" pg_catalog.count(*) FILTER (WHERE d.state IN ('failed', 'quarantined') OR e.state <> 'ok') AS bad,"
 		" pg_catalog.bool_or(e.state = 'lost') AS lost,"
 		" CASE WHEN pg_catalog.bool_or(e.role = 'parity') THEN pg_catalog.count(*) FILTER (WHERE e.role = 'parity')"
@@ -61,9 +61,8 @@ find_hurt(int *count)
 		hurt[i].volume_id = pocket_column_int64(i, 1);
 		hurt[i].code = pocket_column_text(i, 2);
 		hurt[i].generation = pocket_column_int32(i, 3);
-		hurt[i].node_id = pocket_column_int64(i, 4);
-		hurt[i].url = pocket_column_text(i, 5);
-		hurt[i].tolerance = (int) pocket_column_int64(i, 6);
+		hurt[i].url = pocket_column_text(i, 4);
+		hurt[i].tolerance = (int) pocket_column_int64(i, 5);
 	}
 	pocket_free_rows();
 	return hurt;
@@ -101,41 +100,47 @@ note_lost(const Hurt *hurt, const char *problem)
 					  errhint("Bring back its drives. SELECT * FROM pocket.verify() names the files.")));
 }
 
-/* Healthy drives of the node without a member of the volume, emptiest first: to the members whose drive is not well. */
+/*
+ * Drives for the members whose drive is not well, away from those that stay; what is bad on a drive that is well is made anew
+ * there.  Returns the members that are made anew.
+ */
 static uint32
-choose_targets(Hurt *hurt, PocketMember *fresh)
+choose_targets(const Hurt *hurt, const PocketDrives *drives, PocketMember *fresh)
 {
-	static PocketPlan find = {
-		"SELECT d.drive_id, d.uuid::text FROM pocket_data.drive d"
-		" WHERE d.node_id = $1 AND d.state = 'ok' AND d.available >= $2 + $2 / 32"
-		" AND NOT EXISTS (SELECT FROM pocket_data.extent e WHERE e.volume_id = $3 AND e.drive_id = d.drive_id)"
-		" ORDER BY d.available::float8 / greatest(d.used + d.available, 1) * (0.9 + 0.2 * pg_catalog.random()) DESC",
-		"int8 int8 int8", NULL, NULL};
-	Datum values[3] = {Int64GetDatum(hurt->node_id), (Datum) 0, Int64GetDatum(hurt->volume_id)};
+	int stay[PK_MEMBERS_MAX];
+	int chosen[PK_MEMBERS_MAX];
+	int stay_count = 0;
+	int wanted = 0;
+	int found;
+	int next = 0;
 	int64 length = 0;
 	uint32 rebuild = 0;
-	uint64 next = 0;
-	uint64 found;
 
 	for (int i = 0; i < hurt->count; i++)
+	{
+		int drive = pocket_drives_find(drives, hurt->members[i].drive_id);
+
 		length = Max(length, hurt->members[i].length);
-	values[1] = Int64GetDatum(length);
-	found = pocket_write(&find, values, NULL);
+		wanted += member_bad(&hurt->members[i]) && !hurt->members[i].drive_well;
+		if (drive >= 0)
+			stay[stay_count++] = drive;
+	}
+	found = pocket_drives_choose(drives, stay, stay_count, POCKET_EXTENT_ROOM(length), wanted, hurt->tolerance, chosen,
+								 NULL);
 	for (int i = 0; i < hurt->count; i++)
 	{
-		if (!member_bad(&hurt->members[i]))
-			continue;
-		if (!hurt->members[i].drive_well && !(next < found))
+		if (!member_bad(&hurt->members[i]) || (!hurt->members[i].drive_well && next == found))
 			continue;
 		if (!hurt->members[i].drive_well)
 		{
-			fresh[i].drive_id = pocket_column_int64(next, 1);
-			fresh[i].uuid = pocket_column_text(next, 2);
-			next++;
+			PocketDrive *drive = &drives->drives[chosen[next++]];
+
+			fresh[i].drive_id = drive->drive_id;
+			fresh[i].uuid = drive->uuid;
+			drive->available -= hurt->members[i].length;
 		}
 		rebuild |= UINT32_C(1) << i;
 	}
-	pocket_free_rows();
 	return rebuild;
 }
 
@@ -143,7 +148,8 @@ static void
 book(const Hurt *hurt, const PocketMember *fresh, uint32 rebuild, int32 generation)
 {
 	static PocketPlan volume = {
-		"UPDATE pocket_data.volume SET generation = $3, changed_at = pg_catalog.clock_timestamp()"
+		"UPDATE pocket_data.volume SET generation = $3, changed_at = pg_catalog.clock_timestamp(),"
+		" changed = pg_catalog.pg_current_xact_id()"
 		" WHERE volume_id = $1 AND generation = $2",
 		"int8 int4 int4", NULL, NULL};
 	static PocketPlan extent = {"UPDATE pocket_data.extent SET drive_id = $3, state = 'ok', problem = NULL,"
@@ -171,7 +177,7 @@ book(const Hurt *hurt, const PocketMember *fresh, uint32 rebuild, int32 generati
 
 /* Returns the bytes made anew; 0 when the node could not, -1 when it was not asked. */
 static int64
-repair_volume(Hurt *hurt)
+repair_volume(Hurt *hurt, const PocketDrives *drives)
 {
 	PocketMember *fresh;
 	PocketOrder order = {.node = hurt->url, .verb = "rebuild"};
@@ -190,7 +196,7 @@ repair_volume(Hurt *hurt)
 		note_lost(hurt, psprintf("%d drives are gone, the code bears %d", gone, hurt->tolerance));
 		return -1;
 	}
-	rebuild = choose_targets(hurt, fresh);
+	rebuild = choose_targets(hurt, drives, fresh);
 	for (int i = 0; i < hurt->count; i++)
 	{
 		if ((rebuild & (UINT32_C(1) << i)) != 0)
@@ -226,7 +232,11 @@ pocket_duty_repair(PocketPass *pass)
 	int64 budget = (int64) pocket_repair_rate_kb * 1024 * Max(pocket_coordinator_interval_ms / 1000, 1);
 	int64 bytes = 0;
 	int tried = 0;
+	PocketDrives drives;
 
+	if (count == 0)
+		return;
+	pocket_drives_load(&drives);
 	/* what cannot be repaired now must not keep the others from it */
 	for (int i = 0; i < count && tried < volumes_max; i++)
 	{
@@ -235,7 +245,7 @@ pocket_duty_repair(PocketPass *pass)
 		if (!pass->by_hand && pocket_repair_rate_kb > 0 && bytes >= budget)
 			break;
 		CHECK_FOR_INTERRUPTS();
-		rebuilt = repair_volume(&hurt[i]);
+		rebuilt = repair_volume(&hurt[i], &drives);
 		if (rebuilt < 0)
 			continue;
 		tried++;

@@ -6,14 +6,16 @@
  * length are coded together without waste.
  *
  * A bucket with a drive that is not well is not offered: a put waits for every
- * replica, so it would fail there.  The coordinator seals such buckets and
- * opens others.
+ * replica, so it would fail there.  Nor is one with fewer replicas than
+ * pocket.replicas asks for.  The coordinator seals such buckets and opens
+ * others.
  */
 #include "placement/placement.h"
 
 #include "catalog/pg_type.h"
 #include "utils/array.h"
 
+#include "base/guc.h"
 #include "base/spi.h"
 
 static Datum
@@ -36,18 +38,20 @@ pocket_place_writable(PocketPlace *place, const int64 *avoid, int avoid_count, c
 		" WHERE b.state = 'open' AND n.state = 'up' AND b.bucket_id <> ALL ($1)"
 		" AND NOT EXISTS (SELECT FROM pocket_data.extent e JOIN pocket_data.drive d ON d.drive_id = e.drive_id"
 		" WHERE e.volume_id = v.volume_id AND (d.state <> 'ok' OR e.state <> 'ok'))"
+		" AND ($4 = 0 OR $4 <= (SELECT pg_catalog.count(*) FROM pocket_data.extent e WHERE e.volume_id = v.volume_id))"
 		" ORDER BY coalesce((SELECT k.\"offset\" + k.stored_length FROM pocket_data.block k"
 		" WHERE k.bucket_id = b.bucket_id ORDER BY k.\"offset\" DESC LIMIT 1), 0)"
 		" + coalesce((SELECT l.bytes"
 		" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS l (bucket_id, bytes)"
 		" WHERE l.bucket_id = b.bucket_id), 0), pg_catalog.random() LIMIT 1",
-		"int8[] int8[] int8[]", NULL, NULL};
-	Datum values[3];
+		"int8[] int8[] int8[] int4", NULL, NULL};
+	Datum values[4];
 	bool found;
 
 	values[0] = int64_array(avoid, avoid_count, sizeof(int64));
 	values[1] = int64_array(&loads->bucket_id, load_count, sizeof(PocketLoad));
 	values[2] = int64_array(&loads->bytes, load_count, sizeof(PocketLoad));
+	values[3] = Int32GetDatum(pocket_replicas);
 	found = pocket_latest(&choose, values, NULL) > 0;
 	if (found)
 	{

@@ -40,7 +40,8 @@ typedef struct PocketLoad
 } PocketLoad;
 
 /*
- * The emptiest open bucket, all of whose drives are well, on a node that is up; none of those to avoid.
+ * The emptiest open bucket, all of whose drives are well, of which there are as many as pocket.replicas asks for, on a node
+ * that is up; none of those to avoid.
  */
 extern bool pocket_place_writable(PocketPlace *place, const int64 *avoid, int avoid_count, const PocketLoad *loads,
 								  int load_count);
