@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/guc.h"
 #include "base/spi.h"
+#include "blocks/pace.h"
 #include "blocks/transfer.h"
 
 #define PLACE_BYTES (INT64CONST(4) << 20) /* sent to one bucket before another is chosen */
@@ -78,6 +79,8 @@ pocket_spread_note(PocketSpread *spread, pk_error error, const char *node, const
 bool
 pocket_spread_find(PocketSpread *spread)
 {
+	const char *slow[POCKET_DISTRUSTED_MAX];
+	int slow_count = pocket_pace_list(slow);
 	int64 avoid[2 * POCKET_CLOSED_MAX];
 	int count = closed_count();
 
@@ -85,8 +88,11 @@ pocket_spread_find(PocketSpread *spread)
 		return true;
 	memcpy(avoid, closed.bucket_ids, sizeof(int64) * count);
 	memcpy(avoid + count, spread->avoid, sizeof(int64) * spread->avoid_count);
+	count += spread->avoid_count;
 	spread->placed =
-		pocket_place_writable(&spread->place, avoid, count + spread->avoid_count, spread->loads, spread->load_count);
+		pocket_place_writable(&spread->place, avoid, count, slow, slow_count, spread->loads, spread->load_count) ||
+		(slow_count > 0 &&
+		 pocket_place_writable(&spread->place, avoid, count, NULL, 0, spread->loads, spread->load_count));
 	spread->bytes = 0;
 	return spread->placed;
 }

@@ -14,6 +14,10 @@
 #include "base/spi.h"
 #include "blocks/blocks.h"
 
+/* How long a node may take to say how it is; one that did not answer the last time must not hold up a pass. */
+#define STATUS_TIMEOUT_MS 10000
+#define DOWN_TIMEOUT_MS 1000
+
 /* A row is written again for its time of sight alone only when that is older than this. */
 #define SEEN_STALE "pg_catalog.make_interval(secs => 10)"
 
@@ -50,9 +54,9 @@ update_drives(int64 node_id, const char *status, bool *returned, bool *moved)
 		" AS s (path text, uuid uuid, state text, error text, capacity int8, available int8, used int8)),"
 		" now AS (SELECT DISTINCT ON (d.drive_id) d.drive_id, d.state AS old_state, d.node_id AS old_node,"
 		" s.uuid IS NOT NULL AS here, coalesce(s.path, d.path) AS path,"
-		" CASE WHEN s.state = 'ok' AND d.drain IS NOT NULL THEN CASE WHEN " HOLDS_SOMETHING
-		" THEN 'draining' ELSE 'drained' END"
-		" WHEN s.state IN ('ok', 'quarantined') THEN s.state ELSE 'failed' END AS state,"
+		" CASE WHEN s.state IN ('ok', 'quarantined') THEN CASE WHEN d.drain IS NULL THEN s.state"
+		" WHEN NOT " HOLDS_SOMETHING " THEN 'drained' WHEN s.state = 'ok' THEN 'draining' ELSE s.state END"
+		" ELSE 'failed' END AS state,"
 		" CASE WHEN s.uuid IS NOT NULL THEN CASE WHEN s.state <> 'ok' THEN coalesce(s.error, s.state) END"
 		" ELSE coalesce((SELECT p.error FROM said p WHERE p.uuid IS NULL AND p.path = d.path LIMIT 1),"
 		" 'its node does not have it') END AS problem,"
@@ -188,10 +192,27 @@ pocket_node_absorb(int64 node_id, const char *status, bool insert)
 	absorb_reports(status);
 }
 
+void
+pocket_take_over(bool open)
+{
+	static PocketPlan take = {
+		"UPDATE pocket_data.volume v SET node_id = x.node_id, changed_at = pg_catalog.clock_timestamp()"
+		" FROM (SELECT DISTINCT ON (w.volume_id) w.volume_id, m.node_id FROM pocket_data.volume w"
+		" JOIN pocket_data.node n ON n.node_id = w.node_id JOIN pocket_data.extent e ON e.volume_id = w.volume_id"
+		" JOIN pocket_data.drive d ON d.drive_id = e.drive_id JOIN pocket_data.node m ON m.node_id = d.node_id"
+		" WHERE n.state <> 'up' AND (w.state = 'open') = $1 AND m.state = 'up' AND " CAN_BE_READ
+		" ORDER BY w.volume_id, pg_catalog.random()) x WHERE v.volume_id = x.volume_id",
+		"bool", NULL, NULL};
+	Datum values[1] = {BoolGetDatum(open)};
+
+	(void) pocket_write(&take, values, NULL);
+}
+
 const PocketNodesStatus *
 pocket_pass_status(PocketPass *pass)
 {
-	static PocketPlan nodes = {"SELECT node_id, url FROM pocket_data.node ORDER BY node_id", "", NULL, NULL};
+	static PocketPlan nodes = {"SELECT node_id, url, state = 'up' FROM pocket_data.node ORDER BY node_id", "", NULL,
+							   NULL};
 	PocketNodesStatus *status;
 
 	if (pass->status != NULL)
@@ -207,9 +228,17 @@ pocket_pass_status(PocketPass *pass)
 		status->orders[i].node = pocket_column_text(i, 2);
 		status->orders[i].verb = "status";
 		status->orders[i].body = "{}";
+		status->orders[i].timeout_ms = pocket_column_bool(i, 3) ? STATUS_TIMEOUT_MS : DOWN_TIMEOUT_MS;
 	}
 	pocket_free_rows();
 	pocket_orders(status->orders, status->count);
+	status->maps = palloc(sizeof(int64) * Max(status->count, 1));
+	for (int i = 0; i < status->count; i++)
+	{
+		const PocketOrder *order = &status->orders[i];
+
+		status->maps[i] = order->error == PK_OK ? pocket_answer_number(order->answer, "map") : -1;
+	}
 	return status;
 }
 
@@ -233,4 +262,6 @@ pocket_duty_check(PocketPass *pass)
 			pass->remaining++;
 		}
 	}
+	pocket_take_over(false);
+	pocket_map_push(pass);
 }

@@ -259,6 +259,7 @@ pocket_duty_open(PocketPass *pass)
 	if (missing <= 0)
 		return;
 	opening.well = drives_well_now(pocket_pass_status(pass));
+	pocket_map_push(pass);
 	pocket_cell_code(&code);
 	opening.replicas = pocket_cell_replicas(&code);
 	while (missing > 0 && opening.left_out_count < FAILURES_MAX)

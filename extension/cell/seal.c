@@ -94,7 +94,7 @@ find_due(PocketPass *pass, const int64 *closed, int closed_count, int *count)
 		" JOIN pocket_data.volume v ON v.volume_id = b.volume_id JOIN pocket_data.node n ON n.node_id = v.node_id"
 		" LEFT JOIN LATERAL (SELECT k.\"offset\" + k.stored_length AS ends, k.created_at FROM pocket_data.block k"
 		" WHERE k.bucket_id = b.bucket_id ORDER BY k.\"offset\" DESC LIMIT 1) last ON true"
-		" WHERE b.state = 'open' AND n.state = 'up' AND (b.bucket_id = ANY ($1) OR ($2 AND last.ends > 0)"
+		" WHERE b.state = 'open' AND v.node_id = ANY ($4) AND (b.bucket_id = ANY ($1) OR ($2 AND last.ends > 0)"
 		" OR last.ends >= b.capacity / 8 * 7"
 		" OR last.created_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $3)"
 		" OR EXISTS (SELECT FROM pocket_data.extent e JOIN pocket_data.drive d ON d.drive_id = e.drive_id"
@@ -198,6 +198,21 @@ all_drives_gone(int64 volume_id)
 	return true;
 }
 
+/* The drives that could not be reached, or not be sealed at the bucket's length: what they have is made anew. */
+static void
+note_absent(const Sealing *sealing)
+{
+	static PocketPlan mark = {
+		"UPDATE pocket_data.extent e SET state = 'damaged', problem = 'it was away when the bucket was sealed'"
+		" FROM pocket_data.drive d, pg_catalog.jsonb_array_elements_text($2::jsonb -> 'absent') a"
+		" WHERE e.volume_id = $1 AND d.drive_id = e.drive_id AND d.uuid = a::uuid AND e.state = 'ok'"
+		" AND pg_catalog.jsonb_typeof($2::jsonb -> 'absent') = 'array'",
+		"int8 text", NULL, NULL};
+	Datum values[2] = {Int64GetDatum(sealing->volume_id), CStringGetTextDatum(sealing->order->answer)};
+
+	(void) pocket_write(&mark, values, NULL);
+}
+
 static bool
 book(const Sealing *sealing)
 {
@@ -216,6 +231,7 @@ book(const Sealing *sealing)
 		book_sealed(sealing, sealing->ends, true);
 		return true;
 	}
+	note_absent(sealing);
 	length = pocket_answer_number(order->answer, "length");
 	if (length < sealing->ends)
 		ereport(WARNING, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("bucket " INT64_FORMAT " was sealed at " INT64_FORMAT
@@ -232,8 +248,12 @@ void
 pocket_seal_closed(PocketPass *pass, const int64 *closed, int closed_count)
 {
 	int count;
-	Sealing *sealings = find_due(pass, closed, closed_count, &count);
-	PocketOrder *orders = palloc(sizeof(PocketOrder) * Max(count, 1));
+	Sealing *sealings;
+	PocketOrder *orders;
+
+	pocket_take_over(true);
+	sealings = find_due(pass, closed, closed_count, &count);
+	orders = palloc(sizeof(PocketOrder) * Max(count, 1));
 
 	for (int i = 0; i < count; i++)
 		orders[i] = *sealings[i].order;

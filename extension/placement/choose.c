@@ -14,6 +14,7 @@
 
 #include "catalog/pg_type.h"
 #include "utils/array.h"
+#include "utils/builtins.h"
 
 #include "base/guc.h"
 #include "base/spi.h"
@@ -28,14 +29,25 @@ int64_array(const int64 *first, int count, Size step)
 	return PointerGetDatum(construct_array(elements, count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
+static Datum
+text_array(const char *const *texts, int count)
+{
+	Datum *elements = palloc(sizeof(Datum) * Max(count, 1));
+
+	for (int i = 0; i < count; i++)
+		elements[i] = CStringGetTextDatum(texts[i]);
+	return PointerGetDatum(construct_array(elements, count, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
 bool
-pocket_place_writable(PocketPlace *place, const int64 *avoid, int avoid_count, const PocketLoad *loads, int load_count)
+pocket_place_writable(PocketPlace *place, const int64 *avoid, int avoid_count, const char *const *avoid_nodes,
+					  int avoid_node_count, const PocketLoad *loads, int load_count)
 {
 	static PocketPlan choose = {
 		"SELECT b.bucket_id, v.volume_id, v.generation, n.url FROM pocket_data.bucket b"
 		" JOIN pocket_data.volume v ON v.volume_id = b.volume_id"
 		" JOIN pocket_data.node n ON n.node_id = v.node_id"
-		" WHERE b.state = 'open' AND n.state = 'up' AND b.bucket_id <> ALL ($1)"
+		" WHERE b.state = 'open' AND n.state = 'up' AND b.bucket_id <> ALL ($1) AND n.url <> ALL ($5)"
 		" AND NOT EXISTS (SELECT FROM pocket_data.extent e JOIN pocket_data.drive d ON d.drive_id = e.drive_id"
 		" WHERE e.volume_id = v.volume_id AND (d.state <> 'ok' OR e.state <> 'ok'))"
 		" AND ($4 = 0 OR $4 <= (SELECT pg_catalog.count(*) FROM pocket_data.extent e WHERE e.volume_id = v.volume_id))"
@@ -44,14 +56,15 @@ pocket_place_writable(PocketPlace *place, const int64 *avoid, int avoid_count, c
 		" + coalesce((SELECT l.bytes"
 		" FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3)) AS l (bucket_id, bytes)"
 		" WHERE l.bucket_id = b.bucket_id), 0), pg_catalog.random() LIMIT 1",
-		"int8[] int8[] int8[] int4", NULL, NULL};
-	Datum values[4];
+		"int8[] int8[] int8[] int4 text[]", NULL, NULL};
+	Datum values[5];
 	bool found;
 
 	values[0] = int64_array(avoid, avoid_count, sizeof(int64));
 	values[1] = int64_array(&loads->bucket_id, load_count, sizeof(PocketLoad));
 	values[2] = int64_array(&loads->bytes, load_count, sizeof(PocketLoad));
 	values[3] = Int32GetDatum(pocket_replicas);
+	values[4] = text_array(avoid_nodes, avoid_node_count);
 	found = pocket_latest(&choose, values, NULL) > 0;
 	if (found)
 	{
