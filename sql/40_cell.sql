@@ -6,6 +6,21 @@ CREATE FUNCTION pocket.add_node(url text, zone text DEFAULT 'default') RETURNS b
 REVOKE ALL ON FUNCTION pocket.add_node(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION pocket.add_node(text, text) IS 'Makes the sidecar at a url, and its drives, the cell''s; again for a node that it has: takes in new drives. Returns the node''s id.';
 
+CREATE FUNCTION pocket.remove_node(url text) RETURNS void
+	AS 'MODULE_PATHNAME', 'pocket_remove_node' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION pocket.remove_node(text) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.remove_node(text) IS 'The sidecar at a url, and its drives, are the cell''s no more. Refused while its drives have members of volumes: see drain().';
+
+CREATE FUNCTION pocket.drain(drive_id bigint) RETURNS void
+	AS 'MODULE_PATHNAME', 'pocket_drain' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION pocket.drain(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.drain(bigint) IS 'What a drive has goes to others, as fast as pocket.repair_rate allows, and nothing new comes to it. When it has nothing any more its state is "drained": it can be taken away.';
+
+CREATE FUNCTION pocket.undrain(drive_id bigint) RETURNS void
+	AS 'MODULE_PATHNAME', 'pocket_undrain' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION pocket.undrain(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.undrain(bigint) IS 'A drive that was to be drained takes new members again.';
+
 CREATE FUNCTION pocket.coordinate() RETURNS TABLE (duty text, done bigint, remaining bigint)
 	AS 'MODULE_PATHNAME', 'pocket_coordinate' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION pocket.coordinate() FROM PUBLIC;

@@ -2,6 +2,7 @@
  * repair.c
  *	  Duty repair: members on failed drives, and damaged ones, are made anew.
  *
+ * The same moves what is on drives that are to be drained, after all others.
  * The volume with the least redundancy left comes first.  The generation-checked
  * update of its row is the commit point.  Generations come from a sequence that
  * no rollback takes back: two attempts never share one.
@@ -44,13 +45,13 @@ find_hurt(int *count)
 	static PocketPlan find = {
 		"SELECT v.volume_id, v.code, v.generation, n.url, x.tolerance FROM (SELECT e.volume_id,"
 		" pg_catalog.count(*) FILTER (WHERE d.state IN ('failed', 'quarantined') OR e.state <> 'ok') AS bad,"
-		" pg_catalog.bool_or(e.state = 'lost') AS lost,"
+		" pg_catalog.bool_or(e.state = 'lost') AS lost, pg_catalog.bool_or(d.state = 'draining') AS moving,"
 		" CASE WHEN pg_catalog.bool_or(e.role = 'parity') THEN pg_catalog.count(*) FILTER (WHERE e.role = 'parity')"
 		" ELSE pg_catalog.count(*) - 1 END AS tolerance"
 		" FROM pocket_data.extent e LEFT JOIN pocket_data.drive d ON d.drive_id = e.drive_id GROUP BY e.volume_id) x"
 		" JOIN pocket_data.volume v ON v.volume_id = x.volume_id JOIN pocket_data.node n ON n.node_id = v.node_id"
-		" WHERE x.bad > 0 AND v.state IN ('sealed', 'coded') AND n.state = 'up'"
-		" ORDER BY x.lost, x.tolerance - x.bad, pg_catalog.random()",
+		" WHERE (x.bad > 0 OR x.moving) AND v.state IN ('sealed', 'coded') AND n.state = 'up'"
+		" ORDER BY x.lost, x.bad = 0, x.tolerance - x.bad, pg_catalog.random()",
 		"", NULL, NULL};
 	Hurt *hurt;
 
@@ -202,7 +203,7 @@ repair_volume(Hurt *hurt, const PocketDrives *drives)
 		if ((rebuild & (UINT32_C(1) << i)) != 0)
 			bytes += hurt->members[i].length;
 		else if (member_bad(&hurt->members[i]))
-			(void) note(hurt->volume_id, i, NULL, "no healthy drive with room that has no member of the volume");
+			(void) note(hurt->volume_id, i, NULL, "no healthy drive has room, and no member of the volume");
 	}
 	if (rebuild == 0)
 		return -1;
