@@ -29,6 +29,7 @@ typedef struct Encode
 {
 	PocketPass *pass;
 	pk_code code;
+	int bears;			 /* members that a volume may lose, whichever they are */
 	PocketDrives drives; /* healthy, emptiest first */
 	PocketCrowd ideal;	 /* of the members of a volume that is spread as well as these drives allow */
 	int count;
@@ -48,7 +49,7 @@ crowd_allowed(const Encode *encode, int level)
 	if (level == 0)
 		return encode->ideal;
 	if (level == 1)
-		all.node = Max(encode->code.m, encode->ideal.node);
+		all.node = Max(encode->bears, encode->ideal.node);
 	return all;
 }
 
@@ -60,7 +61,8 @@ load_drives(Encode *encode)
 	int chosen[PK_MEMBERS_MAX];
 
 	pocket_drives_load(&encode->drives);
-	return pocket_drives_choose(&encode->drives, NULL, 0, 0, total, encode->code.m, chosen, &encode->ideal) == total;
+	encode->bears = pk_code_left(&encode->code, total, 0);
+	return pocket_drives_choose(&encode->drives, NULL, 0, 0, total, encode->bears, chosen, &encode->ideal) == total;
 }
 
 /* Rows (bucket, drive), one per good replica, buckets together. */
@@ -115,7 +117,7 @@ choose_parities(const Encode *encode, const PocketGroup *group, int *parities)
 	for (int i = 0; i < group->count; i++)
 		length = Max(length, group->members[i]->length);
 	return pocket_drives_choose(&encode->drives, group->drive_of, group->count, POCKET_EXTENT_ROOM(length),
-								encode->code.m, encode->code.m, parities, NULL) == encode->code.m;
+								encode->code.m, encode->bears, parities, NULL) == encode->code.m;
 }
 
 static PocketMember *

@@ -25,10 +25,10 @@
 typedef struct Hurt
 {
 	int64 volume_id;
-	char *code;
+	char *code_name;
+	pk_code code;
 	int32 generation;
 	char *url;
-	int tolerance;
 	PocketMember *members;
 	int count;
 } Hurt;
@@ -39,19 +39,25 @@ member_bad(const PocketMember *member)
 	return member->drive_id != 0 && !member->drive_silent && (!member->drive_well || !member->extent_well);
 }
 
+/* It is well, but shall be elsewhere. */
+static bool
+member_moves(const PocketMember *member)
+{
+	return member->drive_draining && member->extent_well;
+}
+
 static Hurt *
 find_hurt(int *count)
 {
 	static PocketPlan find = {
-		"SELECT v.volume_id, v.code, v.generation, n.url, x.tolerance FROM (SELECT e.volume_id,"
-		" pg_catalog.count(*) FILTER (WHERE d.state IN ('failed', 'quarantined') OR e.state <> 'ok') AS bad,"
-		" pg_catalog.bool_or(e.state = 'lost') AS lost, pg_catalog.bool_or(d.state = 'draining') AS moving,"
-		" CASE WHEN pg_catalog.bool_or(e.role = 'parity') THEN pg_catalog.count(*) FILTER (WHERE e.role = 'parity')"
-		" ELSE pg_catalog.count(*) - 1 END AS tolerance"
+		"SELECT v.volume_id, v.code, v.generation, n.url FROM (SELECT e.volume_id,"
+		" pg_catalog.count(*) AS members, pg_catalog.bit_or(1::int8 << e.position)"
+		" FILTER (WHERE d.state IN ('failed', 'quarantined') OR e.state <> 'ok') AS bad,"
+		" pg_catalog.bool_or(e.state = 'lost') AS lost, pg_catalog.bool_or(d.state = 'draining') AS moving"
 		" FROM pocket_data.extent e LEFT JOIN pocket_data.drive d ON d.drive_id = e.drive_id GROUP BY e.volume_id) x"
 		" JOIN pocket_data.volume v ON v.volume_id = x.volume_id JOIN pocket_data.node n ON n.node_id = v.node_id"
-		" WHERE (x.bad > 0 OR x.moving) AND v.state IN ('sealed', 'coded') AND n.state = 'up'"
-		" ORDER BY x.lost, x.bad = 0, x.tolerance - x.bad, pg_catalog.random()",
+		" WHERE (x.bad IS NOT NULL OR x.moving) AND v.state IN ('sealed', 'coded') AND n.state = 'up'"
+		" ORDER BY x.lost, x.bad IS NULL, pocket.code_left(v.code, x.members, coalesce(x.bad, 0)), pg_catalog.random()",
 		"", NULL, NULL};
 	Hurt *hurt;
 
@@ -60,10 +66,10 @@ find_hurt(int *count)
 	for (int i = 0; i < *count; i++)
 	{
 		hurt[i].volume_id = pocket_column_int64(i, 1);
-		hurt[i].code = pocket_column_text(i, 2);
+		hurt[i].code_name = pocket_column_text(i, 2);
+		hurt[i].code = pocket_code_of(hurt[i].code_name);
 		hurt[i].generation = pocket_column_int32(i, 3);
 		hurt[i].url = pocket_column_text(i, 4);
-		hurt[i].tolerance = (int) pocket_column_int64(i, 5);
 	}
 	pocket_free_rows();
 	return hurt;
@@ -84,13 +90,13 @@ note(int64 volume_id, int position, const char *state, const char *problem)
 }
 
 static void
-note_lost(const Hurt *hurt, const char *problem)
+note_lost(const Hurt *hurt, uint32 lost, const char *problem)
 {
 	bool news = false;
 
 	for (int i = 0; i < hurt->count; i++)
 	{
-		if (member_bad(&hurt->members[i]))
+		if ((lost & (UINT32_C(1) << i)) != 0 && !member_moves(&hurt->members[i]))
 			news |= note(hurt->volume_id, i, "lost", problem);
 	}
 	if (!news)
@@ -102,16 +108,16 @@ note_lost(const Hurt *hurt, const char *problem)
 }
 
 /*
- * Drives for the members whose drive is not well, away from those that stay; what is bad on a drive that is well is made anew
- * there.  Returns the members that are made anew.
+ * Drives for those of the members `wanted` whose drive is not well, away from those that stay; what is bad on a drive that is well
+ * is made anew there. Returns the members that have a drive to be rebuilt on.
  */
 static uint32
-choose_targets(const Hurt *hurt, const PocketDrives *drives, PocketMember *fresh)
+choose_targets(const Hurt *hurt, const PocketDrives *drives, uint32 wanted, PocketMember *fresh)
 {
 	int stay[PK_MEMBERS_MAX];
 	int chosen[PK_MEMBERS_MAX];
 	int stay_count = 0;
-	int wanted = 0;
+	int moves = 0;
 	int found;
 	int next = 0;
 	int64 length = 0;
@@ -122,15 +128,15 @@ choose_targets(const Hurt *hurt, const PocketDrives *drives, PocketMember *fresh
 		int drive = pocket_drives_find(drives, hurt->members[i].drive_id);
 
 		length = Max(length, hurt->members[i].length);
-		wanted += member_bad(&hurt->members[i]) && !hurt->members[i].drive_well;
+		moves += (wanted & (UINT32_C(1) << i)) != 0 && !hurt->members[i].drive_well;
 		if (drive >= 0)
 			stay[stay_count++] = drive;
 	}
-	found = pocket_drives_choose(drives, stay, stay_count, POCKET_EXTENT_ROOM(length), wanted, hurt->tolerance, chosen,
-								 NULL);
+	found = pocket_drives_choose(drives, stay, stay_count, POCKET_EXTENT_ROOM(length), moves,
+								 pk_code_left(&hurt->code, hurt->count, 0), chosen, NULL);
 	for (int i = 0; i < hurt->count; i++)
 	{
-		if (!member_bad(&hurt->members[i]) || (!hurt->members[i].drive_well && next == found))
+		if ((wanted & (UINT32_C(1) << i)) == 0 || (!hurt->members[i].drive_well && next == found))
 			continue;
 		if (!hurt->members[i].drive_well)
 		{
@@ -176,6 +182,31 @@ book(const Hurt *hurt, const PocketMember *fresh, uint32 rebuild, int32 generati
 	pocket_intend_settle(hurt->volume_id);
 }
 
+/*
+ * The members to make anew. Where more are gone than the code bears, those that the others still yield: a member that is alone lost
+ * of its local group. What is damaged is not gone: most of it may be readable.
+ */
+static uint32
+choose_wanted(const Hurt *hurt)
+{
+	uint32 bad = 0;
+	uint32 gone = 0;
+	uint32 unread = 0;
+	uint32 lost;
+
+	for (int i = 0; i < hurt->count; i++)
+	{
+		bad |= member_bad(&hurt->members[i]) ? UINT32_C(1) << i : 0;
+		gone |= hurt->members[i].drive_gone ? UINT32_C(1) << i : 0;
+		unread |= member_bad(&hurt->members[i]) && !member_moves(&hurt->members[i]) ? UINT32_C(1) << i : 0;
+	}
+	if (pk_code_lost(&hurt->code, hurt->count, gone) == 0)
+		return bad;
+	lost = pk_code_lost(&hurt->code, hurt->count, unread | gone) & unread;
+	note_lost(hurt, lost, psprintf("too many drives are gone for %s", hurt->code_name));
+	return bad & ~lost;
+}
+
 /* Returns the bytes made anew; 0 when the node could not, -1 when it was not asked. */
 static int64
 repair_volume(Hurt *hurt, const PocketDrives *drives)
@@ -185,34 +216,28 @@ repair_volume(Hurt *hurt, const PocketDrives *drives)
 	uint32 rebuild;
 	int64 bytes = 0;
 	int32 generation;
-	int gone = 0;
+	uint32 wanted;
 
 	hurt->members = pocket_members_load(hurt->volume_id, &hurt->count);
 	fresh = palloc(sizeof(PocketMember) * hurt->count);
 	memcpy(fresh, hurt->members, sizeof(PocketMember) * hurt->count);
-	for (int i = 0; i < hurt->count; i++)
-		gone += hurt->members[i].drive_gone ? 1 : 0;
-	if (gone > hurt->tolerance)
-	{
-		note_lost(hurt, psprintf("%d drives are gone, the code bears %d", gone, hurt->tolerance));
-		return -1;
-	}
-	rebuild = choose_targets(hurt, drives, fresh);
+	wanted = choose_wanted(hurt);
+	rebuild = choose_targets(hurt, drives, wanted, fresh);
 	for (int i = 0; i < hurt->count; i++)
 	{
 		if ((rebuild & (UINT32_C(1) << i)) != 0)
 			bytes += hurt->members[i].length;
-		else if (member_bad(&hurt->members[i]))
+		else if ((wanted & (UINT32_C(1) << i)) != 0)
 			(void) note(hurt->volume_id, i, NULL, "no healthy drive has room, and no member of the volume");
 	}
 	if (rebuild == 0)
 		return -1;
 	generation = (int32) pocket_placement_next();
-	order.body = pocket_members_json(hurt->volume_id, generation, hurt->code, fresh, hurt->count, rebuild);
+	order.body = pocket_members_json(hurt->volume_id, generation, hurt->code_name, fresh, hurt->count, rebuild);
 	pocket_orders(&order, 1);
 	if (order.error == PK_ERR_BLOCK_LOST)
 	{
-		note_lost(hurt, order.problem);
+		note_lost(hurt, rebuild, order.problem);
 		return 0;
 	}
 	if (order.error != PK_OK)
