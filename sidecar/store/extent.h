@@ -47,6 +47,14 @@ struct pd_members
 	struct pd_member member[PK_MEMBERS_MAX];
 };
 
+/* Their bytes, in a slot and between nodes: volume_id, generation, code, count, then each as FORMAT.md has it. */
+#define PD_MEMBERS_HEAD 16
+#define PD_MEMBER_SIZE 96
+#define PD_MEMBERS_SIZE_MAX (PD_MEMBERS_HEAD + PK_MEMBERS_MAX * PD_MEMBER_SIZE)
+extern size_t pd_members_encode(uint8_t out[PD_MEMBERS_SIZE_MAX], const struct pd_members *members);
+/* False unless the n bytes are just that; what they mean is not looked at. */
+extern bool pd_members_decode(struct pd_members *members, const uint8_t *in, size_t n);
+
 struct pd_extent;
 
 struct pd_extent_info
