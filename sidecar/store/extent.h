@@ -22,6 +22,7 @@
 #define PD_STORE_EXTENT_H
 
 #include "contract/pk_code.h"
+#include "contract/pk_record.h"
 #include "store/drive.h"
 
 #define PD_EXTENT_DATA 16384
@@ -143,6 +144,19 @@ extern void pd_extent_build_abandon(struct pd_extent_build *build);
 /* Reads header, slots, table, trailer and every chunk; each problem found calls report with a sentence. Returns the bytes read. */
 extern uint64_t pd_extent_scrub(struct pd_extent *extent,
 								void (*report)(void *arg, uint64_t offset, const char *problem), void *arg);
+
+/*
+ * The headers of a bucket's records from *at on, which is 0 or where the last call ended; payloads are the scrubber's. Where none is
+ * valid, damage tells the stretch up to the next one that is. Each of both returns whether more is wanted. *at becomes where the next
+ * call begins, *length what there is: they are equal at the end. Reads a bounded part. PK_ERR_STATE for a parity.
+ */
+extern pk_error pd_extent_records(struct pd_extent *extent, uint64_t *at, uint64_t *length,
+								  bool (*each)(void *arg, const pk_record *record),
+								  bool (*damage)(void *arg, uint64_t offset, uint64_t length, const char *problem),
+								  void *arg, struct pd_err *err) PK_MUST_CHECK;
+
+/* PK_OK when its file can be opened and is as long as it shall be. */
+extern pk_error pd_extent_look(struct pd_extent *extent, struct pd_err *err) PK_MUST_CHECK;
 
 /* Unlinks durably; readers that hold it go on. */
 extern pk_error pd_extent_remove(struct pd_extent *extent, struct pd_err *err) PK_MUST_CHECK;

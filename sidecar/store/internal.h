@@ -225,6 +225,14 @@ extern uint64_t pd_walk_durable(struct pd_source *source, uint64_t known);
  */
 extern uint64_t pd_walk(struct pd_source *source, uint64_t durable, uint64_t verify_from, pd_damage_fn damage,
 						void *arg);
+/*
+ * Only headers, from offset on, and each stretch before the source's end that is none; either may say that it wants no more behind
+ * it. budget, whole records' alignment, bounds what is read, and searched at once. Returns where the next walk begins.
+ */
+extern uint64_t pd_walk_headers(struct pd_source *source, uint64_t offset, uint64_t budget,
+								bool (*each)(void *arg, const pk_record *record),
+								bool (*damage)(void *arg, uint64_t offset, uint64_t length, const char *problem),
+								void *arg);
 
 /* --- registry.c --- */
 

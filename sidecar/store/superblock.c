@@ -289,6 +289,8 @@ make_contents(const struct pd_vfs *vfs, const char *dir)
 		snprintf(path, sizeof(path), "%s/%s", dir, folders[i]);
 		rc = make_folder(vfs, path);
 	}
+	if (rc == 0) /* a directory that has a superblock has the folders too, whatever order names reach the drive in */
+		rc = vfs->sync_dir(vfs, dir);
 	if (rc == 0)
 		rc = superblock_write(vfs, dir, &superblock, &synced);
 	vfs->close(vfs, fd);

@@ -250,6 +250,14 @@ extern struct pd_peers *pd_peers_create(void);
 extern void pd_peers_free(struct pd_peers *peers);
 /* A drive that the map puts on another node, or NULL; it lasts as long as the cell. */
 extern struct pd_cell_drive *pd_peers_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE]);
+/* --- read.c --- */
+
+/*
+ * The record at `at` of raw must be the block asked for. PK_ERR_CORRUPT: try elsewhere; other failures are
+ * the same wherever it is read. raw is taken only on PK_OK, and get->plain is the caller's then.
+ */
+extern pk_error pd_block_open(struct pd_cell *cell, struct pd_get *get, struct pd_buffer *raw, size_t at,
+							  struct pd_err *err) PK_MUST_CHECK;
 
 /* --- report.c --- */
 
