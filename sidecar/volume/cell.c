@@ -329,6 +329,13 @@ pd_cell_admit(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_e
 	return rc;
 }
 
+void
+pd_cell_decoding(struct pd_cell *cell, uint64_t *read, uint64_t *decoded)
+{
+	*read = atomic_load(&cell->decode_read_bytes);
+	*decoded = atomic_load(&cell->decoded_bytes);
+}
+
 struct pd_drive *
 pd_cell_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE])
 {

@@ -185,6 +185,9 @@ struct pd_cell
 	struct pd_bucket *open;
 
 	atomic_uint turn; /* spreads reads */
+
+	atomic_ullong decode_read_bytes; /* of members, to compute others */
+	atomic_ullong decoded_bytes;
 };
 
 extern void pd_cell_enter(struct pd_cell *cell);
@@ -248,13 +251,6 @@ extern void pd_cell_report_failure(struct pd_cell *cell, struct pd_extent *exten
 extern const uint8_t pd_uuid_zero[PK_UUID_SIZE];
 extern bool pd_uuid_equal(const uint8_t *a, const uint8_t *b);
 
-/* --- peers.c --- */
-
-extern struct pd_peers *pd_peers_create(void);
-/* NULL is fine. Nobody uses a drive of another node any more. */
-extern void pd_peers_free(struct pd_peers *peers);
-/* A drive that the map puts on another node, or NULL; it lasts as long as the cell. */
-extern struct pd_cell_drive *pd_peers_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE]);
 /* --- read.c --- */
 
 /*
@@ -263,6 +259,14 @@ extern struct pd_cell_drive *pd_peers_drive(struct pd_cell *cell, const uint8_t 
  */
 extern pk_error pd_block_open(struct pd_cell *cell, struct pd_get *get, struct pd_buffer *raw, size_t at,
 							  struct pd_err *err) PK_MUST_CHECK;
+
+/* --- peers.c --- */
+
+extern struct pd_peers *pd_peers_create(void);
+/* NULL is fine. Nobody uses a drive of another node any more. */
+extern void pd_peers_free(struct pd_peers *peers);
+/* A drive that the map puts on another node, or NULL; it lasts as long as the cell. */
+extern struct pd_cell_drive *pd_peers_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE]);
 
 /* --- report.c --- */
 

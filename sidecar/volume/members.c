@@ -70,6 +70,8 @@ pd_volume_check(const struct pd_members *members, bool distinct, struct pd_err *
 {
 	bool replicated = members->code.kind == PK_CODE_REPLICATED;
 
+	if (!pk_code_valid(&members->code))
+		return pd_fail(err, PK_ERR_UNSUPPORTED, "volume %" PRIu64 " has a code that is not built", members->volume_id);
 	if (members->count < 1 || members->count > PK_MEMBERS_MAX || members->volume_id == 0 ||
 		(!replicated && members->count != members->code.k + members->code.m))
 		return pd_fail(err, PK_ERR_MALFORMED, "volume %" PRIu64 " has %d members, which its code does not",

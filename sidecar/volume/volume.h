@@ -39,6 +39,9 @@ extern pk_error pd_cell_bind(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SI
 extern pk_error pd_cell_admit(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch,
 							  struct pd_err *err) PK_MUST_CHECK;
 
+/* Since the start: bytes of members that were read to compute others, and bytes that were computed. */
+extern void pd_cell_decoding(struct pd_cell *cell, uint64_t *read, uint64_t *decoded);
+
 /* --- peers.c: the coordinator's map, and the drives of other nodes --- */
 
 #define PD_MAP_NODES_MAX 256
@@ -272,8 +275,8 @@ extern pk_error pd_drive_records(struct pd_cell *cell, const uint8_t drive[PK_UU
 								 struct pd_err *err) PK_MUST_CHECK;
 
 /*
- * Reads blocks of one bucket back from this drive's extent, to their hashes, as if no other replica were there; what is wrong becomes
- * a report, and is told. blocks: as for pd_block_get, `done` unused.
+ * Reads blocks of one bucket back from this drive's extent, to their hashes, as if no other replica were there, and tells what is
+ * wrong. No report is made of it: whoever asked knows, and may have asked for the wrong thing. blocks: as for pd_block_get, `done` unused.
  */
 extern pk_error pd_drive_watch(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], struct pd_get *blocks,
 							   int count, const struct pd_progress *progress,
