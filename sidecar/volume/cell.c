@@ -67,7 +67,7 @@ note_extent(void *arg, struct pd_extent *extent)
 	if (!pd_uuid_equal(info.cell, cell->uuid))
 		pd_cell_report(cell, pd_drive_uuid(pd_extent_drive(extent)), info.file, "belongs to another cell");
 	else
-		(void) pd_map_note(cell, &info.members);
+		(void) pd_map_note(cell, &info.members, PD_TOLD_BY_SLOT);
 	return true;
 }
 

@@ -393,7 +393,7 @@ pd_volume_encode(struct pd_cell *cell, const struct pd_members *members, const s
 	rc = prepare(&encoding, err);
 	if (rc == PK_OK)
 		rc = compute_and_prove(&encoding, err);
-	if (rc == PK_OK && !pd_map_note(cell, &encoding.members))
+	if (rc == PK_OK && !pd_map_note(cell, &encoding.members, PD_TOLD_BY_SLOT))
 		rc = pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for volume %" PRIu64, members->volume_id);
 	/* when the volume is known, a duplicate of this order has finished: what has its names may be members by now */
 	clean_up(&encoding, rc != PK_OK && !pd_map_volume(cell, members->volume_id, &known));

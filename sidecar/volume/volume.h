@@ -171,4 +171,38 @@ extern pk_error pd_drive_scrub(struct pd_cell *cell, const uint8_t drive[PK_UUID
 							   void (*each)(void *arg, const struct pd_report *report), void *arg,
 							   struct pd_err *err) PK_MUST_CHECK;
 
+/* --- inventory.c: what a drive of this node holds --- */
+
+struct pd_inventory
+{
+	/* open: it takes appends. problem: its file is gone, cannot be opened, or has another length; else NULL */
+	void (*extent)(void *arg, const struct pd_extent_info *info, bool open, const char *problem);
+	void (*damaged)(void *arg, const char *file, const char *why); /* what no extent could be made of */
+	void (*record)(void *arg, const pk_record *record);
+	void (*damage)(void *arg, uint64_t offset, uint64_t length, const char *problem); /* where no record is valid */
+	void *arg;
+};
+
+/*
+ * The first max extents after `after` ("": from the start, and damaged files, as many again), by file; next gets the last one's
+ * file, or "" at the end.
+ */
+extern pk_error pd_drive_list(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], const char *after, int max,
+							  const struct pd_inventory *inventory, char next[PK_EXTENT_FILE],
+							  struct pd_err *err) PK_MUST_CHECK;
+
+/* Of a bucket's extent on this drive, as pd_extent_records; max records and damages at most. */
+extern pk_error pd_drive_records(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], uint64_t bucket_id,
+								 uint64_t *at, int max, const struct pd_inventory *inventory, uint64_t *length,
+								 struct pd_err *err) PK_MUST_CHECK;
+
+/*
+ * Reads blocks of one bucket back from this drive's extent, to their hashes, as if no other replica were there; what is wrong becomes
+ * a report, and is told. blocks: as for pd_block_get, `done` unused.
+ */
+extern pk_error pd_drive_watch(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], struct pd_get *blocks,
+							   int count, const struct pd_progress *progress,
+							   void (*problem)(void *arg, uint64_t offset, const char *text), void *arg,
+							   struct pd_err *err) PK_MUST_CHECK;
+
 #endif
