@@ -14,7 +14,7 @@ COMMENT ON FUNCTION pocket.coordinate() IS 'One bounded pass of every duty of th
 CREATE FUNCTION pocket.coordinate(name text, OUT duty text, OUT done bigint, OUT remaining bigint) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'pocket_coordinate_duty' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION pocket.coordinate(text) FROM PUBLIC;
-COMMENT ON FUNCTION pocket.coordinate(text) IS 'One bounded pass of one duty: check, settle, encode, repair, scrub, retain, seal or open.';
+COMMENT ON FUNCTION pocket.coordinate(text) IS 'One bounded pass of one duty: check, settle, encode, repair, scrub, index, watch, retain, referee, seal or open.';
 
 CREATE FUNCTION pocket.seal() RETURNS bigint
 	AS 'MODULE_PATHNAME', 'pocket_seal' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
@@ -35,6 +35,11 @@ CREATE FUNCTION pocket.scrub() RETURNS bigint
 	AS 'MODULE_PATHNAME', 'pocket_scrub' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION pocket.scrub() FROM PUBLIC;
 COMMENT ON FUNCTION pocket.scrub() IS 'Holds every sealed extent against its checksums. Returns how many were read.';
+
+CREATE FUNCTION pocket.verify_now() RETURNS bigint
+	AS 'MODULE_PATHNAME', 'pocket_verify_now' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION pocket.verify_now() FROM PUBLIC;
+COMMENT ON FUNCTION pocket.verify_now() IS 'Runs every verifier over everything, whatever was looked at lately: it reads all drives. Returns how many objects were compared; verify() tells what was found.';
 
 CREATE FUNCTION pocket.retain() RETURNS bigint
 	AS 'MODULE_PATHNAME', 'pocket_retain' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;

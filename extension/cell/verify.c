@@ -70,6 +70,8 @@ static PocketPlan verify = {
 	" vol.wanted) FROM vol WHERE vol.members <> vol.wanted"
 	" UNION ALL SELECT 'intent', pg_catalog.format('%s %s', i.duty, i.intent_id), i.problem FROM pocket_data.intent i"
 	" WHERE i.problem IS NOT NULL"
+	" UNION ALL SELECT f.verifier, f.object, f.problem FROM pocket_data.finding f"
+	" WHERE f.told_from <= pg_catalog.clock_timestamp()"
 	" UNION ALL SELECT 'file', n.name || ':' || up.path, pg_catalog.format('lost: %s of its blocks cannot be read', "
 	"up.blocks)"
 	" FROM up JOIN pocket_data.namespace n ON n.ns_id = up.ns_id WHERE up.parent_id = 0",
