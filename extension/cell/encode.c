@@ -276,31 +276,54 @@ encode_group(Encode *encode, const PocketGroup *group, const int *parities)
 	return true;
 }
 
-/* A group that is far from full takes as many drives as its replicas: it waits for others. */
-static bool
-saves_space(const Encode *encode, const PocketGroup *group)
+/* Of members of similar length the shortest has half the bytes of the longest. */
+static int64
+similar_length(int64 longest)
 {
-	int replicas = 0;
+	return (longest + 1) / 2;
+}
+
+/* Whether the group's members from min_length on take less room with parities, which are as long as the longest, than as replicas. */
+static bool
+saves_space(const Encode *encode, const PocketGroup *group, int64 min_length)
+{
+	int64 surplus = 0;
 
 	for (int i = 0; i < group->count; i++)
-		replicas += group->members[i]->drive_count;
-	return group->count + encode->code.m < replicas;
+	{
+		if (group->members[i]->length >= min_length)
+			surplus += (group->members[i]->drive_count - 1) * group->members[i]->length;
+	}
+	return surplus > encode->code.m * group->members[0]->length;
 }
+
+/*
+ * One after the other. Short members of a group come along for nothing, but they shall not pay for a long one that is alone: it
+ * waits until there is nothing else to go with the others.
+ */
+typedef enum EncodeRound
+{
+	FULL_AND_SIMILAR,
+	SIMILAR_SAVE_SPACE, /* these two: of what has waited long enough */
+	ANY_SAVE_SPACE,
+	WHATEVER /* by hand, where nothing else could be done */
+} EncodeRound;
 
 /* Builds and encodes groups from `first` on; those that are tried are used, whatever comes of it. */
 static bool
-try_group(Encode *encode, int first, bool partial, bool similar)
+try_group(Encode *encode, int first, EncodeRound round)
 {
 	PocketGroup *group = palloc(sizeof(PocketGroup));
 	int parities[PK_MEMBERS_MAX];
-	int64 min_length = similar ? (encode->candidates[first].length + 1) / 2 : 0;
+	int64 similar = similar_length(encode->candidates[first].length);
+	bool full = round == FULL_AND_SIMILAR;
 	bool fits;
 
 	CHECK_FOR_INTERRUPTS();
-	pocket_group_build(group, encode->candidates, encode->count, first, encode->code.k, min_length, !similar);
-	fits = group->count > 0 && (partial || group->count == encode->code.k);
-	if (partial && !encode->pass->by_hand)
-		fits = fits && saves_space(encode, group);
+	pocket_group_build(group, encode->candidates, encode->count, first, encode->code.k, full ? similar : 0, !full);
+	fits = group->count > 0 && (!full || group->count == encode->code.k);
+	if (round == SIMILAR_SAVE_SPACE || round == ANY_SAVE_SPACE)
+		fits = fits && saves_space(encode, group, round == ANY_SAVE_SPACE ? 0 : similar);
 	fits = fits && choose_parities(encode, group, parities);
 	if (fits)
 	{
@@ -315,26 +338,48 @@ try_group(Encode *encode, int first, bool partial, bool similar)
 }
 
 static void
+encode_round(Encode *encode, EncodeRound round)
+{
+	for (int i = 0; i < encode->count && encode->groups_left > 0; i++)
+	{
+		if (encode->candidates[i].used || (round > FULL_AND_SIMILAR && !encode->candidates[i].idle))
+			continue;
+		(void) try_group(encode, i, round);
+	}
+}
+
+/* What was tried, or would have been if a pass had no limit and there were drives enough; the others wait for their group. */
+static int64
+count_due(const Encode *encode, bool enough)
+{
+	int64 due = 0;
+
+	for (int i = 0; i < encode->count; i++)
+	{
+		if (encode->candidates[i].used || !enough || encode->groups_left <= 0)
+			due++;
+	}
+	return due;
+}
+
+static void
 encode_node(Encode *encode)
 {
 	int64 before = encode->pass->done;
+	bool enough;
 
 	load_drives(encode);
 	load_candidates(encode);
-	if (encode->drive_count >= encode->code.k + encode->code.m)
+	enough = encode->drive_count >= encode->code.k + encode->code.m;
+	if (enough)
 	{
-		/* full groups of buckets of similar length; of what has waited long enough any full ones, then the rest */
-		for (int round = 0; round < 3; round++)
-		{
-			for (int i = 0; i < encode->count && encode->groups_left > 0; i++)
-			{
-				if (encode->candidates[i].used || (round > 0 && !encode->candidates[i].idle))
-					continue;
-				(void) try_group(encode, i, round == 2, round == 0);
-			}
-		}
+		encode_round(encode, FULL_AND_SIMILAR);
+		encode_round(encode, SIMILAR_SAVE_SPACE);
+		encode_round(encode, ANY_SAVE_SPACE);
+		if (encode->pass->by_hand && encode->pass->done == before)
+			encode_round(encode, WHATEVER);
 	}
-	encode->pass->remaining += encode->count - (encode->pass->done - before);
+	encode->pass->remaining += count_due(encode, enough) - (encode->pass->done - before);
 }
 
 void
