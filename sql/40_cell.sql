@@ -64,6 +64,18 @@ COMMENT ON FUNCTION pocket.durability_of(text, double precision, double precisio
 CREATE FUNCTION pocket.extent_file(role text, id bigint, "position" integer) RETURNS text
 	AS 'MODULE_PATHNAME', 'pocket_extent_path' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 REVOKE ALL ON FUNCTION pocket.extent_file(text, bigint, integer) FROM PUBLIC;
+CREATE FUNCTION pocket.code_members(code text) RETURNS integer
+	AS 'MODULE_PATHNAME', 'pocket_code_members' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+REVOKE ALL ON FUNCTION pocket.code_members(text) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.code_members(text) IS 'How many members a volume of that code has; NULL for replicated.';
+CREATE FUNCTION pocket.code_lost(code text, members bigint, missing bigint) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'pocket_code_lost' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+REVOKE ALL ON FUNCTION pocket.code_lost(text, bigint, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.code_lost(text, bigint, bigint) IS 'Which members of a volume cannot be had from the others when some are missing: a bit for each position.';
+CREATE FUNCTION pocket.code_left(code text, members bigint, missing bigint) RETURNS integer
+	AS 'MODULE_PATHNAME', 'pocket_code_left' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+REVOKE ALL ON FUNCTION pocket.code_left(text, bigint, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.code_left(text, bigint, bigint) IS 'How many more members may go, whichever they are, when some are missing; -1 when something is lost.';
 COMMENT ON FUNCTION pocket.extent_file(text, bigint, integer) IS 'The file of an extent, below its drive: id is the volume''s for a parity, else the bucket''s.';
 
 CREATE FUNCTION pocket.show_nodes() RETURNS TABLE (node_id bigint, url text, zone text, state text, problem text, added_at timestamptz, seen_at timestamptz)
