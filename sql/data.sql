@@ -244,6 +244,12 @@ CREATE TABLE pocket_data.repaired (
 	hours double precision NOT NULL
 );
 
+-- Bytes of all extents, once a day.
+CREATE TABLE pocket_data.fill (
+	at timestamptz PRIMARY KEY,
+	used bigint NOT NULL
+);
+
 -- When the holders of a namespace were counted last.
 CREATE TABLE pocket_data.counted (
 	ns_id bigint PRIMARY KEY,

@@ -63,10 +63,11 @@ count_open(void)
 static Datum
 drives_well_now(const PocketNodesStatus *status)
 {
-	static PocketPlan parse = {"SELECT coalesce(pg_catalog.array_agg(s.uuid), '{}') FROM pg_catalog.unnest($1) t,"
-							   " pg_catalog.jsonb_to_recordset(t::jsonb -> 'drives') AS s (uuid uuid, state text)"
-							   " WHERE s.uuid IS NOT NULL AND s.state = 'ok'",
-							   "text[]", NULL, NULL};
+	static PocketPlan parse = {
+		"SELECT coalesce(pg_catalog.array_agg(s.uuid), '{}') FROM pg_catalog.unnest($1) t,"
+		" pg_catalog.jsonb_to_recordset(t::jsonb -> 'drives') AS s (uuid uuid, state text, available int8)"
+		" WHERE s.uuid IS NOT NULL AND s.state = 'ok' AND s.available >= $2",
+		"text[] int8", NULL, NULL};
 	Datum *answers = palloc(sizeof(Datum) * Max(status->count, 1));
 	Datum values[2];
 	Datum well;
