@@ -66,6 +66,8 @@ note_extent(void *arg, struct pd_extent *extent)
 	pd_extent_info(extent, &info);
 	if (!pd_uuid_equal(info.cell, cell->uuid))
 		pd_cell_report(cell, pd_drive_uuid(pd_extent_drive(extent)), info.file, "belongs to another cell");
+	else if (info.trashed)
+		(void) pd_map_note_trashed(cell, &info.members);
 	else
 		(void) pd_map_note(cell, &info.members);
 	return true;
@@ -342,9 +344,9 @@ pd_cell_target(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], struct pd
 	return PK_OK;
 }
 
-int
-pd_cell_extents(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position, struct pd_extent **extents,
-				int max)
+static int
+gather(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position, struct pd_extent **extents, int max,
+	   struct pd_extent *(*find)(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position))
 {
 	int count = 0;
 
@@ -354,9 +356,23 @@ pd_cell_extents(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int posi
 
 		if (!atomic_load(&cell->drives[i].ours) || !pd_drive_readable(drive))
 			continue;
-		extents[count] = pd_extent_find(drive, kind, id, position);
+		extents[count] = find(drive, kind, id, position);
 		if (extents[count] != NULL)
 			count++;
 	}
 	return count;
+}
+
+int
+pd_cell_extents(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position, struct pd_extent **extents,
+				int max)
+{
+	return gather(cell, kind, id, position, extents, max, pd_extent_find);
+}
+
+int
+pd_cell_extents_kept(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position, struct pd_extent **extents,
+					 int max)
+{
+	return gather(cell, kind, id, position, extents, max, pd_extent_find_kept);
 }

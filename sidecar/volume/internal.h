@@ -33,6 +33,7 @@ struct pd_volume_entry
 {
 	struct pd_volume_entry *next;
 	struct pd_members members; /* of the highest generation seen */
+	bool retired;			   /* in the trash, as far as is known here: its members need not be in place */
 };
 
 struct pd_bucket_entry
@@ -62,6 +63,11 @@ extern void pd_map_clear(struct pd_map *map);
 
 /* Learns a slot. An older generation adds at most keys; false when out of memory. */
 extern bool pd_map_note(struct pd_cell *cell, const struct pd_members *members);
+
+/* The same of an extent in the trash: the volume is retired unless one in place names it. */
+extern bool pd_map_note_trashed(struct pd_cell *cell, const struct pd_members *members);
+extern void pd_map_retire(struct pd_cell *cell, uint64_t volume_id);
+extern bool pd_map_retired(struct pd_cell *cell, uint64_t volume_id);
 
 /* The volume of highest generation with this id. */
 extern bool pd_map_volume(struct pd_cell *cell, uint64_t volume_id, struct pd_members *members);
@@ -143,6 +149,10 @@ extern pk_error pd_cell_target(struct pd_cell *cell, const uint8_t uuid[PK_UUID_
 /* Counted extents of one identity on readable drives; at most max. Returns how many. */
 extern int pd_cell_extents(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
 						   struct pd_extent **extents, int max);
+
+/* The same, for readers: in place or in the trash. */
+extern int pd_cell_extents_kept(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
+								struct pd_extent **extents, int max);
 
 /* Notes damage of an extent. */
 extern void pd_cell_report_extent(struct pd_cell *cell, struct pd_extent *extent, const char *problem);
@@ -276,6 +286,11 @@ extern void pd_bucket_forget(struct pd_bucket *bucket); /* takes it out of the o
  */
 extern pk_error pd_bucket_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length,
 								   struct pd_err *err) PK_MUST_CHECK;
+
+/* --- settle.c --- */
+
+/* Whether what replaced the extent is there, and it is a member no more; else PK_ERR_STATE. */
+extern pk_error pd_extent_may_drop(struct pd_cell *cell, struct pd_extent *extent, struct pd_err *err) PK_MUST_CHECK;
 
 /* --- seal.c --- */
 

@@ -195,6 +195,7 @@ note_locked(struct pd_map *map, const struct pd_members *members)
 		volume->next = map->volumes[head_of(members->volume_id)];
 		map->volumes[head_of(members->volume_id)] = volume;
 	}
+	volume->retired = false;
 	if (newer)
 		volume->members = *members;
 	else if (members->generation == volume->members.generation)
@@ -216,9 +217,11 @@ note_locked(struct pd_map *map, const struct pd_members *members)
 	return true;
 }
 
-bool
-pd_map_note(struct pd_cell *cell, const struct pd_members *members)
+static bool
+note(struct pd_cell *cell, const struct pd_members *members, bool trashed)
 {
+	const struct pd_volume_entry *known;
+	bool retired;
 	struct pd_err err;
 	bool ok;
 
@@ -230,11 +233,52 @@ pd_map_note(struct pd_cell *cell, const struct pd_members *members)
 		return true;
 	}
 	pthread_rwlock_wrlock(&cell->map.lock);
+	known = find_volume(&cell->map, members->volume_id);
+	retired = trashed && (known == NULL || known->retired);
 	ok = note_locked(&cell->map, members);
+	if (ok && retired)
+		find_volume(&cell->map, members->volume_id)->retired = true;
 	pthread_rwlock_unlock(&cell->map.lock);
 	if (!ok)
 		pd_log(PD_LOG_ERROR, "out of memory: volume %" PRIu64 " is not known until the next start", members->volume_id);
 	return ok;
+}
+
+bool
+pd_map_note(struct pd_cell *cell, const struct pd_members *members)
+{
+	return note(cell, members, false);
+}
+
+bool
+pd_map_note_trashed(struct pd_cell *cell, const struct pd_members *members)
+{
+	return note(cell, members, true);
+}
+
+void
+pd_map_retire(struct pd_cell *cell, uint64_t volume_id)
+{
+	struct pd_volume_entry *volume;
+
+	pthread_rwlock_wrlock(&cell->map.lock);
+	volume = find_volume(&cell->map, volume_id);
+	if (volume != NULL)
+		volume->retired = true;
+	pthread_rwlock_unlock(&cell->map.lock);
+}
+
+bool
+pd_map_retired(struct pd_cell *cell, uint64_t volume_id)
+{
+	const struct pd_volume_entry *volume;
+	bool retired;
+
+	pthread_rwlock_rdlock(&cell->map.lock);
+	volume = find_volume(&cell->map, volume_id);
+	retired = volume != NULL && volume->retired;
+	pthread_rwlock_unlock(&cell->map.lock);
+	return retired;
 }
 
 bool
