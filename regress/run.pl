@@ -29,7 +29,7 @@ sub run_program
     my $began = time;
     my @command = ($program =~ /\.pl$/) ? ('perl', '-Iregress/t', $program) : ($program);
     (my $name = $program) =~ s{^\.build/}{};
-    my ($ok, $bad, $skip, @complaints) = (0, 0, 0);
+    my ($ok, $bad, $skip, @complaints, @told) = (0, 0, 0);
     my $parser = TAP::Parser->new({ exec => [ 'timeout', '-k', '10', $timeout, @command ], merge => 1 });
     while (my $result = $parser->next)
     {
@@ -39,16 +39,18 @@ sub run_program
             elsif ($result->is_ok)    { $ok++; }
             else                      { $bad++; push @complaints, $result->as_string; }
         }
+        elsif ($result->is_comment && $result->comment =~ /^told: (.*)/) { push @told, $1; }
         elsif (!$result->is_plan) { push @complaints, $result->as_string if length $result->as_string; }
     }
     # A program that broke off, or that planned more than it ran, has failed whatever it printed.
-    return "$ok $bad $skip\n" . sprintf "ok      %-60s %4d tests %6.1f s\n", $name, $ok + $skip, time - $began
+    return join '', "$ok $bad $skip\n", sprintf("ok      %-60s %4d tests %6.1f s\n", $name, $ok + $skip, time - $began),
+      map { "        $_\n" } @told
       if !$parser->has_problems && !$bad && $ok + $skip > 0;
     $bad ||= 1;
     my $first = @complaints > 120 ? @complaints - 120 : 0;
     return join '', "$ok $bad $skip\n",
       sprintf("FAILED  %-60s %4d of %d failed, exit status %s, %.1f s\n", $name, $bad, $ok + $bad + $skip, $parser->exit // '?', time - $began),
-      map { "        $_\n" } @complaints[ $first .. $#complaints ], $parser->parse_errors, last_words($program);
+      map { "        $_\n" } @told, @complaints[ $first .. $#complaints ], $parser->parse_errors, last_words($program);
 }
 
 # Each program has a process of its own that looks after it, so that several run at once.

@@ -23,8 +23,10 @@ static const struct pd_verb verbs[] = {
 	{"open", false, PD_ADMIT_BEFORE, pd_order_open},	  {"seal", false, PD_ADMIT_BEFORE, pd_order_seal},
 	{"encode", true, PD_ADMIT_BEFORE, pd_order_encode},	  {"settle", false, PD_ADMIT_BEFORE, pd_order_settle},
 	{"rebuild", true, PD_ADMIT_BEFORE, pd_order_rebuild}, {"drop", false, PD_ADMIT_HELD, pd_order_drop},
-	{"scrub", true, PD_ADMIT_BEFORE, pd_order_scrub},	  {"trash", false, PD_ADMIT_HELD, pd_order_trash},
-	{"untrash", false, PD_ADMIT_HELD, pd_order_untrash},  {"empty", false, PD_ADMIT_HELD, pd_order_empty},
+	{"scrub", true, PD_ADMIT_BEFORE, pd_order_scrub},	  {"list", true, PD_ADMIT_BEFORE, pd_order_list},
+	{"records", true, PD_ADMIT_BEFORE, pd_order_records}, {"watch", true, PD_ADMIT_BEFORE, pd_order_watch},
+	{"trash", false, PD_ADMIT_HELD, pd_order_trash},	  {"untrash", false, PD_ADMIT_HELD, pd_order_untrash},
+	{"empty", false, PD_ADMIT_HELD, pd_order_empty},
 };
 
 static const struct pd_verb unknown_verb = {"", false, PD_ADMIT_ITSELF, NULL};

@@ -67,9 +67,9 @@ note_extent(void *arg, struct pd_extent *extent)
 	if (!pd_uuid_equal(info.cell, cell->uuid))
 		pd_cell_report(cell, pd_drive_uuid(pd_extent_drive(extent)), info.file, "belongs to another cell");
 	else if (info.trashed)
-		(void) pd_map_note_trashed(cell, &info.members);
+		(void) pd_map_note(cell, &info.members, PD_TOLD_BY_TRASH);
 	else
-		(void) pd_map_note(cell, &info.members);
+		(void) pd_map_note(cell, &info.members, PD_TOLD_BY_SLOT);
 	return true;
 }
 
@@ -317,6 +317,13 @@ pd_cell_admit(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_e
 		rc = store_epoch(cell, epoch, err);
 	pthread_mutex_unlock(&cell->identity_lock);
 	return rc;
+}
+
+void
+pd_cell_decoding(struct pd_cell *cell, uint64_t *read, uint64_t *decoded)
+{
+	*read = atomic_load(&cell->decode_read_bytes);
+	*decoded = atomic_load(&cell->decoded_bytes);
 }
 
 struct pd_drive *

@@ -260,18 +260,24 @@ finish_builds(struct encoding *encoding, struct pd_err *err)
 
 /* --- proving --- */
 
-/* Which members are held for lost in this range: as many as there are parities, others each time, so that each parity is needed. */
+/*
+ * Which members are held for lost in this range: as many as there are parities, others each time, so that each parity is
+ * needed. They come from the local groups in turn: each local parity makes up for one of its own.
+ */
 static uint32_t
 choose_lost(const struct pd_members *members, unsigned turn, int *wanted, int *wanted_count)
 {
 	int k = members->code.k;
 	int m = members->code.m;
+	int groups = pk_code_groups(&members->code) > 0 ? pk_code_groups(&members->code) : 1;
 	uint32_t lost = 0;
 
 	*wanted_count = k < m ? k : m;
 	for (int i = 0; i < *wanted_count; i++)
 	{
-		wanted[i] = (int) ((turn * (unsigned) *wanted_count + (unsigned) i) % (unsigned) k);
+		int nth = (int) ((turn * (unsigned) *wanted_count + (unsigned) i) % (unsigned) k);
+
+		wanted[i] = nth % groups * (k / groups) + nth / groups;
 		lost |= UINT32_C(1) << wanted[i];
 	}
 	for (int i = 0; i < m - k; i++) /* more parities than data: some of them are not needed, others each time */
@@ -294,7 +300,7 @@ prove_range(struct encoding *encoding, unsigned turn, size_t n, uint8_t *const *
 
 	if (rc != PK_OK)
 		return pd_fail(err, rc, "volume %" PRIu64 " cannot be decoded", members->volume_id);
-	for (int i = 0; i < plan.k; i++)
+	for (int i = 0; i < plan.source_count; i++)
 		sources[i] = data[plan.sources[i]];
 	pd_decode(&plan, n, sources, scratch);
 	for (int i = 0; i < wanted_count; i++)
@@ -387,7 +393,7 @@ pd_volume_encode(struct pd_cell *cell, const struct pd_members *members, const s
 	rc = prepare(&encoding, err);
 	if (rc == PK_OK)
 		rc = compute_and_prove(&encoding, err);
-	if (rc == PK_OK && !pd_map_note(cell, &encoding.members))
+	if (rc == PK_OK && !pd_map_note(cell, &encoding.members, PD_TOLD_BY_SLOT))
 		rc = pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for volume %" PRIu64, members->volume_id);
 	/* when the volume is known, a duplicate of this order has finished: what has its names may be members by now */
 	clean_up(&encoding, rc != PK_OK && !pd_map_volume(cell, members->volume_id, &known));

@@ -22,50 +22,84 @@
 #define PD_GROWING_MIN (1024 * 1024)		   /* a record of this size need not be whole before it is written */
 #define PD_STREAM_MIN (512 * 1024)			   /* a smaller block is opened before it is sent */
 #define PD_REPORTS_MAX 1000
-#define PD_MAP_HEADS 16384
-#define PD_BUCKET_VOLUMES_MAX 8 /* volumes that name one bucket and are remembered */
-#define PD_BUCKET_OTHER_KEYS 3	/* wrapped keys that contradict the first, and are remembered */
-#define PD_READ_REPLICAS_MAX 8	/* replicas that a reader tries before it decodes */
+#define PD_MAP_HEADS 65536
+#define PD_MAP_UUID_HEADS 1024
+#define PD_MAP_UUIDS_MAX 65535 /* drives that members name */
+#define PD_BUCKET_OTHER_KEYS 3 /* wrapped keys that contradict the first, and are remembered */
+#define PD_READ_REPLICAS_MAX 8 /* replicas that a reader tries before it decodes */
 
-/* --- map.c: what the slots say --- */
+/* --- map.c: what the slots and the coordinator say --- */
+
+struct pd_bucket_entry;
+struct pd_bucket_keys;
+
+/* A member, as it is remembered. */
+struct pd_place
+{
+	struct pd_bucket_entry *bucket; /* NULL: a parity, or a virtual member */
+	struct pd_place *next;			/* of another volume that names the bucket */
+	uint64_t length : 40;
+	uint64_t drive : 16; /* a number of the map's; 0 = none */
+	uint64_t position : 8;
+};
+
+enum pd_told
+{
+	PD_TOLD_BY_SLOT = 1,
+	PD_TOLD_BY_MAP = 2,
+	PD_TOLD_BY_TRASH = 4 /* the slot of an extent in the trash */
+};
 
 struct pd_volume_entry
 {
 	struct pd_volume_entry *next;
-	struct pd_members members; /* of the highest generation seen */
-	bool retired;			   /* in the trash, as far as is known here: its members need not be in place */
+	uint64_t volume_id;
+	uint32_t generation; /* the highest seen */
+	pk_code code;
+	uint8_t count;
+	uint8_t told; /* bits of enum pd_told */
+	struct pd_place places[];
 };
 
 struct pd_bucket_entry
 {
 	struct pd_bucket_entry *next;
 	uint64_t bucket_id;
-	uint64_t volumes[PD_BUCKET_VOLUMES_MAX]; /* the current one first */
-	int volume_count;
-	uint64_t length; /* the longest that a slot tells */
-	bool has_wrapped;
-	bool has_key;
-	uint8_t wrapped[PD_WRAPPED_KEY]; /* the first that a slot told, or the one that opened */
-	uint8_t key[PD_BUCKET_KEY];		 /* unwrapped, wiped at the end */
-	int other_count;
-	uint8_t (*others)[PD_WRAPPED_KEY]; /* of slots that tell another one: a drive may lie; until one opened */
+	uint64_t length;			 /* the longest that was told */
+	struct pd_place *places;	 /* one of each volume that names it, the current one first */
+	struct pd_bucket_keys *keys; /* or NULL: no slot here told one */
+};
+
+struct pd_map_uuid
+{
+	uint8_t uuid[PK_UUID_SIZE];
+	uint16_t next;
 };
 
 struct pd_map
 {
 	pthread_rwlock_t lock;
+	struct pd_map_uuid *uuids; /* drives that members name, by number from 1 */
+	unsigned uuid_count;
+	unsigned uuid_size;
+	uint16_t uuid_heads[PD_MAP_UUID_HEADS];
 	struct pd_volume_entry *volumes[PD_MAP_HEADS];
 	struct pd_bucket_entry *buckets[PD_MAP_HEADS];
 };
 
+/* The struct is zeros before. */
 extern void pd_map_init(struct pd_map *map);
 extern void pd_map_clear(struct pd_map *map);
 
-/* Learns a slot. An older generation adds at most keys; false when out of memory. */
-extern bool pd_map_note(struct pd_cell *cell, const struct pd_members *members);
+/* Learns a slot, or what the coordinator's map tells. An older generation adds at most keys; false when out of memory. */
+extern bool pd_map_note(struct pd_cell *cell, const struct pd_members *members, enum pd_told told);
 
-/* The same of an extent in the trash: the volume is retired unless one in place names it. */
-extern bool pd_map_note_trashed(struct pd_cell *cell, const struct pd_members *members);
+/* Forgets the volumes that only the coordinator told. */
+extern void pd_map_forget_told(struct pd_cell *cell);
+/* The coordinator says that there is no such volume any more. */
+extern void pd_map_forget_volume(struct pd_cell *cell, uint64_t volume_id);
+
+/* A volume goes to the trash with all that it has; whether it did, as far as is known here: no extent in place names it. */
 extern void pd_map_retire(struct pd_cell *cell, uint64_t volume_id);
 extern bool pd_map_retired(struct pd_cell *cell, uint64_t volume_id);
 
@@ -75,18 +109,37 @@ extern bool pd_map_volume(struct pd_cell *cell, uint64_t volume_id, struct pd_me
 /* The nth volume that names the bucket, the current one (nth = 0) first. */
 extern bool pd_map_of_bucket(struct pd_cell *cell, uint64_t bucket_id, int nth, struct pd_members *members);
 
+/* The entry of a bucket, or NULL. The map's lock is held. */
+extern struct pd_bucket_entry *pd_map_bucket(struct pd_map *map, uint64_t id);
+
+/* --- keys.c --- */
+
+/* NULL is fine. */
+extern void pd_bucket_keys_free(struct pd_bucket_keys *keys);
+/* A slot's; zeros are none. false when out of memory. The map's lock is held for writing. */
+extern bool pd_bucket_learn_key(struct pd_bucket_entry *bucket, const uint8_t wrapped[PD_WRAPPED_KEY]);
+/* The wrapped key, if there is one. The map's lock is held. */
+extern void pd_bucket_tell_key(const struct pd_bucket_entry *bucket, uint8_t wrapped[PD_WRAPPED_KEY]);
+
 /* The bucket's key, unwrapped. PK_ERR_NO_KEY when no slot here has it, or the key file does not open it. */
 extern pk_error pd_map_key(struct pd_cell *cell, uint64_t bucket_id, uint8_t key[PD_BUCKET_KEY],
 						   struct pd_err *err) PK_MUST_CHECK;
 
+/* Whether a slot told the bucket's wrapped key. */
+extern bool pd_map_has_key(struct pd_cell *cell, uint64_t bucket_id);
+
 /* Fills the members' wrapped keys, and lengths where a slot tells a greater one. */
 extern void pd_map_fill(struct pd_cell *cell, struct pd_members *members);
+
+/* --- map.c again --- */
 
 /* PK_ERR_STATE when a higher generation of this volume was seen: a late message changes nothing. */
 extern pk_error pd_map_fence(struct pd_cell *cell, const struct pd_members *members, struct pd_err *err) PK_MUST_CHECK;
 
 /* Each volume, as a copy. */
 extern void pd_map_each(struct pd_cell *cell, void (*each)(void *arg, const struct pd_members *members), void *arg);
+
+/* --- members.c --- */
 
 /* The position of a bucket in a volume, or -1. */
 extern int pd_members_position(const struct pd_members *members, uint64_t bucket_id);
@@ -134,6 +187,9 @@ struct pd_cell
 	struct pd_bucket *open;
 
 	atomic_uint turn; /* spreads reads */
+
+	atomic_ullong decode_read_bytes; /* of members, to compute others */
+	atomic_ullong decoded_bytes;
 };
 
 extern void pd_cell_enter(struct pd_cell *cell);
@@ -159,6 +215,15 @@ extern void pd_cell_report_extent(struct pd_cell *cell, struct pd_extent *extent
 
 extern const uint8_t pd_uuid_zero[PK_UUID_SIZE];
 extern bool pd_uuid_equal(const uint8_t *a, const uint8_t *b);
+
+/* --- read.c --- */
+
+/*
+ * The record at `at` of raw must be the block asked for. PK_ERR_CORRUPT: try elsewhere; other failures are
+ * the same wherever it is read. raw is taken only on PK_OK, and get->plain is the caller's then.
+ */
+extern pk_error pd_block_open(struct pd_cell *cell, struct pd_get *get, struct pd_buffer *raw, size_t at,
+							  struct pd_err *err) PK_MUST_CHECK;
 
 /* --- report.c --- */
 

@@ -340,7 +340,7 @@ pd_volume_rebuild(struct pd_cell *cell, const struct pd_members *members, uint32
 	rc = prepare(&rebuilding, rebuild, err);
 	if (rc == PK_OK)
 		rc = make_and_prove(&rebuilding, err);
-	if (rc == PK_OK && !pd_map_note(cell, &rebuilding.members))
+	if (rc == PK_OK && !pd_map_note(cell, &rebuilding.members, PD_TOLD_BY_SLOT))
 		rc = pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for volume %" PRIu64, members->volume_id);
 	clean_up(&rebuilding, rc);
 	return rc;

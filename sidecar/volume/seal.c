@@ -95,7 +95,7 @@ pd_bucket_tell_length(struct pd_cell *cell, uint64_t bucket_id, uint64_t length)
 	}
 	for (int i = 0; i < found; i++)
 		pd_extent_unref(extents[i]);
-	(void) pd_map_note(cell, &members);
+	(void) pd_map_note(cell, &members, PD_TOLD_BY_SLOT);
 }
 
 static pk_error

@@ -82,7 +82,7 @@ pd_volume_settle(struct pd_cell *cell, const struct pd_members *members, int *se
 		pd_extent_unref(tasks[i].extent);
 	}
 	if (*settled > 0)
-		(void) pd_map_note(cell, &full);
+		(void) pd_map_note(cell, &full, PD_TOLD_BY_SLOT);
 	return rc;
 }
 

@@ -85,7 +85,7 @@ pd_trash_take(struct pd_cell *cell, const struct pd_trash_order *order, struct p
 	rc = pd_extent_untrash(extent, err);
 	pd_extent_unref(extent);
 	if (rc == PK_OK)
-		(void) pd_map_note(cell, &info.members);
+		(void) pd_map_note(cell, &info.members, PD_TOLD_BY_SLOT);
 	return rc;
 }
 

@@ -39,6 +39,9 @@ extern pk_error pd_cell_bind(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SI
 extern pk_error pd_cell_admit(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch,
 							  struct pd_err *err) PK_MUST_CHECK;
 
+/* Since the start: bytes of members that were read to compute others, and bytes that were computed. */
+extern void pd_cell_decoding(struct pd_cell *cell, uint64_t *read, uint64_t *decoded);
+
 /* --- write.c: open buckets --- */
 
 extern pk_error pd_bucket_open(struct pd_cell *cell, const struct pd_members *members, uint64_t bucket_id,
@@ -192,6 +195,40 @@ extern void pd_cell_each_report(struct pd_cell *cell, void (*each)(void *arg, co
 extern pk_error pd_drive_scrub(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], const char *after,
 							   uint64_t budget, char next[PK_EXTENT_FILE], uint64_t *bytes,
 							   void (*each)(void *arg, const struct pd_report *report), void *arg,
+							   struct pd_err *err) PK_MUST_CHECK;
+
+/* --- inventory.c: what a drive of this node holds --- */
+
+struct pd_inventory
+{
+	/* open: it takes appends. problem: its file is gone, cannot be opened, or has another length; else NULL */
+	void (*extent)(void *arg, const struct pd_extent_info *info, bool open, const char *problem);
+	void (*damaged)(void *arg, const char *file, const char *why); /* what no extent could be made of */
+	void (*record)(void *arg, const pk_record *record);
+	void (*damage)(void *arg, uint64_t offset, uint64_t length, const char *problem); /* where no record is valid */
+	void *arg;
+};
+
+/*
+ * The first max extents after `after` ("": from the start, and damaged files, as many again), by file; next gets the last one's
+ * file, or "" at the end.
+ */
+extern pk_error pd_drive_list(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], const char *after, int max,
+							  const struct pd_inventory *inventory, char next[PK_EXTENT_FILE],
+							  struct pd_err *err) PK_MUST_CHECK;
+
+/* Of a bucket's extent on this drive, as pd_extent_records; max records and damages at most. */
+extern pk_error pd_drive_records(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], uint64_t bucket_id,
+								 uint64_t *at, int max, const struct pd_inventory *inventory, uint64_t *length,
+								 struct pd_err *err) PK_MUST_CHECK;
+
+/*
+ * Reads blocks of one bucket back from this drive's extent, to their hashes, as if no other replica were there; what is wrong becomes
+ * a report, and is told. blocks: as for pd_block_get, `done` unused.
+ */
+extern pk_error pd_drive_watch(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], struct pd_get *blocks,
+							   int count, const struct pd_progress *progress,
+							   void (*problem)(void *arg, uint64_t offset, const char *text), void *arg,
 							   struct pd_err *err) PK_MUST_CHECK;
 
 #endif

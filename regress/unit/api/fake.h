@@ -200,6 +200,14 @@ pd_cell_keys(struct pd_cell *cell, pk_keyring *keys)
 }
 
 void
+pd_cell_decoding(struct pd_cell *cell, uint64_t *read, uint64_t *decoded)
+{
+	(void) cell;
+	*read = 6 * 65536;
+	*decoded = 65536;
+}
+
+void
 pd_cell_identity(struct pd_cell *cell, uint8_t uuid[PK_UUID_SIZE], pk_epoch *epoch)
 {
 	(void) cell;
@@ -416,6 +424,70 @@ pd_drive_scrub(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], const ch
 	each(arg, &report);
 	*bytes = budget;
 	snprintf(next, PK_EXTENT_FILE, "extents/40/b-0000000000000040");
+	return next_result(err);
+}
+
+/* As many extents as are asked for, and one damaged file. */
+pk_error
+pd_drive_list(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], const char *after, int max,
+			  const struct pd_inventory *inventory, char next[PK_EXTENT_FILE], struct pd_err *err)
+{
+	struct pd_extent_info info;
+
+	(void) cell;
+	memset(&info, 0, sizeof(info));
+	info.kind = PK_EXTENT_PARITY;
+	info.id = 5;
+	info.position = 7;
+	info.sealed = true;
+	info.length = 4096;
+	info.members.volume_id = 5;
+	info.members.generation = 3;
+	info.members.code = (pk_code){PK_CODE_RS, 6, 3};
+	info.members.count = PK_MEMBERS_MAX;
+	for (int i = 0; i < PK_MEMBERS_MAX; i++)
+		memset(&info.members.member[i], 0x7f, offsetof(struct pd_member, key));
+	pk_extent_file(info.file, info.kind, info.id, info.position);
+	fake.number = strlen(after) * 100 + drive[PK_UUID_SIZE - 1];
+	inventory->damaged(inventory->arg, "extents/3f/b-000000000000003f", "has no valid header");
+	for (int i = 0; i < max; i++)
+		inventory->extent(inventory->arg, &info, false, i == 0 ? "cannot open it" : NULL);
+	snprintf(next, PK_EXTENT_FILE, "%s", info.file);
+	return next_result(err);
+}
+
+pk_error
+pd_drive_records(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], uint64_t bucket_id, uint64_t *at, int max,
+				 const struct pd_inventory *inventory, uint64_t *length, struct pd_err *err)
+{
+	pk_record record = {.length = 100, .payload_length = 90, .crc32c = 0xfedcba98};
+
+	(void) cell;
+	(void) drive;
+	fake.id = bucket_id;
+	fake.number = *at;
+	for (int i = 0; i < max; i++, *at += pk_record_size(record.payload_length))
+	{
+		record.offset = *at;
+		inventory->record(inventory->arg, &record);
+	}
+	inventory->damage(inventory->arg, *at, 64, "the header of a record is damaged");
+	*at += 64;
+	*length = fake.bits == 1 ? *at : PK_BUCKET_SIZE_MAX;
+	return next_result(err);
+}
+
+pk_error
+pd_drive_watch(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], struct pd_get *blocks, int count,
+			   const struct pd_progress *progress, void (*problem)(void *arg, uint64_t offset, const char *text),
+			   void *arg, struct pd_err *err)
+{
+	(void) cell;
+	(void) drive;
+	assert_true(progress->tick(progress->arg, 0, 1));
+	fake.id = blocks[0].bucket_id;
+	fake.number = (uint64_t) count;
+	problem(arg, blocks[count - 1].offset, "other bytes");
 	return next_result(err);
 }
 

@@ -283,7 +283,7 @@ static char order_authorization[PK_TOKEN_TEXT + 16];
 static const char *
 named(const char *verb, const char *body)
 {
-	static char texts[8][4096];
+	static char texts[8][16384];
 	static unsigned turn;
 	char *text = texts[turn++ % 8];
 
@@ -358,6 +358,12 @@ integer_of(json_t *answer, const char *name)
 #define UUID1 "\"00000000-0000-0000-0000-000000000001\""
 #define UUID2 "\"00000000-0000-0000-0000-000000000002\""
 #define OPEN(rest) "{\"volume\":5,\"bucket\":6,\"generation\":1,\"capacity\":1048576,\"drives\":[" rest "]}"
+#define HASH "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define BLOCK(offset, stored, length, hash) \
+	"{\"offset\":" offset ",\"stored_length\":" stored ",\"length\":" length ",\"hash\":\"" hash "\"}"
+#define WATCH(blocks) "{\"drive\":" UUID1 ",\"bucket\":6,\"blocks\":[" blocks "]}"
+#define LIST(drive, after, max) "{\"drive\":" drive ",\"after\":" after ",\"max\":" max "}"
+#define RECORDS(bucket, after, max) "{\"drive\":" UUID1 ",\"bucket\":" bucket ",\"after\":" after ",\"max\":" max "}"
 #define REPLICA1 "{\"drive\":" UUID1 ",\"bucket\":6,\"length\":640}"
 #define REPLICA2 "{\"drive\":" UUID2 ",\"bucket\":6,\"length\":640}"
 #define REPLICATED "\"volume\":5,\"generation\":2,\"code\":\"replicated\",\"members\":[" REPLICA1 "," REPLICA2 "]"
@@ -405,8 +411,8 @@ orders_need_a_token_for_just_their_body(void **state)
 static void
 orders_are_fenced_by_cell_and_epoch(void **state)
 {
-	static const char *const verbs[] = {"status", "open",  "seal",	"encode",  "settle", "rebuild",
-										"drop",	  "scrub", "trash", "untrash", "empty"};
+	static const char *const verbs[] = {"status", "open", "seal",	 "encode", "settle", "rebuild", "drop",
+										"scrub",  "list", "records", "watch",  "trash",	 "untrash", "empty"};
 
 	(void) state;
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
@@ -451,6 +457,37 @@ orders_that_make_no_sense_are_refused(void **state)
 		{"trash", "{\"drive\":" UUID1 ",\"kind\":\"bucket\",\"id\":6,\"position\":0,\"volume\":1}"},
 		{"scrub", "{\"drive\":" UUID1 ",\"after\":\"\",\"budget\":0}"},
 		{"scrub", "{\"drive\":" UUID1 ",\"after\":7,\"budget\":1}"},
+		{"list", "{}"},
+		{"list", LIST("null", "\"\"", "1")},
+		{"list", LIST("\"x\"", "\"\"", "1")},
+		{"list", LIST(UUID1, "null", "1")},
+		{"list", LIST(UUID1, "1", "1")},
+		{"list", LIST(UUID1, "\"extents/07/p-0000000000000007-08-and-what-is-not-there\"", "1")},
+		{"list", LIST(UUID1, "\"\"", "0")},
+		{"list", LIST(UUID1, "\"\"", "257")},
+		{"list", LIST(UUID1, "\"\"", "1.5")},
+		{"list", LIST(UUID1, "\"\"", "9223372036854775807")},
+		{"records", "{}"},
+		{"records", RECORDS("0", "0", "1")},
+		{"records", RECORDS("-6", "0", "1")},
+		{"records", RECORDS("6", "-64", "1")},
+		{"records", RECORDS("6", "63", "1")},
+		{"records", RECORDS("6", "17179869248", "1")},
+		{"records", RECORDS("6", "\"\"", "1")},
+		{"records", RECORDS("6", "0", "0")},
+		{"records", RECORDS("6", "0", "4097")},
+		{"records", RECORDS("6", "0", "[1]")},
+		{"watch", "{\"drive\":" UUID1 ",\"bucket\":6}"},
+		{"watch", WATCH("")},
+		{"watch", WATCH("7")},
+		{"watch", WATCH(BLOCK("-1", "192", "1", HASH))},
+		{"watch", WATCH(BLOCK("0", "191", "1", HASH))},
+		{"watch", WATCH(BLOCK("0", "4194497", "1", HASH))},
+		{"watch", WATCH(BLOCK("0", "192", "0", HASH))},
+		{"watch", WATCH(BLOCK("0", "192", "4194305", HASH))},
+		{"watch", WATCH(BLOCK("0", "192", "1", HASH "0"))},
+		{"watch", WATCH(BLOCK("0", "192", "1", "x"))},
+		{"watch", WATCH(BLOCK("0", "192", "1", HASH) ",[]")},
 	};
 
 	(void) state;
@@ -505,6 +542,88 @@ orders_reach_the_volume_as_they_were_given(void **state)
 
 	fake.next = PK_ERR_STATE;
 	assert_string_equal(code_of(order("seal", "{\"bucket\":6}")), "state");
+}
+
+static size_t
+size_of(json_t *answer, const char *name)
+{
+	return json_array_size(json_object_get(answer, name));
+}
+
+static void
+an_inventory_comes_in_pages(void **state)
+{
+	json_t *answer = order("list", LIST(UUID2, "\"abc\"", "2"));
+	json_t *item;
+	char *text;
+
+	(void) state;
+	assert_int_equal(fake.number, 302);
+	assert_int_equal(size_of(answer, "extents"), 2);
+	assert_int_equal(size_of(answer, "damaged"), 1);
+	assert_string_equal(json_string_value(json_object_get(answer, "next")), "extents/05/p-0000000000000005-07");
+	item = json_array_get(json_object_get(answer, "extents"), 0);
+	assert_string_equal(json_string_value(json_object_get(item, "problem")), "cannot open it");
+	assert_string_equal(json_string_value(json_object_get(item, "code")), "rs(6,3)");
+	assert_string_equal(json_string_value(json_object_get(item, "kind")), "parity");
+	assert_int_equal(size_of(item, "members"), PK_MEMBERS_MAX);
+	assert_true(json_is_null(json_object_get(json_array_get(json_object_get(answer, "extents"), 1), "problem")));
+	json_decref(answer);
+
+	/* the longest page fits into an answer */
+	answer = order("list", LIST(UUID1, "\"\"", "256"));
+	assert_int_equal(size_of(answer, "extents"), PK_LIST_MAX);
+	text = json_dumps(answer, JSON_COMPACT);
+	assert_true(strlen(text) < PK_ANSWER_SIZE_MAX);
+	free(text);
+	json_decref(answer);
+
+	answer = order("records", RECORDS("6", "256", "2"));
+	assert_int_equal(fake.id, 6);
+	assert_int_equal(fake.number, 256);
+	assert_int_equal(size_of(answer, "records"), 2);
+	item = json_array_get(json_object_get(answer, "records"), 1);
+	assert_int_equal(json_integer_value(json_object_get(item, "offset")), 512);
+	assert_int_equal(json_integer_value(json_object_get(item, "stored_length")), 256);
+	assert_int_equal(json_integer_value(json_object_get(item, "crc32c")), 0xfedcba98);
+	assert_int_equal(strlen(json_string_value(json_object_get(item, "hash"))), 64);
+	assert_int_equal(json_integer_value(json_object_get(answer, "next")), 256 + 512 + 64);
+	item = json_array_get(json_object_get(answer, "damage"), 0);
+	assert_int_equal(json_integer_value(json_object_get(item, "offset")), 256 + 512);
+	json_decref(answer);
+
+	fake.bits = 1;
+	answer = order("records", RECORDS("6", "0", "4096"));
+	assert_int_equal(size_of(answer, "records"), PK_RECORDS_MAX);
+	assert_true(json_is_null(json_object_get(answer, "next")));
+	json_decref(answer);
+
+	text = malloc(PK_ORDER_SIZE_MAX);
+	for (int count = PK_WATCH_MAX; count <= PK_WATCH_MAX + 1; count++)
+	{
+		size_t n = (size_t) snprintf(text, PK_ORDER_SIZE_MAX, "{\"drive\":" UUID1 ",\"bucket\":6,\"blocks\":[");
+
+		for (int i = 0; i < count; i++)
+			n += (size_t) snprintf(text + n, PK_ORDER_SIZE_MAX - n, "%s%s", i > 0 ? "," : "",
+								   BLOCK("640", "192", "1", HASH));
+		snprintf(text + n, PK_ORDER_SIZE_MAX - n, "]}");
+		answer = order("watch", text);
+		if (count > PK_WATCH_MAX)
+			assert_string_equal(code_of(answer), "malformed");
+		else
+		{
+			assert_int_equal(fake.number, PK_WATCH_MAX);
+			item = json_array_get(json_object_get(answer, "problems"), 0);
+			assert_int_equal(json_integer_value(json_object_get(item, "offset")), 640);
+			json_decref(answer);
+		}
+	}
+	free(text);
+
+	fake.next = PK_ERR_NOT_FOUND;
+	assert_string_equal(code_of(order("watch", WATCH(BLOCK("0", "192", "1", HASH)))), "not_found");
+	assert_string_equal(code_of(order("list", LIST(UUID1, "\"\"", "256"))), "not_found");
+	assert_string_equal(code_of(order("records", RECORDS("6", "0", "4096"))), "not_found");
 }
 
 static void
@@ -723,6 +842,7 @@ main(void)
 		EACH(orders_are_fenced_by_cell_and_epoch),
 		EACH(orders_that_make_no_sense_are_refused),
 		EACH(orders_reach_the_volume_as_they_were_given),
+		EACH(an_inventory_comes_in_pages),
 		EACH(scrub_and_status_tell_what_was_found),
 		EACH(an_unbound_node_shows_itself_and_can_be_bound),
 		EACH(a_heartbeat_does_not_wait_behind_encodes),
