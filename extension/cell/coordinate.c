@@ -20,10 +20,11 @@ typedef struct Duty
 } Duty;
 
 /* In the order of a pass: what opens and seals comes last, see pocket_lock_open(). */
-static const Duty duties[] = {{"check", pocket_duty_check, false},	 {"settle", pocket_duty_settle, false},
-							  {"encode", pocket_duty_encode, false}, {"repair", pocket_duty_repair, false},
-							  {"scrub", pocket_duty_scrub, false},	 {"retain", pocket_duty_retain, false},
-							  {"seal", pocket_duty_seal, true},		 {"open", pocket_duty_open, true}};
+static const Duty duties[] = {{"check", pocket_duty_check, false},	   {"settle", pocket_duty_settle, false},
+							  {"encode", pocket_duty_encode, false},   {"repair", pocket_duty_repair, false},
+							  {"scrub", pocket_duty_scrub, false},	   {"retain", pocket_duty_retain, false},
+							  {"reclaim", pocket_duty_reclaim, false}, {"trash", pocket_duty_trash, false},
+							  {"seal", pocket_duty_seal, true},		   {"open", pocket_duty_open, true}};
 
 PG_FUNCTION_INFO_V1(pocket_coordinate);
 PG_FUNCTION_INFO_V1(pocket_coordinate_duty);
@@ -32,6 +33,7 @@ PG_FUNCTION_INFO_V1(pocket_encode);
 PG_FUNCTION_INFO_V1(pocket_repair);
 PG_FUNCTION_INFO_V1(pocket_scrub);
 PG_FUNCTION_INFO_V1(pocket_retain);
+PG_FUNCTION_INFO_V1(pocket_reclaim);
 
 /* Duties read the rows of now: a snapshot from before the lock would have them act upon what is no more. */
 static void
@@ -75,8 +77,9 @@ find_duty(const char *name)
 		if (strcmp(duties[i].name, name) == 0)
 			return &duties[i];
 	}
-	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
-					errhint("Duties are check, settle, encode, repair, scrub, retain, seal and open.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
+			 errhint("Duties are check, settle, encode, repair, scrub, retain, reclaim, trash, seal and open.")));
 }
 
 static void
@@ -185,16 +188,28 @@ pocket_scrub(PG_FUNCTION_ARGS)
 	return by_name("scrub");
 }
 
-/* No node has a part in it. */
-Datum
-pocket_retain(PG_FUNCTION_ARGS)
+/* A duty in which no node has a part. */
+static Datum
+by_rows(const char *name)
 {
 	PocketSession session;
 	PocketPass pass;
 
 	pocket_enter(&session);
 	pocket_lock_pass();
-	pass = run(find_duty("retain"), true);
+	pass = run(find_duty(name), true);
 	pocket_leave(&session);
-	PG_RETURN_INT64(pass.done);
+	return Int64GetDatum(pass.done);
+}
+
+Datum
+pocket_retain(PG_FUNCTION_ARGS)
+{
+	return by_rows("retain");
+}
+
+Datum
+pocket_reclaim(PG_FUNCTION_ARGS)
+{
+	return by_rows("reclaim");
 }

@@ -72,6 +72,10 @@ static PocketPlan verify = {
 	" vol.wanted) FROM vol WHERE vol.members <> vol.wanted"
 	" UNION ALL SELECT 'intent', pg_catalog.format('%s %s', i.duty, i.intent_id), i.problem FROM pocket_data.intent i"
 	" WHERE i.problem IS NOT NULL"
+	" UNION ALL SELECT 'trash', pg_catalog.format('%s in the trash of drive %s', pocket.extent_file(CASE WHEN "
+	"t.bucket_id = 0"
+	" THEN 'parity' ELSE 'replica' END, CASE WHEN t.bucket_id = 0 THEN t.volume_id ELSE t.bucket_id END, t.position),"
+	" t.drive_id), t.problem FROM pocket_data.trash t WHERE t.problem IS NOT NULL"
 	" UNION ALL SELECT 'file', n.name || ':' || up.path, pg_catalog.format('lost: %s of its blocks cannot be read', "
 	"up.blocks)"
 	" FROM up JOIN pocket_data.namespace n ON n.ns_id = up.ns_id WHERE up.parent_id = 0",
