@@ -22,9 +22,11 @@ typedef struct Duty
 /* In the order of a pass: what opens and seals comes last, see pocket_lock_open(). */
 static const Duty duties[] = {{"check", pocket_duty_check, false},	   {"settle", pocket_duty_settle, false},
 							  {"encode", pocket_duty_encode, false},   {"repair", pocket_duty_repair, false},
-							  {"scrub", pocket_duty_scrub, false},	   {"retain", pocket_duty_retain, false},
+							  {"scrub", pocket_duty_scrub, false},	   {"index", pocket_duty_index, false},
+							  {"watch", pocket_duty_watch, false},	   {"retain", pocket_duty_retain, false},
 							  {"reclaim", pocket_duty_reclaim, false}, {"trash", pocket_duty_trash, false},
-							  {"seal", pocket_duty_seal, true},		   {"open", pocket_duty_open, true}};
+							  {"referee", pocket_duty_referee, false}, {"seal", pocket_duty_seal, true},
+							  {"open", pocket_duty_open, true}};
 
 PG_FUNCTION_INFO_V1(pocket_coordinate);
 PG_FUNCTION_INFO_V1(pocket_coordinate_duty);
@@ -34,6 +36,7 @@ PG_FUNCTION_INFO_V1(pocket_repair);
 PG_FUNCTION_INFO_V1(pocket_scrub);
 PG_FUNCTION_INFO_V1(pocket_retain);
 PG_FUNCTION_INFO_V1(pocket_reclaim);
+PG_FUNCTION_INFO_V1(pocket_verify_now);
 
 /* Duties read the rows of now: a snapshot from before the lock would have them act upon what is no more. */
 static void
@@ -77,9 +80,9 @@ find_duty(const char *name)
 		if (strcmp(duties[i].name, name) == 0)
 			return &duties[i];
 	}
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
-			 errhint("Duties are check, settle, encode, repair, scrub, retain, reclaim, trash, seal and open.")));
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
+					errhint("Duties are check, settle, encode, repair, scrub, index, watch, retain, reclaim, trash, "
+							"referee, seal and open.")));
 }
 
 static void
@@ -212,4 +215,21 @@ Datum
 pocket_reclaim(PG_FUNCTION_ARGS)
 {
 	return by_rows("reclaim");
+}
+
+/* All that verifiers would look at in a round, now. */
+Datum
+pocket_verify_now(PG_FUNCTION_ARGS)
+{
+	static const char *const verifiers[] = {"scrub", "index", "watch", "referee"};
+	PocketSession session;
+	int64 done = 0;
+
+	pocket_enter(&session);
+	pocket_lock_pass();
+	(void) run(find_duty("check"), true);
+	for (Size i = 0; i < lengthof(verifiers); i++)
+		done += run(find_duty(verifiers[i]), true).done;
+	pocket_leave(&session);
+	PG_RETURN_INT64(done);
 }

@@ -32,6 +32,10 @@ struct pd_request
 	const char *path;
 	const char *authorization;
 	const char *content_length;
+	const char *range;
+	const char *if_range;
+	const char *if_none_match;
+	char headers[2048]; /* of the reply, a line each */
 	struct pd_buffer body;
 	size_t body_length;
 	void *attached;
@@ -65,6 +69,11 @@ static struct
 	atomic_bool info_holding;
 	bool stopped;
 	int reports;
+	int absent;
+	uint64_t map_number;
+	struct pd_map_node map_nodes[PD_MAP_NODES_MAX]; /* of the last map; the URLs are gone */
+	char map_url[PD_PEER_URL_MAX];					/* of the first */
+	int map_drives;
 	enum pd_drive_state drive_state[2];
 } fake;
 
@@ -106,7 +115,22 @@ pd_request_header(const struct pd_request *request, const char *name)
 {
 	if (strcasecmp(name, "Content-Length") == 0)
 		return request->content_length;
+	if (strcasecmp(name, "Range") == 0)
+		return request->range;
+	if (strcasecmp(name, "If-Range") == 0)
+		return request->if_range;
+	if (strcasecmp(name, "If-None-Match") == 0)
+		return request->if_none_match;
 	return strcasecmp(name, "Authorization") == 0 ? request->authorization : NULL;
+}
+
+void
+pd_request_add_header(struct pd_request *request, const char *name, const char *value)
+{
+	size_t used = strlen(request->headers);
+	size_t room = sizeof(request->headers) - used;
+
+	assert_true((size_t) snprintf(request->headers + used, room, "%s: %s\n", name, value) < room);
 }
 
 void
@@ -165,7 +189,9 @@ pd_request_reply_source(struct pd_request *request, int status, const struct pd_
 {
 	uint8_t bytes[64];
 
-	if (length > sizeof(bytes) || !source->read(source->arg, bytes, length))
+	if (strcmp(request->method, "HEAD") == 0)
+		keep_reply(request, status, "", 0);
+	else if (length > sizeof(bytes) || !source->read(source->arg, bytes, length))
 		keep_reply(request, 0, "", 0);
 	else
 		keep_reply(request, status, bytes, length);
@@ -296,15 +322,52 @@ pd_bucket_seal(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, struc
 }
 
 void
+pd_bucket_absent(struct pd_cell *cell, uint64_t bucket_id, uint64_t length, struct pd_absent *absent)
+{
+	(void) cell;
+	assert_true(bucket_id != 0 && length != 0);
+	memset(absent, 0, sizeof(*absent));
+	for (absent->count = 0; absent->count < fake.absent; absent->count++)
+		absent->drive[absent->count][15] = (uint8_t) (absent->count + 1);
+}
+
+uint64_t
+pd_cell_map_number(struct pd_cell *cell)
+{
+	(void) cell;
+	return fake.map_number;
+}
+
+pk_error
+pd_cell_map(struct pd_cell *cell, const struct pd_map_order *order, struct pd_err *err)
+{
+	pk_error rc = next_result(err);
+
+	(void) cell;
+	for (size_t i = 0; rc == PK_OK && i < order->volume_count; i++)
+		rc = order->volume(order->arg, i, &fake.members, err);
+	if (rc != PK_OK)
+		return rc;
+	memcpy(fake.map_nodes, order->nodes, (size_t) order->node_count * sizeof(*order->nodes));
+	if (order->node_count > 0)
+		snprintf(fake.map_url, sizeof(fake.map_url), "%s", order->nodes[0].url);
+	fake.map_drives = order->drive_count;
+	fake.id = order->gone_count > 0 ? order->gone[0] : 0;
+	fake.number = order->volume_count;
+	fake.map_number = order->number;
+	return PK_OK;
+}
+
+void
 pd_block_get(struct pd_cell *cell, struct pd_get *get)
 {
 	static struct pd_buffer buffer = {fake_plain, sizeof(fake_plain), NULL};
 
 	(void) cell;
 	get->result = next_result(&get->err);
-	get->plain = fake.streams ? NULL : &buffer;
+	get->plain = fake.streams && get->crc_checked ? NULL : &buffer;
 	get->plain_offset = 4;
-	get->stream = fake.streams ? &fake_stream : NULL;
+	get->stream = fake.streams && get->crc_checked ? &fake_stream : NULL;
 	get->degraded = fake.degraded;
 	fake.id = get->bucket_id;
 	fake.number = get->offset;
