@@ -64,6 +64,9 @@ units+=(.build/release/regress/unit/store/test_crash)
 taps=() ; while IFS= read -r file; do taps+=("$file"); done < <(cd "$work" && ls regress/t/*.pl)
 [[ $long == long ]] && taps+=($(cd "$work" && ls regress/t/long/*.pl 2>/dev/null || true))
 
+# What tests are told by variables: how many crashes, kills and damages, and their seeds.
+told=() ; for name in ${!POCKET_@}; do told+=("$name=${!name}"); done
+
 step "running"
 {
     perl regress/run.pl regress/layout.pl || true
@@ -74,7 +77,7 @@ step "running"
         POCKETD="$work/.build/asan/pocketd" POCKET="$work/.build/asan/pocket" POCKETD_RELEASE="$work/.build/release/pocketd" SMALL_FS="$small" \
         CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=86 UBSAN_OPTIONS=print_stacktrace=1 \
         TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1" \
-        perl regress/run.pl --jobs "$(nproc)" "${taps[@]}" "${units[@]}" || true
+        "${told[@]}" perl regress/run.pl --jobs "$(nproc)" "${taps[@]}" "${units[@]}" || true
     cd "$top"
 } | tee "$work/output"
 

@@ -15,11 +15,11 @@
 #include <signal.h>
 
 #include "libpq/pqsignal.h"
-#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "base/error.h"
 #include "base/guc.h"
+#include "base/wait.h"
 #include "contract/pk_hash.h"
 #include "contract/pk_limits.h"
 
@@ -494,7 +494,7 @@ pocket_batch_next(PocketBatch *batch)
 	{
 		PocketTransfer *transfer = batch->finished.first;
 
-		CHECK_FOR_INTERRUPTS();
+		pocket_heed();
 		if (transfer != NULL)
 		{
 			list_remove(&batch->finished, transfer);
