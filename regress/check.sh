@@ -30,7 +30,8 @@ quietly()
 step "building: gcc, then clang, then with sanitizers"
 jobs=-j$(nproc)
 quietly make "$jobs" PG_CONFIG="$PG_CONFIG" all
-quietly make "$jobs" -f sidecar/Makefile .build/release/regress/unit/store/test_crash
+thorough=(.build/release/regress/unit/store/test_crash .build/release/regress/unit/volume/test_damage)
+quietly make "$jobs" -f sidecar/Makefile "${thorough[@]}"
 quietly make "$jobs" -f sidecar/Makefile VARIANT=clang sidecar unit
 quietly clang -fsyntax-only -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-ignored-attributes -Iextension \
     -I"$("$PG_CONFIG" --includedir-server)" extension/*.c extension/*/*.c
@@ -60,7 +61,7 @@ fi
 
 units=() ; while IFS= read -r file; do units+=("$file"); done < <(cd "$work" && find .build/asan/regress/unit .build/tsan/regress/unit -type f -name 'test_*' ! -name '*.*' | sort)
 # Those that look at thousands of crashes and damages look at most of them where it costs least.
-units+=(.build/release/regress/unit/store/test_crash)
+units+=("${thorough[@]}")
 taps=() ; while IFS= read -r file; do taps+=("$file"); done < <(cd "$work" && ls regress/t/*.pl)
 [[ $long == long ]] && taps+=($(cd "$work" && ls regress/t/long/*.pl 2>/dev/null || true))
 
