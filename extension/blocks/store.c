@@ -15,6 +15,7 @@
 
 #include "base/spi.h"
 #include "base/wait.h"
+#include "blocks/pace.h"
 #include "blocks/receipt.h"
 #include "blocks/spread.h"
 #include "blocks/token.h"
@@ -234,6 +235,7 @@ can_retry(Store *store, const Piece *piece, pk_error error)
 			pocket_spread_avoid(&store->spread, piece->bucket_id, true);
 			return true;
 		case PK_ERR_UNAVAILABLE:
+			pocket_pace_distrust(piece->transfer.node);
 			pocket_spread_avoid(&store->spread, piece->bucket_id, false);
 			return true;
 		case PK_ERR_DENIED:

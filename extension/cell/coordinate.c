@@ -20,10 +20,12 @@ typedef struct Duty
 } Duty;
 
 /* In the order of a pass: what opens and seals comes last, see pocket_lock_open(). */
-static const Duty duties[] = {{"check", pocket_duty_check, false},	 {"settle", pocket_duty_settle, false},
-							  {"encode", pocket_duty_encode, false}, {"repair", pocket_duty_repair, false},
-							  {"scrub", pocket_duty_scrub, false},	 {"retain", pocket_duty_retain, false},
-							  {"seal", pocket_duty_seal, true},		 {"open", pocket_duty_open, true}};
+static const Duty duties[] = {{"check", pocket_duty_check, false},	   {"settle", pocket_duty_settle, false},
+							  {"encode", pocket_duty_encode, false},   {"repair", pocket_duty_repair, false},
+							  {"scrub", pocket_duty_scrub, false},	   {"index", pocket_duty_index, false},
+							  {"watch", pocket_duty_watch, false},	   {"retain", pocket_duty_retain, false},
+							  {"referee", pocket_duty_referee, false}, {"seal", pocket_duty_seal, true},
+							  {"open", pocket_duty_open, true}};
 
 PG_FUNCTION_INFO_V1(pocket_coordinate);
 PG_FUNCTION_INFO_V1(pocket_coordinate_duty);
@@ -32,6 +34,7 @@ PG_FUNCTION_INFO_V1(pocket_encode);
 PG_FUNCTION_INFO_V1(pocket_repair);
 PG_FUNCTION_INFO_V1(pocket_scrub);
 PG_FUNCTION_INFO_V1(pocket_retain);
+PG_FUNCTION_INFO_V1(pocket_verify_now);
 
 /* Duties read the rows of now: a snapshot from before the lock would have them act upon what is no more. */
 static void
@@ -75,8 +78,10 @@ find_duty(const char *name)
 		if (strcmp(duties[i].name, name) == 0)
 			return &duties[i];
 	}
-	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
-					errhint("Duties are check, settle, encode, repair, scrub, retain, seal and open.")));
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
+		 errhint("Duties are check, settle, encode, repair, scrub, index, watch, retain, referee, seal and open.")));
 }
 
 static void
@@ -197,4 +202,21 @@ pocket_retain(PG_FUNCTION_ARGS)
 	pass = run(find_duty("retain"), true);
 	pocket_leave(&session);
 	PG_RETURN_INT64(pass.done);
+}
+
+/* All that verifiers would look at in a round, now. */
+Datum
+pocket_verify_now(PG_FUNCTION_ARGS)
+{
+	static const char *const verifiers[] = {"scrub", "index", "watch", "referee"};
+	PocketSession session;
+	int64 done = 0;
+
+	pocket_enter(&session);
+	pocket_lock_pass();
+	(void) run(find_duty("check"), true);
+	for (Size i = 0; i < lengthof(verifiers); i++)
+		done += run(find_duty(verifiers[i]), true).done;
+	pocket_leave(&session);
+	PG_RETURN_INT64(done);
 }

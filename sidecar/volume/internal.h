@@ -14,6 +14,7 @@
 
 #include "crypt/crypt.h"
 #include "erasure/erasure.h"
+#include "store/remote.h"
 #include "volume/volume.h"
 
 #define PD_VOLUME_RANGE (1024 * 1024)		   /* encode and rebuild stream by this */
@@ -156,6 +157,7 @@ struct pd_cell_drive
 };
 
 struct pd_reports;
+struct pd_peers;
 struct pd_bucket;
 
 struct pd_cell
@@ -172,6 +174,7 @@ struct pd_cell
 	pk_keyring keys;
 
 	struct pd_map map;
+	struct pd_peers *peers;
 	struct pd_reports *reports;
 
 	pthread_mutex_t seal_lock; /* one bucket is closed at a time */
@@ -190,16 +193,52 @@ struct pd_cell
 extern void pd_cell_enter(struct pd_cell *cell);
 extern void pd_cell_leave(struct pd_cell *cell);
 
-/* A drive of this cell, or NULL. */
+/* A drive of this node, or NULL. */
 extern struct pd_drive *pd_cell_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE]);
+/* A drive of any node, by the map. */
+extern struct pd_drive *pd_cell_any_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE]);
 
-/* The same; fails with PK_ERR_NOT_FOUND, or PK_ERR_UNAVAILABLE when it cannot be written. */
+/* The same; they fail with PK_ERR_NOT_FOUND, or PK_ERR_UNAVAILABLE when it cannot be written. */
 extern pk_error pd_cell_target(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], struct pd_drive **drive,
 							   struct pd_err *err) PK_MUST_CHECK;
+extern pk_error pd_cell_any_target(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], struct pd_drive **drive,
+								   struct pd_err *err) PK_MUST_CHECK;
 
-/* Counted extents of one identity on readable drives; at most max. Returns how many. */
+/* --- find.c --- */
+
+/* Extents that are looked for. */
+struct pd_wanted
+{
+	pk_extent_kind kind;
+	uint64_t id;
+	int position;
+	struct pd_extent *extents[PK_MEMBERS_MAX]; /* counted; those here first */
+	int count;
+	int unreached; /* drives of other nodes that did not tell whether they have it */
+};
+
+/* All of them at once, on readable drives. Not on a thread of a drive's queue. */
+extern void pd_cell_find(struct pd_cell *cell, struct pd_wanted *wanted, int count);
+
+/* Lets go of what was found. */
+extern void pd_wanted_free(struct pd_wanted *wanted);
+
+/*
+ * pd_map_fill, after the keys that are not known here were looked for in the slots of other nodes. PK_ERR_NO_KEY when one is nowhere: a
+ * slot must not be written without it.
+ */
+extern pk_error pd_cell_fill(struct pd_cell *cell, struct pd_members *members, struct pd_err *err) PK_MUST_CHECK;
+
+/* pd_cell_find for one identity; at most max. Returns how many. */
 extern int pd_cell_extents(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
 						   struct pd_extent **extents, int max);
+
+/* The drives of other nodes that volumes put it on, those of the current volume first. Returns how many. */
+extern int pd_cell_remotes(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
+						   struct pd_cell_drive *drives[PK_MEMBERS_MAX]);
+
+/* The extent of a member on the drive that it names, asked now, or NULL. */
+extern struct pd_extent *pd_member_find(struct pd_cell *cell, const struct pd_members *members, int p);
 
 /* Notes damage of an extent. */
 extern void pd_cell_report_extent(struct pd_cell *cell, struct pd_extent *extent, const char *problem);
@@ -215,6 +254,14 @@ extern bool pd_uuid_equal(const uint8_t *a, const uint8_t *b);
  */
 extern pk_error pd_block_open(struct pd_cell *cell, struct pd_get *get, struct pd_buffer *raw, size_t at,
 							  struct pd_err *err) PK_MUST_CHECK;
+
+/* --- peers.c --- */
+
+extern struct pd_peers *pd_peers_create(void);
+/* NULL is fine. Nobody uses a drive of another node any more. */
+extern void pd_peers_free(struct pd_peers *peers);
+/* A drive that the map puts on another node, or NULL; it lasts as long as the cell. */
+extern struct pd_cell_drive *pd_peers_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE]);
 
 /* --- report.c --- */
 

@@ -30,7 +30,8 @@ struct listing
 	const struct pd_inventory *inventory;
 	char last[PK_EXTENT_FILE]; /* told last */
 	int left;
-	bool ended; /* there is one more */
+	bool ended;	   /* there is one more */
+	bool problems; /* were told */
 };
 
 static bool
@@ -39,6 +40,7 @@ list_extent(void *arg, struct pd_extent *extent)
 	struct listing *listing = arg;
 	struct pd_extent_info info;
 	struct pd_err err = {PK_OK, ""};
+	pk_error look;
 	bool well;
 
 	if (listing->left == 0)
@@ -47,7 +49,9 @@ list_extent(void *arg, struct pd_extent *extent)
 		return false;
 	}
 	listing->left--;
-	well = pd_extent_look(extent, &err) == PK_OK;
+	look = pd_extent_look(extent, &err);
+	well = look == PK_OK || look == PK_ERR_NO_MEMORY; /* which says nothing about the extent */
+	listing->problems |= !well;
 	pd_extent_info(extent, &info);
 	memcpy(listing->last, info.file, sizeof(listing->last));
 	listing->inventory->extent(listing->inventory->arg, &info, pd_extent_is_open(extent), well ? NULL : err.text);
@@ -81,6 +85,15 @@ pd_drive_list(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const char
 		pd_drive_each_damaged(drive, list_damaged, &listing);
 	listing.left = max;
 	pd_extent_each(drive, after, list_extent, &listing);
+	if (listing.problems)
+	{
+		struct pd_drive_info info;
+
+		/* of a drive that went as a whole nothing is told one by one */
+		pd_drive_info(drive, &info);
+		if ((result = find_drive(cell, uuid, &drive, err)) != PK_OK)
+			return result;
+	}
 	if (listing.ended)
 		snprintf(next, PK_EXTENT_FILE, "%s", listing.last);
 	return PK_OK;
@@ -186,10 +199,7 @@ pd_drive_watch(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], struct pd
 		if (result != PK_OK)
 			*err = found.code != PK_OK ? found : *err;
 		else if (found.code != PK_OK)
-		{
-			pd_cell_report_extent(cell, extent, found.text);
 			problem(arg, blocks[i].offset, found.text);
-		}
 	}
 	pd_extent_unref(extent);
 	return result;

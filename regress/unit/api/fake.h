@@ -69,6 +69,11 @@ static struct
 	atomic_bool info_holding;
 	bool stopped;
 	int reports;
+	int absent;
+	uint64_t map_number;
+	struct pd_map_node map_nodes[PD_MAP_NODES_MAX]; /* of the last map; the URLs are gone */
+	char map_url[PD_PEER_URL_MAX];					/* of the first */
+	int map_drives;
 	enum pd_drive_state drive_state[2];
 } fake;
 
@@ -314,6 +319,43 @@ pd_bucket_seal(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, struc
 	fake.id = bucket_id;
 	*length = 4288;
 	return next_result(err);
+}
+
+void
+pd_bucket_absent(struct pd_cell *cell, uint64_t bucket_id, uint64_t length, struct pd_absent *absent)
+{
+	(void) cell;
+	assert_true(bucket_id != 0 && length != 0);
+	memset(absent, 0, sizeof(*absent));
+	for (absent->count = 0; absent->count < fake.absent; absent->count++)
+		absent->drive[absent->count][15] = (uint8_t) (absent->count + 1);
+}
+
+uint64_t
+pd_cell_map_number(struct pd_cell *cell)
+{
+	(void) cell;
+	return fake.map_number;
+}
+
+pk_error
+pd_cell_map(struct pd_cell *cell, const struct pd_map_order *order, struct pd_err *err)
+{
+	pk_error rc = next_result(err);
+
+	(void) cell;
+	for (size_t i = 0; rc == PK_OK && i < order->volume_count; i++)
+		rc = order->volume(order->arg, i, &fake.members, err);
+	if (rc != PK_OK)
+		return rc;
+	memcpy(fake.map_nodes, order->nodes, (size_t) order->node_count * sizeof(*order->nodes));
+	if (order->node_count > 0)
+		snprintf(fake.map_url, sizeof(fake.map_url), "%s", order->nodes[0].url);
+	fake.map_drives = order->drive_count;
+	fake.id = order->gone_count > 0 ? order->gone[0] : 0;
+	fake.number = order->volume_count;
+	fake.map_number = order->number;
+	return PK_OK;
 }
 
 void

@@ -543,6 +543,11 @@ orders_are_fenced_by_cell_and_epoch(void **state)
 	assert_int_equal(fake.id, 0);
 }
 
+#define NODE1 "{\"node\":1,\"url\":\"http://10.0.0.1:7070\"}"
+#define MAP(from, number, nodes, drives, volumes)                                                                      \
+	"{\"from\":" from ",\"number\":" number ",\"nodes\":[" nodes "],\"drives\":[" drives "],\"volumes\":[" volumes "]" \
+	"}"
+
 static void
 orders_that_make_no_sense_are_refused(void **state)
 {
@@ -598,6 +603,23 @@ orders_that_make_no_sense_are_refused(void **state)
 		{"watch", WATCH(BLOCK("0", "192", "1", HASH "0"))},
 		{"watch", WATCH(BLOCK("0", "192", "1", "x"))},
 		{"watch", WATCH(BLOCK("0", "192", "1", HASH) ",[]")},
+		{"map", "{}"},
+		{"map", MAP("-1", "1", "", "", "")},
+		{"map", MAP("0", "0", "", "", "")},
+		{"map", MAP("0", "\"1\"", "", "", "")},
+		{"map", MAP("0", "1", "7", "", "")},
+		{"map", MAP("0", "1", "{\"node\":0,\"url\":\"http://a\"}", "", "")},
+		{"map", MAP("0", "1", "{\"node\":1,\"url\":\"ftp://a\"}", "", "")},
+		{"map", MAP("0", "1", "{\"node\":1,\"url\":\"unix:a\"}", "", "")},
+		{"map", MAP("0", "1", "{\"node\":1}", "", "")},
+		{"map", MAP("0", "1", NODE1, "{\"drive\":null,\"node\":1}", "")},
+		{"map", MAP("0", "1", NODE1, "{\"drive\":" UUID1 "}", "")},
+		{"map", MAP("0", "1", NODE1, "{\"drive\":" UUID1 ",\"node\":-1}", "")},
+		{"map", MAP("0", "1", NODE1, "", "7")},
+		{"map", MAP("0", "1", NODE1, "", "{\"volume\":5,\"generation\":2,\"code\":\"rs(6,3)\",\"members\":[]}")},
+		{"map", "{\"from\":0,\"number\":1,\"nodes\":[],\"drives\":[],\"volumes\":{}}"},
+		{"map", "{\"from\":0,\"number\":1,\"nodes\":[],\"drives\":[],\"volumes\":[],\"gone\":[0]}"},
+		{"map", "{\"from\":0,\"number\":1,\"nodes\":[],\"drives\":[],\"volumes\":[],\"gone\":7}"},
 	};
 
 	(void) state;
@@ -721,6 +743,71 @@ an_inventory_comes_in_pages(void **state)
 	assert_string_equal(code_of(order("watch", WATCH(BLOCK("0", "192", "1", HASH)))), "not_found");
 	assert_string_equal(code_of(order("list", LIST(UUID1, "\"\"", "256"))), "not_found");
 	assert_string_equal(code_of(order("records", RECORDS("6", "0", "4096"))), "not_found");
+}
+
+/* A map of node 1 and `count` times what more tells. */
+static int
+write_nodes(char *out, const char *more, int count)
+{
+	char *at = out + sprintf(out, "{\"order\":\"map\",\"from\":0,\"number\":1,\"nodes\":[" NODE1);
+
+	for (int i = 0; i < count; i++)
+		at += sprintf(at, "%s", more);
+	return (int) (at - out) + sprintf(at, "],\"drives\":[],\"volumes\":[]}");
+}
+
+static void
+the_map_is_handed_on(void **state)
+{
+	static const char more[] = ",{\"node\":2,\"url\":\"http://b\"}";
+	char *nodes = malloc(sizeof(NODE1) + PD_MAP_NODES_MAX * sizeof(more) + 100);
+	json_t *answer;
+
+	(void) state;
+	assert_int_equal(integer_of(order("map", MAP("0", "9", NODE1, "{\"drive\":" UUID2 ",\"node\":1}",
+												 "{" REPLICATED "},{" CODED "}")),
+								"map"),
+					 9);
+	assert_int_equal(fake.map_nodes[0].node, 1);
+	assert_string_equal(fake.map_url, "http://10.0.0.1:7070");
+	assert_int_equal(fake.map_drives, 1);
+	assert_int_equal(fake.number, 2);
+	assert_int_equal(fake.members.count, 9);
+	answer = order("status", "{}");
+	assert_int_equal(json_integer_value(json_object_get(answer, "map")), 9);
+	json_decref(answer);
+	assert_string_equal(code_of(order("map", "{\"from\":9,\"number\":9,\"nodes\":[],\"drives\":[],\"volumes\":[],"
+											 "\"gone\":[44]}")),
+						"");
+	assert_int_equal(fake.id, 44);
+	fake.next = PK_ERR_STATE;
+	assert_string_equal(code_of(order("map", MAP("1", "2", "", "", ""))), "state");
+
+	/* as many nodes as there may be, and one more; twice the same is the volume room's to refuse */
+	fake.next = PK_OK;
+	for (int extra = 0; extra < 2; extra++)
+	{
+		size_t at = (size_t) write_nodes(nodes, more, PD_MAP_NODES_MAX - 1 + extra);
+
+		assert_true(at > 0);
+		assert_string_equal(code_of(order("map", nodes)), extra == 0 ? "" : "too_large");
+	}
+	free(nodes);
+}
+
+static void
+a_seal_tells_where_the_bucket_is_not(void **state)
+{
+	json_t *answer;
+
+	(void) state;
+	fake.absent = 2;
+	answer = order("seal", "{\"bucket\":6}");
+	assert_int_equal(json_array_size(json_object_get(answer, "absent")), 2);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(answer, "absent"), 1)),
+						"00000000-0000-0000-0000-000000000002");
+	json_decref(answer);
+	fake.absent = 0;
 }
 
 static void
@@ -943,6 +1030,8 @@ main(void)
 		EACH(orders_that_make_no_sense_are_refused),
 		EACH(orders_reach_the_volume_as_they_were_given),
 		EACH(an_inventory_comes_in_pages),
+		EACH(the_map_is_handed_on),
+		EACH(a_seal_tells_where_the_bucket_is_not),
 		EACH(scrub_and_status_tell_what_was_found),
 		EACH(an_unbound_node_shows_itself_and_can_be_bound),
 		EACH(a_heartbeat_does_not_wait_behind_encodes),
