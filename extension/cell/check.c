@@ -12,6 +12,7 @@
 #include "base/guc.h"
 #include "base/spi.h"
 #include "blocks/blocks.h"
+#include "placement/placement.h"
 
 /* A row is written again for its time of sight alone only when that is older than this. */
 #define SEEN_STALE "pg_catalog.make_interval(secs => 10)"
@@ -176,6 +177,69 @@ pocket_node_absorb(int64 node_id, const char *status, bool insert)
 	absorb_reports(status);
 }
 
+/* Nodes that obey an incarnation before ours hear of the adoption. One of another cell refuses that too. */
+static void
+tell_adoption(PocketNodesStatus *status)
+{
+	PocketOrder *orders = palloc0(sizeof(PocketOrder) * Max(status->count, 1));
+	int *places = palloc(sizeof(int) * Max(status->count, 1));
+	int count = 0;
+
+	for (int i = 0; i < status->count; i++)
+	{
+		if (status->orders[i].error != PK_ERR_FOREIGN)
+			continue;
+		orders[count].node = status->orders[i].node;
+		orders[count].verb = "adopt";
+		orders[count].body = "{}";
+		places[count++] = i;
+	}
+	pocket_orders(orders, count);
+	for (int i = 0; i < count; i++)
+		status->orders[places[i]] = orders[i];
+}
+
+/* What a history that was rewound has placed keeps its ids: those given from here on are higher. */
+static void
+raise_ids(const PocketNodesStatus *status)
+{
+	PocketCell cell;
+
+	pocket_cell_identity(&cell);
+	for (int i = 0; i < status->count; i++)
+	{
+		int64 highest =
+			status->orders[i].error == PK_OK ? pocket_answer_number(status->orders[i].answer, "highest") : -1;
+
+		if (highest > 0 && highest >> 32 == (int64) cell.epoch.incarnation)
+			pocket_placement_raise(highest & PG_UINT32_MAX);
+	}
+}
+
+/*
+ * A node that has seen a higher epoch obeys another database. That stays so, however often this one starts and counts its
+ * starts up, until somebody says adopt().
+ */
+static bool
+note_superseded(const PocketNodesStatus *status)
+{
+	static PocketPlan note = {"UPDATE pocket_data.cell SET superseded_at = pg_catalog.clock_timestamp()"
+							  " WHERE superseded_at IS NULL",
+							  "", NULL, NULL};
+
+	for (int i = 0; i < status->count; i++)
+	{
+		if (status->orders[i].error != PK_ERR_STALE_EPOCH)
+			continue;
+		(void) pocket_write(&note, NULL, NULL);
+		ereport(WARNING, (errmsg("this database does not own its cell any more: node %s: %s", status->orders[i].node,
+								 status->orders[i].problem),
+						  errhint("See item identity in pocket.health.")));
+		return true;
+	}
+	return false;
+}
+
 const PocketNodesStatus *
 pocket_pass_status(PocketPass *pass)
 {
@@ -198,6 +262,8 @@ pocket_pass_status(PocketPass *pass)
 	}
 	pocket_free_rows();
 	pocket_orders(status->orders, status->count);
+	tell_adoption(status);
+	raise_ids(status);
 	return status;
 }
 
@@ -206,6 +272,8 @@ pocket_duty_check(PocketPass *pass)
 {
 	const PocketNodesStatus *status = pocket_pass_status(pass);
 
+	if (note_superseded(status))
+		return;
 	for (int i = 0; i < status->count; i++)
 	{
 		const PocketOrder *order = &status->orders[i];

@@ -11,19 +11,23 @@
 #include "utils/builtins.h"
 
 #include "base/spi.h"
+#include "placement/placement.h"
 
 typedef struct Duty
 {
 	const char *name;
 	void (*run)(PocketPass *pass);
-	bool opens; /* works on open buckets, under the second lock */
+	bool opens;	   /* works on open buckets, under the second lock */
+	bool any_cell; /* changes rows of files only: a copy of the database may */
 } Duty;
 
 /* In the order of a pass: what opens and seals comes last, see pocket_lock_open(). */
-static const Duty duties[] = {{"check", pocket_duty_check, false},	 {"settle", pocket_duty_settle, false},
-							  {"encode", pocket_duty_encode, false}, {"repair", pocket_duty_repair, false},
-							  {"scrub", pocket_duty_scrub, false},	 {"retain", pocket_duty_retain, false},
-							  {"seal", pocket_duty_seal, true},		 {"open", pocket_duty_open, true}};
+static const Duty duties[] = {
+	{"check", pocket_duty_check, false, false},	  {"settle", pocket_duty_settle, false, false},
+	{"encode", pocket_duty_encode, false, false}, {"repair", pocket_duty_repair, false, false},
+	{"scrub", pocket_duty_scrub, false, false},	  {"retain", pocket_duty_retain, false, true},
+	{"seal", pocket_duty_seal, true, false},	  {"open", pocket_duty_open, true, false},
+};
 
 PG_FUNCTION_INFO_V1(pocket_coordinate);
 PG_FUNCTION_INFO_V1(pocket_coordinate_duty);
@@ -45,9 +49,16 @@ take(PocketLock lock)
 }
 
 void
+pocket_lock_rows(void)
+{
+	take(POCKET_LOCK_PASS);
+}
+
+void
 pocket_lock_pass(void)
 {
 	take(POCKET_LOCK_PASS);
+	pocket_owner_require();
 }
 
 void
@@ -61,6 +72,9 @@ run(const Duty *duty, bool by_hand)
 {
 	PocketPass pass = {.by_hand = by_hand};
 
+	/* a look at the nodes may have told, in this very pass, that another database owns the cell */
+	if (!duty->any_cell && pocket_cell_standing() != POCKET_OWNER)
+		return pass;
 	if (duty->opens)
 		pocket_lock_open();
 	duty->run(&pass);
@@ -114,7 +128,7 @@ pocket_duty_run(const char *name)
 	PocketSession session;
 
 	pocket_enter(&session);
-	pocket_lock_pass();
+	pocket_lock_rows();
 	(void) run(find_duty(name), false);
 	pocket_leave(&session);
 }
@@ -129,7 +143,9 @@ pocket_coordinate_duty(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	pocket_enter(&session);
-	pocket_lock_pass();
+	pocket_lock_rows();
+	if (!duty->any_cell)
+		pocket_owner_require();
 	pass = run(duty, false);
 	put_row(fcinfo, duty, &pass);
 	pocket_leave(&session);
@@ -193,7 +209,7 @@ pocket_retain(PG_FUNCTION_ARGS)
 	PocketPass pass;
 
 	pocket_enter(&session);
-	pocket_lock_pass();
+	pocket_lock_rows();
 	pass = run(find_duty("retain"), true);
 	pocket_leave(&session);
 	PG_RETURN_INT64(pass.done);

@@ -127,11 +127,15 @@ struct pd_cell
 	int active; /* puts and gets whose done was not called yet */
 	struct pd_bucket *open;
 
-	atomic_uint turn; /* spreads reads */
+	atomic_uint turn;			 /* spreads reads */
+	_Atomic uint64_t highest_id; /* of the volumes and buckets that were ever seen here */
 };
 
 extern void pd_cell_enter(struct pd_cell *cell);
 extern void pd_cell_leave(struct pd_cell *cell);
+
+/* A volume or bucket of this id exists. */
+extern void pd_cell_saw_id(struct pd_cell *cell, uint64_t id);
 
 /* A drive of this cell, or NULL. */
 extern struct pd_drive *pd_cell_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE]);
