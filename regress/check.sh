@@ -30,6 +30,7 @@ quietly()
 step "building: gcc, then clang, then with sanitizers"
 jobs=-j$(nproc)
 quietly make "$jobs" PG_CONFIG="$PG_CONFIG" all
+quietly make "$jobs" -f sidecar/Makefile .build/release/regress/unit/store/test_crash
 quietly make "$jobs" -f sidecar/Makefile VARIANT=clang sidecar unit
 quietly clang -fsyntax-only -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-ignored-attributes -Iextension \
     -I"$("$PG_CONFIG" --includedir-server)" extension/*.c extension/*/*.c
@@ -58,6 +59,8 @@ if ((EUID == 0)); then
 fi
 
 units=() ; while IFS= read -r file; do units+=("$file"); done < <(cd "$work" && find .build/asan/regress/unit .build/tsan/regress/unit -type f -name 'test_*' ! -name '*.*' | sort)
+# Those that look at thousands of crashes and damages look at most of them where it costs least.
+units+=(.build/release/regress/unit/store/test_crash)
 taps=() ; while IFS= read -r file; do taps+=("$file"); done < <(cd "$work" && ls regress/t/*.pl)
 [[ $long == long ]] && taps+=($(cd "$work" && ls regress/t/long/*.pl 2>/dev/null || true))
 
@@ -71,7 +74,7 @@ step "running"
         POCKETD="$work/.build/asan/pocketd" POCKET="$work/.build/asan/pocket" POCKETD_RELEASE="$work/.build/release/pocketd" SMALL_FS="$small" \
         CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=86 UBSAN_OPTIONS=print_stacktrace=1 \
         TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1" \
-        perl regress/run.pl "${units[@]}" "${taps[@]}" || true
+        perl regress/run.pl --jobs "$(nproc)" "${taps[@]}" "${units[@]}" || true
     cd "$top"
 } | tee "$work/output"
 

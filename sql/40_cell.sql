@@ -19,7 +19,7 @@ COMMENT ON FUNCTION pocket.coordinate() IS 'One bounded pass of every duty of th
 CREATE FUNCTION pocket.coordinate(name text, OUT duty text, OUT done bigint, OUT remaining bigint) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'pocket_coordinate_duty' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION pocket.coordinate(text) FROM PUBLIC;
-COMMENT ON FUNCTION pocket.coordinate(text) IS 'One bounded pass of one duty: check, settle, encode, repair, scrub, retain, seal or open.';
+COMMENT ON FUNCTION pocket.coordinate(text) IS 'One bounded pass of one duty: check, settle, encode, repair, scrub, index, watch, retain, referee, seal or open.';
 
 CREATE FUNCTION pocket.seal() RETURNS bigint
 	AS 'MODULE_PATHNAME', 'pocket_seal' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
@@ -41,6 +41,11 @@ CREATE FUNCTION pocket.scrub() RETURNS bigint
 REVOKE ALL ON FUNCTION pocket.scrub() FROM PUBLIC;
 COMMENT ON FUNCTION pocket.scrub() IS 'Holds every sealed extent against its checksums. Returns how many were read.';
 
+CREATE FUNCTION pocket.verify_now() RETURNS bigint
+	AS 'MODULE_PATHNAME', 'pocket_verify_now' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION pocket.verify_now() FROM PUBLIC;
+COMMENT ON FUNCTION pocket.verify_now() IS 'Runs every verifier over everything, whatever was looked at lately: it reads all drives. Returns how many objects were compared; verify() tells what was found.';
+
 CREATE FUNCTION pocket.retain() RETURNS bigint
 	AS 'MODULE_PATHNAME', 'pocket_retain' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION pocket.retain() FROM PUBLIC;
@@ -54,6 +59,18 @@ COMMENT ON FUNCTION pocket.verify() IS 'Everything that is wrong now, one row ea
 CREATE FUNCTION pocket.extent_file(role text, id bigint, "position" integer) RETURNS text
 	AS 'MODULE_PATHNAME', 'pocket_extent_path' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 REVOKE ALL ON FUNCTION pocket.extent_file(text, bigint, integer) FROM PUBLIC;
+CREATE FUNCTION pocket.code_members(code text) RETURNS integer
+	AS 'MODULE_PATHNAME', 'pocket_code_members' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+REVOKE ALL ON FUNCTION pocket.code_members(text) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.code_members(text) IS 'How many members a volume of that code has; NULL for replicated.';
+CREATE FUNCTION pocket.code_lost(code text, members bigint, missing bigint) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'pocket_code_lost' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+REVOKE ALL ON FUNCTION pocket.code_lost(text, bigint, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.code_lost(text, bigint, bigint) IS 'Which members of a volume cannot be had from the others when some are missing: a bit for each position.';
+CREATE FUNCTION pocket.code_left(code text, members bigint, missing bigint) RETURNS integer
+	AS 'MODULE_PATHNAME', 'pocket_code_left' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+REVOKE ALL ON FUNCTION pocket.code_left(text, bigint, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.code_left(text, bigint, bigint) IS 'How many more members may go, whichever they are, when some are missing; -1 when something is lost.';
 COMMENT ON FUNCTION pocket.extent_file(text, bigint, integer) IS 'The file of an extent, below its drive: id is the volume''s for a parity, else the bucket''s.';
 
 CREATE FUNCTION pocket.show_nodes() RETURNS TABLE (node_id bigint, url text, zone text, state text, problem text, added_at timestamptz, seen_at timestamptz)

@@ -124,6 +124,8 @@ CREATE TABLE pocket_data.block (
 	PRIMARY KEY (hash, bucket_id, "offset")
 );
 CREATE INDEX block_bucket ON pocket_data.block (bucket_id, "offset");
+-- The sample that is read back after a while: 3 of 256 blocks.
+CREATE INDEX block_watched ON pocket_data.block (created_at, hash) WHERE get_byte(hash::bytea, 31) < 3;
 
 -- What prepared transactions have changed: whoever commits one cannot say it, so the coordinator finds it here, tells
 -- those who listen, and removes it.  ns_id 0: more than one row for each would be worth, from xid on.
@@ -159,7 +161,9 @@ CREATE TABLE pocket_data.drive (
 	capacity bigint NOT NULL,
 	available bigint NOT NULL,
 	used bigint NOT NULL,
-	seen_at timestamptz NOT NULL
+	seen_at timestamptz NOT NULL,
+	listed_to text COLLATE "C" NOT NULL DEFAULT '',	-- the referee has compared the drive's files up to here in this round
+	listed_at timestamptz							-- when it ended the last one
 );
 
 CREATE TABLE pocket_data.volume (
@@ -194,6 +198,8 @@ CREATE TABLE pocket_data.extent (
 	problem text,
 	length bigint NOT NULL,
 	scrubbed_at timestamptz,
+	indexed_to bigint NOT NULL DEFAULT 0,	-- its records were compared with block rows up to here in this round
+	indexed_at timestamptz,					-- when the last round ended
 	PRIMARY KEY (volume_id, position)
 );
 CREATE INDEX extent_drive ON pocket_data.extent (drive_id);
@@ -209,6 +215,35 @@ CREATE TABLE pocket_data.intent (
 	position integer,				-- drop of a parity
 	drive_id bigint,				-- drop
 	problem text,					-- why the last attempt failed
+	at timestamptz NOT NULL
+);
+
+-- What verifiers found, and has not healed since: told by pocket.verify() from told_from on.
+CREATE TABLE pocket_data.finding (
+	verifier text NOT NULL,
+	object text NOT NULL,
+	problem text NOT NULL,
+	drive_id bigint,				-- of an extent, with its file below the drive
+	file text COLLATE "C",
+	detail jsonb,					-- what the verifier needs to look again
+	fresh boolean NOT NULL,			-- seen in this round
+	found_at timestamptz NOT NULL,
+	told_from timestamptz NOT NULL,
+	PRIMARY KEY (verifier, object)
+);
+
+-- Up to which blocks the sample was read back: of each age one row.
+CREATE TABLE pocket_data.watch (
+	age interval PRIMARY KEY,
+	created_at timestamptz NOT NULL,
+	hash pocket.sha256 NOT NULL
+);
+INSERT INTO pocket_data.watch SELECT a, now(), decode(repeat('00', 32), 'hex')::pocket.sha256
+	FROM unnest('{1 minute, 1 hour, 1 day, 7 days}'::interval[]) a;
+
+-- When the holders of a namespace were counted last.
+CREATE TABLE pocket_data.counted (
+	ns_id bigint PRIMARY KEY,
 	at timestamptz NOT NULL
 );
 

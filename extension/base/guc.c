@@ -45,19 +45,11 @@ check_code(char **value, void **extra, GucSource source)
 {
 	pk_code code;
 
-	switch (pk_code_parse(&code, *value))
-	{
-		case PK_OK:
-			return true;
-		case PK_ERR_UNSUPPORTED:
-			GUC_check_errcode(ERRCODE_FEATURE_NOT_SUPPORTED);
-			GUC_check_errmsg("code \"%s\" is not supported in this release", *value);
-			break;
-		default:
-			GUC_check_errmsg("code \"%s\" is not the name of a code", *value);
-			break;
-	}
-	GUC_check_errhint("Codes are \"replicated\" and \"rs(K,M)\", such as \"rs(6,3)\".");
+	if (pk_code_parse(&code, *value) == PK_OK)
+		return true;
+	GUC_check_errmsg("code \"%s\" is not the name of a code", *value);
+	GUC_check_errhint("Codes are \"replicated\", \"rs(K,M)\", such as \"rs(6,3)\", \"lrc(12,2,2)\", \"lrc(6,2,2)\" and"
+					  " \"xor(2,1)\".");
 	return false;
 }
 

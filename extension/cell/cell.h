@@ -50,6 +50,9 @@ extern void pocket_duty_settle(PocketPass *pass);
 extern void pocket_duty_encode(PocketPass *pass);
 extern void pocket_duty_repair(PocketPass *pass);
 extern void pocket_duty_scrub(PocketPass *pass);
+extern void pocket_duty_index(PocketPass *pass);
+extern void pocket_duty_watch(PocketPass *pass);
+extern void pocket_duty_referee(PocketPass *pass);
 extern void pocket_duty_retain(PocketPass *pass);
 extern void pocket_duty_seal(PocketPass *pass);
 extern void pocket_duty_open(PocketPass *pass);
@@ -80,6 +83,7 @@ extern int64 pocket_placement_next(void);
 extern void pocket_placement_raise(int64 number);
 extern int64 pocket_placement_id(int64 next);		  /* with the incarnation: an id of a bucket or volume */
 extern void pocket_cell_code(pk_code *code);		  /* pocket.code */
+extern pk_code pocket_code_of(const char *name);	  /* of a volume */
 extern int pocket_cell_replicas(const pk_code *code); /* pocket.replicas, resolved */
 
 /* A member of a volume, as the rows tell it. */

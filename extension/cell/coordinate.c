@@ -23,10 +23,12 @@ typedef struct Duty
 
 /* In the order of a pass: what opens and seals comes last, see pocket_lock_open(). */
 static const Duty duties[] = {
-	{"check", pocket_duty_check, false, false},	  {"settle", pocket_duty_settle, false, false},
-	{"encode", pocket_duty_encode, false, false}, {"repair", pocket_duty_repair, false, false},
-	{"scrub", pocket_duty_scrub, false, false},	  {"retain", pocket_duty_retain, false, true},
-	{"seal", pocket_duty_seal, true, false},	  {"open", pocket_duty_open, true, false},
+	{"check", pocket_duty_check, false, false},		{"settle", pocket_duty_settle, false, false},
+	{"encode", pocket_duty_encode, false, false},	{"repair", pocket_duty_repair, false, false},
+	{"scrub", pocket_duty_scrub, false, false},		{"index", pocket_duty_index, false, false},
+	{"watch", pocket_duty_watch, false, false},		{"retain", pocket_duty_retain, false, true},
+	{"referee", pocket_duty_referee, false, false}, {"seal", pocket_duty_seal, true, false},
+	{"open", pocket_duty_open, true, false},
 };
 
 PG_FUNCTION_INFO_V1(pocket_coordinate);
@@ -36,6 +38,7 @@ PG_FUNCTION_INFO_V1(pocket_encode);
 PG_FUNCTION_INFO_V1(pocket_repair);
 PG_FUNCTION_INFO_V1(pocket_scrub);
 PG_FUNCTION_INFO_V1(pocket_retain);
+PG_FUNCTION_INFO_V1(pocket_verify_now);
 
 /* Duties read the rows of now: a snapshot from before the lock would have them act upon what is no more. */
 static void
@@ -89,8 +92,10 @@ find_duty(const char *name)
 		if (strcmp(duties[i].name, name) == 0)
 			return &duties[i];
 	}
-	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
-					errhint("Duties are check, settle, encode, repair, scrub, retain, seal and open.")));
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
+		 errhint("Duties are check, settle, encode, repair, scrub, index, watch, retain, referee, seal and open.")));
 }
 
 static void
@@ -213,4 +218,21 @@ pocket_retain(PG_FUNCTION_ARGS)
 	pass = run(find_duty("retain"), true);
 	pocket_leave(&session);
 	PG_RETURN_INT64(pass.done);
+}
+
+/* All that verifiers would look at in a round, now. */
+Datum
+pocket_verify_now(PG_FUNCTION_ARGS)
+{
+	static const char *const verifiers[] = {"scrub", "index", "watch", "referee"};
+	PocketSession session;
+	int64 done = 0;
+
+	pocket_enter(&session);
+	pocket_lock_pass();
+	(void) run(find_duty("check"), true);
+	for (Size i = 0; i < lengthof(verifiers); i++)
+		done += run(find_duty(verifiers[i]), true).done;
+	pocket_leave(&session);
+	PG_RETURN_INT64(done);
 }

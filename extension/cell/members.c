@@ -95,7 +95,7 @@ pocket_cell_replicas(const pk_code *code)
 {
 	if (pocket_replicas > 0)
 		return pocket_replicas;
-	return code->kind == PK_CODE_REPLICATED ? 3 : code->m + 1;
+	return code->kind == PK_CODE_REPLICATED ? 3 : pk_code_left(code, code->k + code->m, 0) + 1;
 }
 
 char *

@@ -23,11 +23,11 @@
 typedef struct Hurt
 {
 	int64 volume_id;
-	char *code;
+	char *code_name;
+	pk_code code;
 	int32 generation;
 	int64 node_id;
 	char *url;
-	int tolerance;
 	PocketMember *members;
 	int count;
 } Hurt;
@@ -42,15 +42,14 @@ static Hurt *
 find_hurt(int *count)
 {
 	static PocketPlan find = {
-		"SELECT v.volume_id, v.code, v.generation, v.node_id, n.url, x.tolerance FROM (SELECT e.volume_id,"
-		" pg_catalog.count(*) FILTER (WHERE d.state IN ('failed', 'quarantined') OR e.state <> 'ok') AS bad,"
-		" pg_catalog.bool_or(e.state = 'lost') AS lost,"
-		" CASE WHEN pg_catalog.bool_or(e.role = 'parity') THEN pg_catalog.count(*) FILTER (WHERE e.role = 'parity')"
-		" ELSE pg_catalog.count(*) - 1 END AS tolerance"
+		"SELECT v.volume_id, v.code, v.generation, v.node_id, n.url FROM (SELECT e.volume_id,"
+		" pg_catalog.count(*) AS members, pg_catalog.bit_or(1::int8 << e.position)"
+		" FILTER (WHERE d.state IN ('failed', 'quarantined') OR e.state <> 'ok') AS bad,"
+		" pg_catalog.bool_or(e.state = 'lost') AS lost"
 		" FROM pocket_data.extent e LEFT JOIN pocket_data.drive d ON d.drive_id = e.drive_id GROUP BY e.volume_id) x"
 		" JOIN pocket_data.volume v ON v.volume_id = x.volume_id JOIN pocket_data.node n ON n.node_id = v.node_id"
 		" WHERE x.bad > 0 AND v.state IN ('sealed', 'coded') AND n.state = 'up'"
-		" ORDER BY x.lost, x.tolerance - x.bad, pg_catalog.random()",
+		" ORDER BY x.lost, pocket.code_left(v.code, x.members, x.bad), pg_catalog.random()",
 		"", NULL, NULL};
 	Hurt *hurt;
 
@@ -59,11 +58,11 @@ find_hurt(int *count)
 	for (int i = 0; i < *count; i++)
 	{
 		hurt[i].volume_id = pocket_column_int64(i, 1);
-		hurt[i].code = pocket_column_text(i, 2);
+		hurt[i].code_name = pocket_column_text(i, 2);
+		hurt[i].code = pocket_code_of(hurt[i].code_name);
 		hurt[i].generation = pocket_column_int32(i, 3);
 		hurt[i].node_id = pocket_column_int64(i, 4);
 		hurt[i].url = pocket_column_text(i, 5);
-		hurt[i].tolerance = (int) pocket_column_int64(i, 6);
 	}
 	pocket_free_rows();
 	return hurt;
@@ -84,13 +83,13 @@ note(int64 volume_id, int position, const char *state, const char *problem)
 }
 
 static void
-note_lost(const Hurt *hurt, const char *problem)
+note_lost(const Hurt *hurt, uint32 lost, const char *problem)
 {
 	bool news = false;
 
 	for (int i = 0; i < hurt->count; i++)
 	{
-		if (member_bad(&hurt->members[i]))
+		if ((lost & (UINT32_C(1) << i)) != 0)
 			news |= note(hurt->volume_id, i, "lost", problem);
 	}
 	if (!news)
@@ -101,9 +100,12 @@ note_lost(const Hurt *hurt, const char *problem)
 					  errhint("Bring back its drives. SELECT * FROM pocket.verify() names the files.")));
 }
 
-/* Healthy drives of the node without a member of the volume, emptiest first: to the members whose drive is not well. */
+/*
+ * Healthy drives of the node without a member of the volume, emptiest first: to those of the members `wanted` whose drive is not
+ * well. Returns the members that have a drive to be rebuilt on.
+ */
 static uint32
-choose_targets(Hurt *hurt, PocketMember *fresh)
+choose_targets(Hurt *hurt, uint32 wanted, PocketMember *fresh)
 {
 	static PocketPlan find = {
 		"SELECT d.drive_id, d.uuid::text FROM pocket_data.drive d"
@@ -123,7 +125,7 @@ choose_targets(Hurt *hurt, PocketMember *fresh)
 	found = pocket_write(&find, values, NULL);
 	for (int i = 0; i < hurt->count; i++)
 	{
-		if (!member_bad(&hurt->members[i]))
+		if ((wanted & (UINT32_C(1) << i)) == 0)
 			continue;
 		if (!hurt->members[i].drive_well && !(next < found))
 			continue;
@@ -169,6 +171,29 @@ book(const Hurt *hurt, const PocketMember *fresh, uint32 rebuild, int32 generati
 	pocket_intend_settle(hurt->volume_id);
 }
 
+/*
+ * The members to make anew. Where more are gone than the code bears, those that the others still yield: a member that is alone lost
+ * of its local group. What is damaged is not gone: most of it may be readable.
+ */
+static uint32
+choose_wanted(const Hurt *hurt)
+{
+	uint32 bad = 0;
+	uint32 gone = 0;
+	uint32 lost;
+
+	for (int i = 0; i < hurt->count; i++)
+	{
+		bad |= member_bad(&hurt->members[i]) ? UINT32_C(1) << i : 0;
+		gone |= hurt->members[i].drive_gone ? UINT32_C(1) << i : 0;
+	}
+	if (pk_code_lost(&hurt->code, hurt->count, gone) == 0)
+		return bad;
+	lost = pk_code_lost(&hurt->code, hurt->count, bad);
+	note_lost(hurt, lost, psprintf("too many drives are gone for %s", hurt->code_name));
+	return bad & ~lost;
+}
+
 /* Returns the bytes made anew; 0 when the node could not, -1 when it was not asked. */
 static int64
 repair_volume(Hurt *hurt)
@@ -178,34 +203,28 @@ repair_volume(Hurt *hurt)
 	uint32 rebuild;
 	int64 bytes = 0;
 	int32 generation;
-	int gone = 0;
+	uint32 wanted;
 
 	hurt->members = pocket_members_load(hurt->volume_id, &hurt->count);
 	fresh = palloc(sizeof(PocketMember) * hurt->count);
 	memcpy(fresh, hurt->members, sizeof(PocketMember) * hurt->count);
-	for (int i = 0; i < hurt->count; i++)
-		gone += hurt->members[i].drive_gone ? 1 : 0;
-	if (gone > hurt->tolerance)
-	{
-		note_lost(hurt, psprintf("%d drives are gone, the code bears %d", gone, hurt->tolerance));
-		return -1;
-	}
-	rebuild = choose_targets(hurt, fresh);
+	wanted = choose_wanted(hurt);
+	rebuild = choose_targets(hurt, wanted, fresh);
 	for (int i = 0; i < hurt->count; i++)
 	{
 		if ((rebuild & (UINT32_C(1) << i)) != 0)
 			bytes += hurt->members[i].length;
-		else if (member_bad(&hurt->members[i]))
+		else if ((wanted & (UINT32_C(1) << i)) != 0)
 			(void) note(hurt->volume_id, i, NULL, "no healthy drive with room that has no member of the volume");
 	}
 	if (rebuild == 0)
 		return -1;
 	generation = (int32) pocket_placement_next();
-	order.body = pocket_members_json(hurt->volume_id, generation, hurt->code, fresh, hurt->count, rebuild);
+	order.body = pocket_members_json(hurt->volume_id, generation, hurt->code_name, fresh, hurt->count, rebuild);
 	pocket_orders(&order, 1);
 	if (order.error == PK_ERR_BLOCK_LOST)
 	{
-		note_lost(hurt, order.problem);
+		note_lost(hurt, rebuild, order.problem);
 		return 0;
 	}
 	if (order.error != PK_OK)

@@ -18,36 +18,34 @@ PG_FUNCTION_INFO_V1(pocket_verify);
 #define MEMBER_GONE "(e.state <> 'ok' OR coalesce(d.state = 'failed', false))"
 #define MEMBER_AWAY "(e.state <> 'ok' OR coalesce(d.state <> 'ok', false))"
 
-/* Members, and how many of them may be away. */
-#define VOLUMES                                                                         \
-	"vol AS (SELECT v.volume_id, v.code, v.state, pg_catalog.count(*) AS members,"      \
-	" pg_catalog.count(*) FILTER (WHERE " MEMBER_AWAY ") AS away,"                      \
-	" pg_catalog.count(*) FILTER (WHERE " MEMBER_GONE ") AS gone,"                      \
-	" pg_catalog.count(e.drive_id) - pg_catalog.count(DISTINCT e.drive_id) AS doubled," \
-	" CASE WHEN v.state = 'coded' THEN pg_catalog.substring(v.code, ',([0-9]+)')::int8" \
-	" ELSE pg_catalog.count(*) - 1 END AS tolerance,"                                   \
-	" CASE WHEN v.state = 'coded' THEN pg_catalog.substring(v.code, ',([0-9]+)')::int8" \
-	" + pg_catalog.substring(v.code, '[(]([0-9]+)')::int8 END AS wanted"                \
-	" FROM pocket_data.volume v JOIN pocket_data.extent e ON e.volume_id = v.volume_id" \
+/* Members, how many of them may be away, and which are lost: the others do not yield them. */
+#define VOLUMES                                                                                        \
+	"vol AS (SELECT v.volume_id, v.code, v.state, pg_catalog.count(*) AS members,"                     \
+	" pg_catalog.count(*) FILTER (WHERE " MEMBER_AWAY ") AS away,"                                     \
+	" pocket.code_lost(v.code, pg_catalog.count(*), coalesce(pg_catalog.bit_or(1::int8 << e.position)" \
+	" FILTER (WHERE " MEMBER_GONE "), 0)) AS lost,"                                                    \
+	" pg_catalog.count(e.drive_id) - pg_catalog.count(DISTINCT e.drive_id) AS doubled,"                \
+	" pocket.code_left(v.code, pg_catalog.count(*), 0) AS tolerance,"                                  \
+	" pocket.code_members(v.code) AS wanted"                                                           \
+	" FROM pocket_data.volume v JOIN pocket_data.extent e ON e.volume_id = v.volume_id"                \
 	" LEFT JOIN pocket_data.drive d ON d.drive_id = e.drive_id GROUP BY v.volume_id)"
 
 /* Blocks that no row finds any more, the live files that have them, and their paths upwards. */
-#define LOST_FILES                                                                                                   \
-	"lost_bucket AS (SELECT b.bucket_id FROM pocket_data.bucket b JOIN vol ON vol.volume_id = b.volume_id"           \
-	" WHERE vol.gone > vol.tolerance AND NOT EXISTS (SELECT FROM pocket_data.extent e"                               \
-	" LEFT JOIN pocket_data.drive d ON d.drive_id = e.drive_id WHERE e.bucket_id = b.bucket_id AND NOT " MEMBER_GONE \
-	")), lost_hash AS MATERIALIZED (SELECT k.hash FROM pocket_data.block k"                                          \
-	" JOIN lost_bucket l ON l.bucket_id = k.bucket_id WHERE NOT EXISTS (SELECT FROM pocket_data.block o"             \
-	" WHERE o.hash OPERATOR(pocket.=) k.hash AND NOT EXISTS (SELECT FROM lost_bucket m WHERE m.bucket_id = "         \
-	"o.bucket_id))"                                                                                                  \
-	" GROUP BY k.hash),"                                                                                             \
-	" lost_entry AS MATERIALIZED (SELECT f.ns_id, f.file_id, f.parent_id, f.name, pg_catalog.count(*) AS blocks"     \
-	" FROM pocket_data.entry f CROSS JOIN LATERAL pocket.blocks(f.blocks) x JOIN lost_hash h ON h.hash "             \
-	"OPERATOR(pocket.=) x.hash"                                                                                      \
-	" WHERE EXISTS (SELECT FROM lost_bucket) GROUP BY f.ns_id, f.file_id, f.parent_id, f.name),"                     \
-	" up (ns_id, file_id, parent_id, path, blocks) AS ("                                                             \
-	" SELECT l.ns_id, l.file_id, l.parent_id, l.name, l.blocks FROM lost_entry l"                                    \
-	" UNION ALL SELECT u.ns_id, u.file_id, p.parent_id, p.name || '/' || u.path, u.blocks FROM up u"                 \
+#define LOST_FILES                                                                                                  \
+	"lost_bucket AS (SELECT DISTINCT e.bucket_id FROM vol JOIN pocket_data.extent e ON e.volume_id = vol.volume_id" \
+	" WHERE vol.lost <> 0 AND e.role <> 'parity' AND (vol.lost >> e.position) & 1 = 1), lost_hash AS MATERIALIZED " \
+	"(SELECT k.hash FROM pocket_data.block k"                                                                       \
+	" JOIN lost_bucket l ON l.bucket_id = k.bucket_id WHERE NOT EXISTS (SELECT FROM pocket_data.block o"            \
+	" WHERE o.hash OPERATOR(pocket.=) k.hash AND NOT EXISTS (SELECT FROM lost_bucket m WHERE m.bucket_id = "        \
+	"o.bucket_id))"                                                                                                 \
+	" GROUP BY k.hash),"                                                                                            \
+	" lost_entry AS MATERIALIZED (SELECT f.ns_id, f.file_id, f.parent_id, f.name, pg_catalog.count(*) AS blocks"    \
+	" FROM pocket_data.entry f CROSS JOIN LATERAL pocket.blocks(f.blocks) x JOIN lost_hash h ON h.hash "            \
+	"OPERATOR(pocket.=) x.hash"                                                                                     \
+	" WHERE EXISTS (SELECT FROM lost_bucket) GROUP BY f.ns_id, f.file_id, f.parent_id, f.name),"                    \
+	" up (ns_id, file_id, parent_id, path, blocks) AS ("                                                            \
+	" SELECT l.ns_id, l.file_id, l.parent_id, l.name, l.blocks FROM lost_entry l"                                   \
+	" UNION ALL SELECT u.ns_id, u.file_id, p.parent_id, p.name || '/' || u.path, u.blocks FROM up u"                \
 	" JOIN pocket_data.entry p ON p.ns_id = u.ns_id AND p.file_id = u.parent_id)"
 
 static PocketPlan verify = {
@@ -72,6 +70,8 @@ static PocketPlan verify = {
 	" vol.wanted) FROM vol WHERE vol.members <> vol.wanted"
 	" UNION ALL SELECT 'intent', pg_catalog.format('%s %s', i.duty, i.intent_id), i.problem FROM pocket_data.intent i"
 	" WHERE i.problem IS NOT NULL"
+	" UNION ALL SELECT f.verifier, f.object, f.problem FROM pocket_data.finding f"
+	" WHERE f.told_from <= pg_catalog.clock_timestamp()"
 	" UNION ALL SELECT 'file', n.name || ':' || up.path, pg_catalog.format('lost: %s of its blocks cannot be read', "
 	"up.blocks)"
 	" FROM up JOIN pocket_data.namespace n ON n.ns_id = up.ns_id WHERE up.parent_id = 0",

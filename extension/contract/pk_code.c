@@ -1,6 +1,6 @@
 /*
  * pk_code.c
- *	  Names of redundancy codes and of extent files.
+ *	  Names of redundancy codes and of extent files, and what a code bears.
  */
 #include "contract/pk_code.h"
 
@@ -16,6 +16,17 @@
 
 _Static_assert(sizeof("extents/00/") - 1 + PARITY_NAME + 1 <= PK_EXTENT_FILE, "the longest path fits");
 _Static_assert(PK_MEMBERS_MAX <= 100, "a position has two decimal digits");
+
+static const struct
+{
+	const char *name;
+	pk_code code;
+} named[] = {
+	{"replicated", {PK_CODE_REPLICATED, 1, 0}},
+	{"lrc(12,2,2)", {PK_CODE_LRC, 12, 4}},
+	{"lrc(6,2,2)", {PK_CODE_LRC, 6, 4}},
+	{"xor(2,1)", {PK_CODE_XOR, 2, 1}},
+};
 
 /* A decimal number 1 .. PK_MEMBERS_MAX without leading zeros; moves *text behind it. 0 when there is none. */
 static int
@@ -41,13 +52,14 @@ pk_code_parse(pk_code *code, const char *text)
 {
 	pk_code parsed = {PK_CODE_RS, 0, 0};
 
-	if (strcmp(text, "replicated") == 0)
+	for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++)
 	{
-		*code = (pk_code){PK_CODE_REPLICATED, 1, 0};
-		return PK_OK;
+		if (strcmp(text, named[i].name) == 0)
+		{
+			*code = named[i].code;
+			return PK_OK;
+		}
 	}
-	if (strcmp(text, "lrc(12,2,2)") == 0 || strcmp(text, "xor(2,1)") == 0)
-		return PK_ERR_UNSUPPORTED;
 	if (strncmp(text, "rs(", 3) != 0)
 		return PK_ERR_MALFORMED;
 	text += 3;
@@ -61,13 +73,125 @@ pk_code_parse(pk_code *code, const char *text)
 	return PK_OK;
 }
 
+static const char *
+name_of(const pk_code *code)
+{
+	for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++)
+	{
+		if (code->kind == named[i].code.kind && code->k == named[i].code.k && code->m == named[i].code.m)
+			return named[i].name;
+	}
+	return NULL;
+}
+
 void
 pk_code_format(char out[PK_CODE_TEXT], const pk_code *code)
 {
-	if (code->kind == PK_CODE_REPLICATED)
-		snprintf(out, PK_CODE_TEXT, "replicated");
+	const char *name = name_of(code);
+
+	if (name != NULL)
+		snprintf(out, PK_CODE_TEXT, "%s", name);
 	else
 		snprintf(out, PK_CODE_TEXT, "rs(%u,%u)", (unsigned) code->k % 100, (unsigned) code->m % 100);
+}
+
+bool
+pk_code_valid(const pk_code *code)
+{
+	if (code->kind == PK_CODE_RS)
+		return code->k >= 1 && code->m >= 1 && code->k <= PK_MEMBERS_MAX && code->m <= PK_MEMBERS_MAX - code->k;
+	return name_of(code) != NULL;
+}
+
+/* --- what is lost with which members --- */
+
+int
+pk_code_groups(const pk_code *code)
+{
+	return code->kind == PK_CODE_LRC ? 2 : code->kind == PK_CODE_XOR ? 1 : 0;
+}
+
+uint32_t
+pk_code_group(const pk_code *code, int group)
+{
+	int size = code->k / pk_code_groups(code);
+	uint32_t data = ((UINT32_C(1) << size) - 1) << group * size;
+
+	return data | UINT32_C(1) << (code->k + group);
+}
+
+static int
+count_bits(uint32_t bits)
+{
+	int count = 0;
+
+	for (; bits != 0; bits &= bits - 1)
+		count++;
+	return count;
+}
+
+static uint32_t
+members_mask(int count)
+{
+	return (uint32_t) ((UINT64_C(1) << count) - 1);
+}
+
+/*
+ * A local parity makes up for one loss in its group.  What is lost beside that needs one of the other parities
+ * each, and any of them will do: the matrices of FORMAT.md are maximally recoverable.
+ */
+static int
+needed(const pk_code *code, uint32_t missing, uint32_t *alone)
+{
+	uint32_t others = missing;
+	int sum = 0;
+
+	*alone = 0;
+	for (int g = 0; g < pk_code_groups(code); g++)
+	{
+		uint32_t mine = missing & pk_code_group(code, g);
+		int lost = count_bits(mine);
+
+		others &= ~mine;
+		if (lost == 1)
+			*alone |= mine;
+		else if (lost > 1)
+			sum += lost - 1;
+	}
+	return sum + count_bits(others);
+}
+
+uint32_t
+pk_code_lost(const pk_code *code, int count, uint32_t missing)
+{
+	uint32_t all = members_mask(count);
+	uint32_t alone;
+
+	missing &= all;
+	if (code->kind == PK_CODE_REPLICATED)
+		return missing == all ? missing : 0;
+	if (needed(code, missing, &alone) <= code->m - pk_code_groups(code))
+		return 0;
+	return missing & ~alone;
+}
+
+int
+pk_code_left(const pk_code *code, int count, uint32_t missing)
+{
+	uint32_t grouped = 0;
+	uint32_t alone;
+	int left;
+
+	missing &= members_mask(count);
+	if (pk_code_lost(code, count, missing) != 0)
+		return -1;
+	if (code->kind == PK_CODE_REPLICATED)
+		return count - 1 - count_bits(missing);
+	for (int g = 0; g < pk_code_groups(code); g++)
+		grouped |= pk_code_group(code, g);
+	left = code->m - pk_code_groups(code) - needed(code, missing, &alone);
+	/* the first loss in any group costs none of the other parities */
+	return grouped != 0 && (missing & grouped) == 0 ? left + 1 : left;
 }
 
 void

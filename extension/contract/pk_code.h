@@ -2,9 +2,13 @@
  * pk_code.h
  *	  The names of redundancy codes, and where an extent's file is.
  *
- * A code is 'replicated', or k data members and m parities: 'rs(6,3)'.  Members
- * of a coded volume have positions 0 .. k-1 (data), k .. k+m-1 (parity); those
- * of a replicated volume 0 .. r-1, all the same bytes.
+ * A code is 'replicated', or k data members and m parities: 'rs(6,3)',
+ * 'lrc(12,2,2)', 'xor(2,1)'.  Members of a coded volume have positions 0 .. k-1
+ * (data), k .. k+m-1 (parity); those of a replicated volume 0 .. r-1, all the
+ * same bytes.
+ *
+ * A local group is some data members and one parity of just these: whichever of
+ * them is lost alone comes from the others.  Its parities are the first ones.
  */
 #ifndef PK_CODE_H
 #define PK_CODE_H
@@ -18,8 +22,10 @@
 typedef enum pk_code_kind
 {
 	PK_CODE_REPLICATED = 0,
-	PK_CODE_RS = 1 /* Reed-Solomon over GF(2^8), Cauchy rows: matrix id 1 of FORMAT.md */
-} pk_code_kind;
+	PK_CODE_RS = 1,	 /* any k data members and m parities, of which any k give all */
+	PK_CODE_LRC = 2, /* 'lrc(12,2,2)', 'lrc(6,2,2)': two local groups and two parities of all */
+	PK_CODE_XOR = 3	 /* 'xor(2,1)': one local group */
+} pk_code_kind;		 /* the matrix ids of FORMAT.md, which drives hold */
 
 typedef struct pk_code
 {
@@ -28,9 +34,24 @@ typedef struct pk_code
 	int m; /* 0 when replicated: the replicas are the volume's members */
 } pk_code;
 
-/* Parses just the canonical names; other codes of the design are PK_ERR_UNSUPPORTED, anything else PK_ERR_MALFORMED. */
+/* Parses just the canonical names; anything else is PK_ERR_MALFORMED, and *code is as it was. */
 extern pk_error pk_code_parse(pk_code *code, const char *text) PK_MUST_CHECK;
 extern void pk_code_format(char out[PK_CODE_TEXT], const pk_code *code);
+
+/* Whether there is such a code; what follows is of valid ones. */
+extern bool pk_code_valid(const pk_code *code);
+
+extern int pk_code_groups(const pk_code *code);
+/* The positions of a local group, as bits. */
+extern uint32_t pk_code_group(const pk_code *code, int group);
+
+/*
+ * missing: positions, as bits, of members that are gone, of a volume of count members.
+ * pk_code_lost: those of them that the others do not yield; 0 when all can be had again.
+ * pk_code_left: how many more may go, whichever they are, until something is lost; -1 when something is.
+ */
+extern uint32_t pk_code_lost(const pk_code *code, int count, uint32_t missing);
+extern int pk_code_left(const pk_code *code, int count, uint32_t missing);
 
 typedef enum pk_extent_kind
 {

@@ -27,5 +27,8 @@
 
 #define PK_ORDER_SIZE_MAX (1024 * 1024)		  /* body of one order */
 #define PK_ANSWER_SIZE_MAX (16 * 1024 * 1024) /* JSON answer of one order */
+#define PK_LIST_MAX 256						  /* extents in one answer to the order list */
+#define PK_RECORDS_MAX 4096					  /* records and damages in one answer to the order records */
+#define PK_WATCH_MAX 64						  /* blocks in one order watch */
 
 #endif

@@ -20,8 +20,9 @@ name_key.tsv      name, key
 name_key_hash.tsv which, code points (hex, comma-separated), SHA-256 of all keys, each with a newline: "all" are the
                   names of one code point each but surrogates, "triples" those of three of the listed in all orders
 extent_file.tsv   kind (1 bucket, 2 parity), id as 16 hex digits, position, path below the drive
-code.tsv          text, kind (0 replicated, 1 rs) or error name, k, m
+code.tsv          text, kind (0 replicated, else the matrix id) or error name, k, m
 matrix.tsv        code, its m parity rows of k bytes each
+stripe.tsv        code, position, bytes of the member
 error.tsv         code, name, SQLSTATE, HTTP status
 """
 import base64
@@ -224,20 +225,43 @@ def gf_inverse(a):
     return next(b for b in range(1, 256) if gf_multiply(a, b) == 1)
 
 
+def lrc_rows(k):
+    powers = [1]
+    while len(powers) < k:
+        powers.append(gf_multiply(powers[-1], 2))
+    return [[int(j < k // 2) for j in range(k)], [int(j >= k // 2) for j in range(k)], powers,
+            [gf_multiply(p, p) for p in powers]]
+
+
+def stripe(code, parities):
+    data = [sha256(b"%s %d" % (code.encode(), j)) for j in range(len(parities[0]))]
+    for row in parities:
+        parity = [0] * 32
+        for coefficient, member in zip(row, data):
+            parity = [p ^ gf_multiply(coefficient, byte) for p, byte in zip(parity, member)]
+        data = data + [bytes(parity)]
+    return [(code, p, member) for p, member in enumerate(data)]
+
+
 def places():
     files = [(1, i, 0, "extents/%02x/b-%016x" % (i & 255, i)) for i in (0, 1, 0x3f, 0x1234567800000101, MAX64)]
     files += [(2, i, p, "extents/%02x/p-%016x-%02d" % (i & 255, i, p)) for i, p in ((7, 8), (0, 0), (MAX64, 31), (0x10a, 10))]
     write("extent_file", [(k, "%016x" % i, p, path) for k, i, p, path in files])
     good = [(6, 3), (10, 4), (14, 4), (2, 1), (1, 1), (31, 1), (1, 31), (16, 16)]
     rows = [("replicated", 0, 1, 0)] + [("rs(%d,%d)" % (k, m), 1, k, m) for k, m in good]
-    rows += [(t, "unsupported", 0, 0) for t in ("lrc(12,2,2)", "xor(2,1)")]
+    rows += [("lrc(12,2,2)", 2, 12, 4), ("lrc(6,2,2)", 2, 6, 4), ("xor(2,1)", 3, 2, 1)]
     rows += [(t, "malformed", 0, 0) for t in (
         "rs", "rs(", "rs(6", "rs(6,", "rs(6,3", "rs(6,3) ", " rs(6,3)", "rs(6, 3)", "rs(06,3)", "rs(6,03)", "rs(0,3)", "rs(6,0)",
         "RS(6,3)", "rs(-6,3)", "rs(+6,3)", "rs(30,3)", "rs(32,1)", "rs(4294967302,3)", "rs(6,3)x", "rs(6,3,1)", "rs(6.3)",
-        "Replicated", "replicated ", "xor(3,1)", "lrc(12,2)", "none", "rs(99999999999999999999,1)")]
+        "Replicated", "replicated ", "xor(3,1)", "xor(2,1) ", "XOR(2,1)", "xor(2,2)", "xor(02,1)", "lrc(12,2)", "lrc(12,2,3)", "lrc(12, 2, 2)", "lrc(8,2,2)", "lrc(6,2,2", "none", "rs(99999999999999999999,1)")]
     write("code", rows)
-    write("matrix", [("rs(%d,%d)" % (k, m), bytes(gf_inverse((k + i) ^ j) for i in range(m) for j in range(k)))
-                     for k, m in good])
+    matrices = {"rs(%d,%d)" % (k, m): [[gf_inverse((k + i) ^ j) for j in range(k)] for i in range(m)] for k, m in good}
+    matrices["lrc(12,2,2)"] = lrc_rows(12)
+    matrices["lrc(6,2,2)"] = lrc_rows(6)
+    matrices["xor(2,1)"] = [[1, 1]]
+    write("matrix", [(code, bytes(c for row in rows for c in row)) for code, rows in matrices.items()])
+    write("stripe", [line for code in ("rs(6,3)", "rs(10,4)", "rs(14,4)", "lrc(12,2,2)", "lrc(6,2,2)", "xor(2,1)")
+                     for line in stripe(code, matrices[code])])
 
 
 def errors():

@@ -30,7 +30,7 @@ SELECT statement, pg_temp.state('SELECT ' || statement) FROM (VALUES
 	($$pocket.put(NULL, 'x')$$), ($$pocket.put('e:/x', NULL)$$), ($$pocket.put('e:/x', 'x', mode => NULL)$$),
 	($$pocket.put_many(ARRAY['e:/a'], '{}')$$), ($$pocket.put_many(ARRAY[['e:/a'], ['e:/b']], ARRAY['', '']::bytea[])$$),
 	-- what this release has not
-	($$set_config('pocket.code', 'lrc(12,2,2)', false)$$),
+	($$set_config('pocket.code', 'lrc(12,2,3)', false)$$),
 	($$set_config('pocket.code', 'none', false)$$), ($$set_config('pocket.block_size', '1MB', false)$$), ($$set_config('pocket.nonsense', 'x', false)$$)
 ) v (statement);
 -- null in, null out

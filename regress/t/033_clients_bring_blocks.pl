@@ -105,6 +105,27 @@ is(sha256_hex(download("'app:/big'")), sha256_hex(bytes_of("$dir/big")), 'what c
 my $first = $cell->sql("SELECT url FROM pocket.download('app:/big') WHERE seq = 1");
 $cell->encode_all;
 is((curl($first, '-o', "$dir/got"))[0], '200', 'a URL from before the encoding is good');
+
+# What the tools of the web do with a URL.
+{
+    my $block = substr bytes_of("$dir/big"), 0, 4 << 20;
+    my ($status, $body) = curl($first, '-r', '1000000-1000099');
+    is($status, '206', 'a part of a block');
+    is($body, substr($block, 1000000, 100), 'is that part');
+    is((curl($first, '-r', '4194300-', '-o', "$dir/part"))[0], '206', 'the end of a block');
+    is(bytes_of("$dir/part"), substr($block, -4), 'is its last bytes');
+    is((curl($first, '-r', '4194304-'))[0], '416', 'there is nothing behind it');
+    my ($head_status, $head) = curl($first, '-I');
+    is($head_status, '200', 'HEAD');
+    my $etag = sha256_hex($block);
+    like($head, qr/^$_\r?$/m, "says $_")
+      for 'Content-Length: 4194304', 'Content-Type: application/octet-stream', 'Accept-Ranges: bytes', "ETag: \"$etag\"",
+      'Referrer-Policy: no-referrer', 'Access-Control-Allow-Origin: \*';
+    is((curl($first, '-H', "If-None-Match: \"$etag\""))[0], '304', 'who has it is told so');
+    is((curl($first, '-X', 'OPTIONS', '-H', 'Origin: https://example.org', '-H', 'Access-Control-Request-Method: GET'))[0],
+        '204', 'a page from elsewhere may ask');
+    is((curl($first =~ s/(.)$/$1 eq 'A' ? 'B' : 'A'/er, '-I'))[0], '403', 'HEAD of a URL that was changed');
+}
 is(sha256_hex(bytes_of("$dir/got")), sha256_hex(bytes_of("$dir/a")), 'for the same bytes');
 $cell->kill_sidecar('KILL');
 $cell->start_sidecar;

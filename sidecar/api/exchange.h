@@ -60,6 +60,9 @@ struct pd_exchange
 	pk_token token;
 	const struct pd_verb *verb; /* of an order */
 	struct pd_job job;
+	bool partial; /* of a GET: a range was asked for */
+	uint32_t part_start;
+	uint32_t part_length;
 	union
 	{
 		struct pd_put put;
@@ -92,6 +95,9 @@ extern void pd_block_put_arrived(struct pd_exchange *exchange, const uint8_t *da
 extern void pd_block_put_finish(struct pd_exchange *exchange);
 extern int64_t pd_block_get_begin(struct pd_exchange *exchange, const char *rest);
 extern void pd_block_get_finish(struct pd_exchange *exchange);
+extern void pd_block_head_finish(struct pd_exchange *exchange);
+extern int64_t pd_block_options_begin(struct pd_exchange *exchange, const char *rest);
+extern void pd_block_options_finish(struct pd_exchange *exchange);
 
 /* order.c */
 extern int64_t pd_order_begin(struct pd_exchange *exchange, const char *rest);

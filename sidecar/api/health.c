@@ -117,14 +117,21 @@ put_label(FILE *out, const char *text)
 }
 
 static void
-put_counters(FILE *out, struct pd_metrics *metrics)
+put_counters(FILE *out, struct pd_api *api)
 {
+	struct pd_metrics *metrics = &api->metrics;
+	uint64_t read;
+	uint64_t decoded;
+
+	pd_cell_decoding(api->cell, &read, &decoded);
 	put_counter(out, "blocks_put_total", "Blocks made durable.", atomic_load(&metrics->blocks_put));
 	put_counter(out, "blocks_get_total", "Blocks read.", atomic_load(&metrics->blocks_get));
 	put_counter(out, "bytes_put_total", "Plain bytes made durable.", atomic_load(&metrics->bytes_put));
 	put_counter(out, "bytes_get_total", "Plain bytes read.", atomic_load(&metrics->bytes_get));
 	put_counter(out, "degraded_reads_total", "Reads that one drive alone could not answer.",
 				atomic_load(&metrics->degraded_reads));
+	put_counter(out, "decode_read_bytes_total", "Bytes of members that were read to compute others.", read);
+	put_counter(out, "decoded_bytes_total", "Bytes of members that were computed from others.", decoded);
 	put_counter(out, "orders_total", "Orders that were answered.", atomic_load(&metrics->orders));
 	put_counter(out, "denied_total", "Requests whose token or URL was not accepted.", atomic_load(&metrics->denied));
 	fputs("# HELP pocketd_errors_total Errors answered, by code.\n# TYPE pocketd_errors_total counter\n", out);
@@ -209,7 +216,7 @@ metrics_job(struct pd_job *job)
 	{
 		fprintf(out, "# HELP pocketd_info Version.\n# TYPE pocketd_info gauge\npocketd_info{version=\"%s\"} 1\n",
 				PD_VERSION);
-		put_counters(out, &api->metrics);
+		put_counters(out, api);
 		complete = put_drives(out, api) && ferror(out) == 0;
 		complete = fclose(out) == 0 && complete;
 	}

@@ -109,7 +109,7 @@ pd_json_members(const json_t *object, const char *name, const json_t **array, st
 static pk_error
 read_member(const json_t *object, const pk_code *code, int position, struct pd_member *member, struct pd_err *err)
 {
-	bool parity = code->kind == PK_CODE_RS && position >= code->k;
+	bool parity = code->kind != PK_CODE_REPLICATED && position >= code->k;
 	bool virtual;
 	int64_t bucket;
 	int64_t length;
@@ -155,7 +155,7 @@ pd_json_volume(const json_t *object, struct pd_members *members, struct pd_err *
 
 	members->generation = (uint32_t) generation;
 	members->count = (int) json_array_size(array);
-	if (members->code.kind == PK_CODE_RS && members->count != members->code.k + members->code.m)
+	if (members->code.kind != PK_CODE_REPLICATED && members->count != members->code.k + members->code.m)
 		return pd_fail(err, PK_ERR_MALFORMED, "%s has %d members, but \"members\" has %d", code,
 					   members->code.k + members->code.m, members->count);
 	for (int i = 0; i < members->count; i++)

@@ -24,7 +24,9 @@ static const struct pd_verb verbs[] = {
 	{"open", false, PD_ADMIT_BEFORE, pd_order_open},	  {"seal", false, PD_ADMIT_BEFORE, pd_order_seal},
 	{"encode", true, PD_ADMIT_BEFORE, pd_order_encode},	  {"settle", false, PD_ADMIT_BEFORE, pd_order_settle},
 	{"rebuild", true, PD_ADMIT_BEFORE, pd_order_rebuild}, {"drop", false, PD_ADMIT_HELD, pd_order_drop},
-	{"scrub", true, PD_ADMIT_BEFORE, pd_order_scrub},
+	{"scrub", true, PD_ADMIT_BEFORE, pd_order_scrub},	  {"list", true, PD_ADMIT_BEFORE, pd_order_list},
+	{"records", true, PD_ADMIT_BEFORE, pd_order_records}, {"watch", true, PD_ADMIT_BEFORE, pd_order_watch},
+	{"map", false, PD_ADMIT_BEFORE, pd_order_map},
 };
 
 static const struct pd_verb unknown_verb = {"", false, PD_ADMIT_ITSELF, NULL};

@@ -59,6 +59,25 @@ pd_order_open(struct pd_exchange *exchange, const json_t *body, json_t **result,
 	return code;
 }
 
+/* {"length", "absent": [drives where it is not seen, sealed at this length]} */
+static json_t *
+sealed_object(struct pd_cell *cell, uint64_t bucket, uint64_t length)
+{
+	struct pd_absent absent;
+	json_t *array = json_array();
+
+	pd_bucket_absent(cell, bucket, length, &absent);
+	for (int i = 0; i < absent.count; i++)
+	{
+		if (json_array_append_new(array, pd_json_uuid_text(absent.drive[i])) != 0)
+		{
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return json_pack("{sI so}", "length", (json_int_t) length, "absent", array);
+}
+
 pk_error
 pd_order_seal(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err)
 {
@@ -69,7 +88,7 @@ pd_order_seal(struct pd_exchange *exchange, const json_t *body, json_t **result,
 	if (code == PK_OK)
 		code = pd_bucket_seal(exchange->api->cell, bucket, &length, err);
 	if (code == PK_OK)
-		*result = json_pack("{sI}", "length", (json_int_t) length);
+		*result = sealed_object(exchange->api->cell, bucket, length);
 	return code;
 }
 

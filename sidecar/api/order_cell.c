@@ -57,7 +57,7 @@ add_open(void *arg, uint64_t bucket_id)
 		list->complete = false;
 }
 
-/* {"version", "zone", "cell", "drives", "open", "reports", "highest"}; NULL when out of memory. */
+/* {"version", "zone", "cell", "map", "drives", "open", "reports", "highest"}; NULL when out of memory. */
 static json_t *
 status_object(struct pd_api *api)
 {
@@ -79,10 +79,10 @@ status_object(struct pd_api *api)
 		json_decref(reports.array);
 		return NULL;
 	}
-	return json_pack("{ss so so so so so sI}", "version", PD_VERSION, "zone",
-					 api->zone != NULL ? pd_json_text(api->zone) : json_null(), "cell", pd_json_uuid_text(cell),
-					 "drives", drives.array, "open", open.array, "reports", reports.array, "highest",
-					 (json_int_t) pd_cell_highest_id(api->cell));
+	return json_pack("{ss so so sI so so so sI}", "version", PD_VERSION, "zone",
+					 api->zone != NULL ? pd_json_text(api->zone) : json_null(), "cell", pd_json_uuid_text(cell), "map",
+					 (json_int_t) pd_cell_map_number(api->cell), "drives", drives.array, "open", open.array, "reports",
+					 reports.array, "highest", (json_int_t) pd_cell_highest_id(api->cell));
 }
 
 static pk_error

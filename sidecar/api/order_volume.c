@@ -15,7 +15,7 @@ pd_order_encode(struct pd_exchange *exchange, const json_t *body, json_t **resul
 	uint64_t length = 0;
 	pk_error code = pd_json_volume(body, &members, err);
 
-	if (code == PK_OK && members.code.kind != PK_CODE_RS)
+	if (code == PK_OK && members.code.kind == PK_CODE_REPLICATED)
 		code = pd_fail(err, PK_ERR_MALFORMED, "a replicated volume has no parities to encode");
 	if (code == PK_OK)
 		code = pd_volume_encode(exchange->api->cell, &members, &progress, &length, err);
@@ -54,7 +54,7 @@ read_positions(const json_t *body, const struct pd_members *members, uint32_t *p
 		if (position < 0 || position >= members->count || (*positions & UINT32_C(1) << position) != 0)
 			code =
 				pd_fail(err, PK_ERR_MALFORMED, "\"rebuild\" has something other than different positions of members");
-		else if (members->code.kind == PK_CODE_RS && position < members->code.k &&
+		else if (members->code.kind != PK_CODE_REPLICATED && position < members->code.k &&
 				 members->member[position].bucket_id == 0)
 			code = pd_fail(err, PK_ERR_MALFORMED, "member %d is virtual: there is nothing to rebuild", (int) position);
 		else
@@ -67,7 +67,7 @@ read_positions(const json_t *body, const struct pd_members *members, uint32_t *p
 static uint64_t
 volume_length(const struct pd_members *members)
 {
-	int count = members->code.kind == PK_CODE_RS ? members->code.k : members->count;
+	int count = members->code.kind == PK_CODE_REPLICATED ? members->count : members->code.k;
 	uint64_t length = 0;
 
 	for (int i = 0; i < count; i++)

@@ -19,6 +19,8 @@ static const char denied_text[] = "{\"error\":{\"code\":\"denied\",\"message\":\
 static const struct pd_route routes[] = {
 	{"PUT", "/block/", true, pd_block_put_begin, pd_block_put_arrived, pd_block_put_finish},
 	{"GET", "/block/", true, pd_block_get_begin, NULL, pd_block_get_finish},
+	{"HEAD", "/block/", true, pd_block_get_begin, NULL, pd_block_head_finish},
+	{"OPTIONS", "/block/", true, pd_block_options_begin, NULL, pd_block_options_finish},
 	{"POST", "/order/", true, pd_order_begin, NULL, pd_order_finish},
 	{"GET", "/healthz", false, pd_health_begin, NULL, pd_healthz_finish},
 	{"GET", "/metrics", false, pd_health_begin, NULL, pd_metrics_finish},

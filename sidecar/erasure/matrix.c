@@ -2,10 +2,8 @@
  * erasure/matrix.c
  *	  The generator matrix of a code.
  *
- * Row i >= k, column j is 1 / (i xor j) in GF(2^8) modulo x^8+x^4+x^3+x^2+1
- * (0x11d): a Cauchy matrix, because the rows' and the columns' numbers are
- * distinct.  The matrix is part of what drives hold: it may never change
- * (regress/golden/rs_6_3.tsv).
+ * They are those of extension/contract/FORMAT.md, and part of what drives hold: they may never change
+ * (regress/golden/matrix.tsv, stripe.tsv).
  */
 #include <string.h>
 
@@ -13,17 +11,46 @@
 
 #include "erasure/erasure.h"
 
+#define GENERATOR 2 /* of GF(2^8) modulo 0x11d: its powers up to 255 differ */
+
+/*
+ * lrc: row k + g is the sum of group g, the last two have 2^j and 4^j: with the sum of the local parities these are the
+ * first three rows of Vandermonde's matrix.  For these k that yields whatever any matrix of this shape can yield
+ * (regress/unit/erasure/test_patterns.c tries each pattern).
+ */
+static void
+local_rows(struct pd_matrix *matrix, const pk_code *code)
+{
+	int k = code->k;
+	int groups = pk_code_groups(code);
+	uint8_t power = 1;
+
+	for (int j = 0; j < k; j++)
+	{
+		matrix->rows[j * k + j] = 1;
+		matrix->rows[(k + j / (k / groups)) * k + j] = 1;
+	}
+	for (int j = 0; code->kind == PK_CODE_LRC && j < k; j++)
+	{
+		matrix->rows[(k + 2) * k + j] = power;
+		matrix->rows[(k + 3) * k + j] = gf_mul(power, power);
+		power = gf_mul(power, GENERATOR);
+	}
+}
+
 pk_error
 pd_matrix_init(struct pd_matrix *matrix, const pk_code *code)
 {
 	memset(matrix, 0, sizeof(*matrix));
-	if (code->kind != PK_CODE_RS || code->k < 1 || code->m < 1 || code->k > PK_MEMBERS_MAX ||
-		code->m > PK_MEMBERS_MAX - code->k)
+	if (code->kind == PK_CODE_REPLICATED || !pk_code_valid(code))
 		return PK_ERR_UNSUPPORTED;
 
 	matrix->k = code->k;
 	matrix->m = code->m;
-	gf_gen_cauchy1_matrix(matrix->rows, code->k + code->m, code->k);
+	if (code->kind == PK_CODE_RS)
+		gf_gen_cauchy1_matrix(matrix->rows, code->k + code->m, code->k);
+	else
+		local_rows(matrix, code);
 	ec_init_tables(code->k, code->m, matrix->rows + code->k * code->k, matrix->tables);
 	return PK_OK;
 }

@@ -78,6 +78,12 @@ extern void pd_request_reply_buffer(struct pd_request *request, int status, stru
 									size_t length);
 
 /*
+ * Adds a header to the reply, whichever it will be; from begin on, by whoever owes the reply. name outlives the request, value is
+ * copied. Without memory for it the connection is closed instead of a reply.
+ */
+extern void pd_request_add_header(struct pd_request *request, const char *name, const char *value);
+
+/*
  * Bytes that are made as they are sent: read, on a listener thread, gives n more of them, in order; false, when they cannot be
  * had, ends the connection before the reply's end.
  */

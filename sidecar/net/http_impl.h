@@ -42,6 +42,14 @@ enum pd_request_phase
 	PHASE_REPLY	  /* libmicrohttpd has the reply */
 };
 
+/* Of the reply. */
+struct pd_header
+{
+	struct pd_header *next;
+	const char *name;
+	char value[];
+};
+
 struct pd_request
 {
 	struct pd_http *http;
@@ -56,6 +64,8 @@ struct pd_request
 	size_t body_expected;
 	enum pd_request_phase phase; /* of the listener thread alone */
 	bool begun;					 /* begin was called: release is due; linked in http->requests */
+	struct pd_header *headers;	 /* of the reply; of whoever owes it */
+	bool headers_lost;			 /* one could not be kept */
 
 	pthread_mutex_t mutex;			   /* everything below */
 	struct MHD_Connection *connection; /* NULL when it is over */

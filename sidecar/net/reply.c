@@ -37,10 +37,41 @@ pd_http_wake_unlock(struct pd_request *request)
 	__atomic_sub_fetch(&http->resuming, 1, __ATOMIC_SEQ_CST);
 }
 
+void
+pd_request_add_header(struct pd_request *request, const char *name, const char *value)
+{
+	size_t size = strlen(value) + 1;
+	struct pd_header *header = malloc(sizeof(*header) + size);
+
+	if (header == NULL)
+	{
+		request->headers_lost = true;
+		return;
+	}
+	header->name = name;
+	memcpy(header->value, value, size);
+	header->next = request->headers;
+	request->headers = header;
+}
+
+/* The response with the headers that were added; NULL when that needs more memory than there is. */
+static struct MHD_Response *
+with_headers(const struct pd_request *request, struct MHD_Response *response)
+{
+	bool well = response != NULL && !request->headers_lost;
+
+	for (const struct pd_header *header = request->headers; well && header != NULL; header = header->next)
+		well = MHD_add_response_header(response, header->name, header->value) == MHD_YES;
+	if (!well && response != NULL)
+		MHD_destroy_response(response);
+	return well ? response : NULL;
+}
+
 /* Takes response, which is NULL when there was no memory for it. */
 static void
 reply(struct pd_request *request, int status, struct MHD_Response *response, size_t length, bool streaming)
 {
+	response = with_headers(request, response);
 	pthread_mutex_lock(&request->mutex);
 	if (request->replied)
 	{

@@ -110,6 +110,13 @@ pd_http_request_over(struct pd_request *request)
 		MHD_destroy_response(request->response);
 
 	pthread_mutex_destroy(&request->mutex);
+	while (request->headers != NULL)
+	{
+		struct pd_header *next = request->headers->next;
+
+		free(request->headers);
+		request->headers = next;
+	}
 	free(request->text);
 	free(request->method);
 	free(request->path);

@@ -160,6 +160,8 @@ pd_extent_write_ahead(struct pd_extent *extent, const void *data, size_t n, uint
 	struct iovec iov = {(void *) (uintptr_t) data, n};
 	pk_error result;
 
+	if (pd_drive_is_remote(extent->drive))
+		return pd_fail(err, PK_ERR_STATE, "extent %s is of another node: nothing is written ahead", extent->path);
 	pthread_mutex_lock(&extent->io);
 	result = ahead_check(extent, n, offset, err);
 	if (result == PK_OK)
@@ -185,6 +187,8 @@ pd_extent_append(struct pd_extent *extent, struct iovec *iov, int count, uint64_
 	uint64_t n = 0;
 	pk_error result;
 
+	if (pd_drive_is_remote(extent->drive))
+		return pd_remote_append(extent, iov, count, offset, err);
 	for (int i = 0; i < count; i++)
 		n += iov[i].iov_len;
 	pthread_mutex_lock(&extent->io);

@@ -8,15 +8,6 @@
 #include "contract/pk_hash.h"
 #include "store/internal.h"
 
-struct pd_extent_build
-{
-	struct pd_extent *extent; /* not registered before it is finished; its fd writes the draft */
-	char path[PD_PATH];		  /* the draft's; "" when there is none any more */
-	uint64_t length;
-	uint8_t *spoiled; /* per chunk, whether its checksum is to be wrong; NULL: none */
-	bool broken;	  /* a write failed: it can only be abandoned */
-};
-
 static pk_error
 check_not_open(struct pd_drive *drive, const char *file, struct pd_err *err)
 {
@@ -40,6 +31,9 @@ pd_extent_build_begin(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, 
 	pk_error result = pd_drive_check_writable(drive, err);
 
 	*build = NULL;
+	if (pd_drive_is_remote(drive))
+		return pd_remote_build_begin(drive, &(struct pd_extent_name){kind, id, position}, cell, members, length, build,
+									 err);
 	if (result == PK_OK)
 		result = pd_members_check(members, err);
 	if (result == PK_OK)
@@ -108,6 +102,8 @@ pd_extent_build_write(struct pd_extent_build *build, const void *buf, size_t n, 
 	struct iovec iov = {(void *) (uintptr_t) buf, n};
 	pk_error result;
 
+	if (build->handle != NULL)
+		return pd_remote_build_write(build, buf, n, err);
 	if (n > build->length - table->length || (n > 0 && table->length % PD_EXTENT_CHUNK != 0))
 		return pd_fail(err, PK_ERR_INTERNAL, "%s has %llu of %llu bytes: %zu more do not fit, or do not begin a chunk",
 					   build->path, (unsigned long long) table->length, (unsigned long long) build->length, n);
@@ -122,6 +118,8 @@ pd_extent_build_spoil(struct pd_extent_build *build, uint64_t offset, uint64_t n
 {
 	uint64_t end = offset + n < build->length ? offset + n : build->length;
 
+	if (build->handle != NULL)
+		return pd_remote_build_spoil(build, offset, n, err);
 	if (build->spoiled == NULL)
 		build->spoiled = calloc(1, pd_table_count(build->length) + 1);
 	if (build->spoiled == NULL)
@@ -219,8 +217,11 @@ pd_extent_build_finish(struct pd_extent_build *build, struct pd_extent **extent,
 {
 	struct pd_drive *drive = build->extent->drive;
 	bool renamed = false;
-	pk_error result = build_seal(build, err);
+	pk_error result;
 
+	if (build->handle != NULL)
+		return pd_remote_build_finish(build, extent, err);
+	result = build_seal(build, err);
 	if (result == PK_OK)
 	{
 		pthread_mutex_lock(&drive->change);
@@ -244,6 +245,11 @@ pd_extent_build_abandon(struct pd_extent_build *build)
 
 	if (build == NULL)
 		return;
+	if (build->handle != NULL)
+	{
+		pd_remote_build_abandon(build);
+		return;
+	}
 	vfs = build->extent->drive->vfs;
 	if (build->path[0] != '\0')
 	{

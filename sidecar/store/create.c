@@ -210,6 +210,9 @@ pd_extent_create(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int p
 	pk_error result = pd_drive_check_writable(drive, err);
 
 	*extent = NULL;
+	if (pd_drive_is_remote(drive))
+		return pd_remote_create(drive, &(struct pd_extent_name){kind, id, position}, cell, members, capacity, extent,
+								err);
 	if (result == PK_OK)
 		result = pd_members_check(members, err);
 	if (result == PK_OK)

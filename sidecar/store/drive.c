@@ -189,24 +189,23 @@ start_drive(struct pd_drive *drive, struct pd_err *err)
 	return result;
 }
 
-static struct pd_drive *
-new_drive(const struct pd_vfs *vfs, const char *dir)
+struct pd_drive *
+pd_drive_new(const struct pd_vfs *vfs, const char *path)
 {
 	struct pd_drive *drive = calloc(1, sizeof(*drive));
-	size_t n = strlen(dir);
+	size_t n = strlen(path);
 
 	if (drive == NULL)
 		return NULL;
-	while (n > 1 && dir[n - 1] == '/')
+	while (n > 1 && path[n - 1] == '/')
 		n--;
 	drive->vfs = vfs;
-	drive->path = strndup(dir, n);
+	drive->path = strndup(path, n);
 	drive->lock_fd = -1;
 	atomic_init(&drive->refs, 1);
 	pthread_mutex_init(&drive->change, NULL);
 	pthread_mutex_init(&drive->mutex, NULL);
-	drive->queue = drive->path == NULL ? NULL : pd_queue_start("drive", QUEUE_THREADS);
-	if (drive->queue == NULL)
+	if (drive->path == NULL)
 	{
 		pd_drive_unref(drive);
 		return NULL;
@@ -217,11 +216,17 @@ new_drive(const struct pd_vfs *vfs, const char *dir)
 struct pd_drive *
 pd_drive_open(const struct pd_vfs *vfs, const char *dir)
 {
-	struct pd_drive *drive = new_drive(vfs, dir);
+	struct pd_drive *drive = pd_drive_new(vfs, dir);
 	struct pd_err err;
 
 	if (drive == NULL)
 		return NULL;
+	drive->queue = pd_queue_start("drive", QUEUE_THREADS);
+	if (drive->queue == NULL)
+	{
+		pd_drive_unref(drive);
+		return NULL;
+	}
 	if (start_drive(drive, &err) != PK_OK)
 	{
 		pd_registry_clear(drive);
@@ -238,8 +243,11 @@ pd_drive_close(struct pd_drive *drive)
 {
 	if (drive == NULL)
 		return;
-	pd_queue_stop(drive->queue);
-	drive->queue = NULL;
+	if (!pd_drive_is_remote(drive))
+	{
+		pd_queue_stop(drive->queue);
+		drive->queue = NULL;
+	}
 	pd_registry_clear(drive);
 	if (drive->lock_fd >= 0)
 		drive->vfs->close(drive->vfs, drive->lock_fd);
@@ -252,6 +260,8 @@ pd_drive_unref(struct pd_drive *drive)
 {
 	if (atomic_fetch_sub(&drive->refs, 1) != 1)
 		return;
+	if (drive->ops != NULL && drive->ops->release != NULL)
+		drive->ops->release(drive->arg);
 	for (size_t i = 0; i < drive->damaged_count; i++)
 	{
 		free(drive->damaged[i].file);
@@ -293,7 +303,7 @@ void
 pd_drive_info(struct pd_drive *drive, struct pd_drive_info *info)
 {
 	memset(info, 0, sizeof(*info));
-	if (pd_drive_readable(drive))
+	if (!pd_drive_is_remote(drive) && pd_drive_readable(drive))
 	{
 		look_again(drive);
 		if (drive->vfs->space(drive->vfs, drive->path, &info->capacity, &info->available) < 0)

@@ -6,6 +6,8 @@
  * A drive is healthy until something says otherwise.  An fsync or write that
  * fails quarantines it for the life of the process: nothing is written to it
  * again, what can be read is still read.  Everything here is thread-safe.
+ *
+ * A drive of another node is one too, with another beginning: store/remote.h.
  */
 #ifndef PD_STORE_DRIVE_H
 #define PD_STORE_DRIVE_H

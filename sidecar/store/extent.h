@@ -15,12 +15,14 @@
  *
  * Functions here block on one drive and may be called from any thread; the live
  * path calls them from the drive's queue.  A struct pd_extent is counted: _find
- * and _each's callback lend it, pd_extent_ref keeps it.
+ * and _each's callback lend it, pd_extent_ref keeps it.  A drive may be one of another
+ * node: store/remote.h tells what differs then.
  */
 #ifndef PD_STORE_EXTENT_H
 #define PD_STORE_EXTENT_H
 
 #include "contract/pk_code.h"
+#include "contract/pk_record.h"
 #include "store/drive.h"
 
 #define PD_EXTENT_DATA 16384
@@ -143,6 +145,19 @@ extern void pd_extent_build_abandon(struct pd_extent_build *build);
 extern uint64_t pd_extent_scrub(struct pd_extent *extent,
 								void (*report)(void *arg, uint64_t offset, const char *problem), void *arg);
 
+/*
+ * The headers of a bucket's records from *at on, which is 0 or where the last call ended; payloads are the scrubber's. Where none is
+ * valid, damage tells the stretch up to the next one that is. Each of both returns whether more is wanted. *at becomes where the next
+ * call begins, *length what there is: they are equal at the end. Reads a bounded part. PK_ERR_STATE for a parity.
+ */
+extern pk_error pd_extent_records(struct pd_extent *extent, uint64_t *at, uint64_t *length,
+								  bool (*each)(void *arg, const pk_record *record),
+								  bool (*damage)(void *arg, uint64_t offset, uint64_t length, const char *problem),
+								  void *arg, struct pd_err *err) PK_MUST_CHECK;
+
+/* PK_OK when its file can be opened and is as long as it shall be. */
+extern pk_error pd_extent_look(struct pd_extent *extent, struct pd_err *err) PK_MUST_CHECK;
+
 /* Unlinks durably; readers that hold it go on. */
 extern pk_error pd_extent_remove(struct pd_extent *extent, struct pd_err *err) PK_MUST_CHECK;
 
@@ -151,7 +166,14 @@ extern struct pd_drive *pd_extent_drive(struct pd_extent *extent);
 extern struct pd_extent *pd_extent_ref(struct pd_extent *extent);
 extern void pd_extent_unref(struct pd_extent *extent); /* NULL is fine */
 
-/* A counted extent of this drive, or NULL. */
+/*
+ * A counted extent of this drive. PK_ERR_NOT_FOUND: it has none. Any other error comes from a remote drive, and says that
+ * it is not known.
+ */
+extern pk_error pd_extent_lookup(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position,
+								 struct pd_extent **extent, struct pd_err *err) PK_MUST_CHECK;
+
+/* The same, or NULL: for those to whom an extent that is not reached is as good as none. */
 extern struct pd_extent *pd_extent_find(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position);
 
 /*

@@ -20,6 +20,7 @@
 #include "contract/pk_record.h"
 #include "store/drive.h"
 #include "store/extent.h"
+#include "store/remote.h"
 
 #define PD_PAGE 4096
 #define PD_TRAILER 64
@@ -139,8 +140,10 @@ struct pd_damaged
 struct pd_drive
 {
 	const struct pd_vfs *vfs;
-	char *path;
-	atomic_int refs; /* the opener's and one per extent */
+	char *path;						 /* of a remote one: its name */
+	const struct pd_remote_ops *ops; /* NULL: it is local */
+	void *arg;						 /* of these */
+	atomic_int refs;				 /* the opener's and one per extent */
 	struct pd_queue *queue;
 	int lock_fd;
 	uint8_t uuid[PK_UUID_SIZE]; /* set once, while opening */
@@ -163,6 +166,8 @@ struct pd_drive
 	size_t damaged_size;
 };
 
+/* Without a queue, one reference. path is of its size and no longer. NULL when out of memory. */
+extern struct pd_drive *pd_drive_new(const struct pd_vfs *vfs, const char *path);
 extern void pd_drive_fail(struct pd_drive *drive, const char *why);
 extern void pd_drive_unref(struct pd_drive *drive);
 /* PK_OK, or PK_ERR_IO with the reason. */
@@ -220,6 +225,14 @@ extern uint64_t pd_walk_durable(struct pd_source *source, uint64_t known);
  */
 extern uint64_t pd_walk(struct pd_source *source, uint64_t durable, uint64_t verify_from, pd_damage_fn damage,
 						void *arg);
+/*
+ * Only headers, from offset on, and each stretch before the source's end that is none; either may say that it wants no more behind
+ * it. budget, whole records' alignment, bounds what is read, and searched at once. Returns where the next walk begins.
+ */
+extern uint64_t pd_walk_headers(struct pd_source *source, uint64_t offset, uint64_t budget,
+								bool (*each)(void *arg, const pk_record *record),
+								bool (*damage)(void *arg, uint64_t offset, uint64_t length, const char *problem),
+								void *arg);
 
 /* --- registry.c --- */
 
@@ -315,5 +328,44 @@ extern pk_error pd_members_check(const struct pd_members *members, struct pd_err
 extern pk_error pd_identity_init(struct pd_header *header, struct pd_drive *drive, pk_extent_kind kind, uint64_t id,
 								 int position, const uint8_t cell[PK_UUID_SIZE], uint64_t capacity,
 								 struct pd_err *err) PK_MUST_CHECK;
+
+/* --- build.c --- */
+
+struct pd_extent_build
+{
+	struct pd_extent *extent; /* not registered before it is finished; its fd writes the draft */
+	void *handle;			  /* of a remote drive's operations; path and spoiled are not used then */
+	char path[PD_PATH];		  /* the draft's; "" when there is none any more */
+	uint64_t length;
+	uint8_t *spoiled; /* per chunk, whether its checksum is to be wrong; NULL: none */
+	bool broken;	  /* a write failed: it can only be abandoned */
+};
+
+/* --- remote.c: what the functions of extent.h do for a remote drive --- */
+
+extern pk_error pd_remote_lookup(struct pd_drive *drive, const struct pd_extent_name *name, struct pd_extent **extent,
+								 struct pd_err *err) PK_MUST_CHECK;
+extern pk_error pd_remote_create(struct pd_drive *drive, const struct pd_extent_name *name,
+								 const uint8_t cell[PK_UUID_SIZE], const struct pd_members *members, uint64_t capacity,
+								 struct pd_extent **extent, struct pd_err *err) PK_MUST_CHECK;
+extern pk_error pd_remote_append(struct pd_extent *extent, struct iovec *iov, int count, uint64_t offset,
+								 struct pd_err *err) PK_MUST_CHECK;
+extern pk_error pd_remote_seal(struct pd_extent *extent, uint64_t length, struct pd_err *err) PK_MUST_CHECK;
+extern pk_error pd_remote_set_members(struct pd_extent *extent, const struct pd_members *members,
+									  struct pd_err *err) PK_MUST_CHECK;
+extern pk_error pd_remote_read(struct pd_extent *extent, bool checked, uint64_t offset, void *buf, size_t n,
+							   struct pd_err *err) PK_MUST_CHECK;
+extern pk_error pd_remote_remove(struct pd_extent *extent, struct pd_err *err) PK_MUST_CHECK;
+extern pk_error pd_remote_build_begin(struct pd_drive *drive, const struct pd_extent_name *name,
+									  const uint8_t cell[PK_UUID_SIZE], const struct pd_members *members,
+									  uint64_t length, struct pd_extent_build **build,
+									  struct pd_err *err) PK_MUST_CHECK;
+extern pk_error pd_remote_build_write(struct pd_extent_build *build, const void *buf, size_t n,
+									  struct pd_err *err) PK_MUST_CHECK;
+extern pk_error pd_remote_build_spoil(struct pd_extent_build *build, uint64_t offset, uint64_t n,
+									  struct pd_err *err) PK_MUST_CHECK;
+extern pk_error pd_remote_build_finish(struct pd_extent_build *build, struct pd_extent **extent,
+									   struct pd_err *err) PK_MUST_CHECK;
+extern void pd_remote_build_abandon(struct pd_extent_build *build);
 
 #endif

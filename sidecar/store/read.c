@@ -88,10 +88,13 @@ pk_error
 pd_extent_read(struct pd_extent *extent, uint64_t offset, void *buf, size_t n, struct pd_err *err)
 {
 	struct pd_view view;
-	pk_error result = pd_view_open(extent, &view, err);
+	pk_error result;
 	uint64_t end;
 	int rc;
 
+	if (pd_drive_is_remote(extent->drive))
+		return pd_remote_read(extent, false, offset, buf, n, err);
+	result = pd_view_open(extent, &view, err);
 	if (result != PK_OK)
 		return result;
 	end = readable_end(&view);
@@ -123,7 +126,7 @@ struct pd_cached *
 pd_cached_begin(struct pd_extent *extent, uint64_t offset, size_t n)
 {
 	const struct pd_vfs *vfs = extent->drive->vfs;
-	struct pd_cached *cached = calloc(1, sizeof(*cached));
+	struct pd_cached *cached = pd_drive_is_remote(extent->drive) ? NULL : calloc(1, sizeof(*cached));
 	struct pd_err ignored;
 	uint64_t end;
 
@@ -241,6 +244,8 @@ pd_extent_read_checked(struct pd_extent *extent, uint64_t offset, void *buf, siz
 
 	if (offset % PD_EXTENT_CHUNK != 0)
 		return pd_fail(err, PK_ERR_INTERNAL, "checked reads begin at chunks, not at %llu", (unsigned long long) offset);
+	if (pd_drive_is_remote(extent->drive))
+		return pd_remote_read(extent, true, offset, buf, n, err);
 	result = pd_view_open(extent, &view, err);
 	if (result != PK_OK)
 		return result;

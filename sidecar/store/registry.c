@@ -105,13 +105,26 @@ pd_registry_find(struct pd_drive *drive, const char *file)
 	return extent;
 }
 
-struct pd_extent *
-pd_extent_find(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position)
+pk_error
+pd_extent_lookup(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position, struct pd_extent **extent,
+				 struct pd_err *err)
 {
 	char file[PK_EXTENT_FILE];
 
+	*extent = NULL;
+	if (pd_drive_is_remote(drive))
+		return pd_remote_lookup(drive, &(struct pd_extent_name){kind, id, position}, extent, err);
 	pk_extent_file(file, kind, id, position);
-	return pd_registry_find(drive, file);
+	*extent = pd_registry_find(drive, file);
+	return *extent == NULL ? pd_fail(err, PK_ERR_NOT_FOUND, "drive %s has no %s", drive->path, file) : PK_OK;
+}
+
+struct pd_extent *
+pd_extent_find(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position)
+{
+	struct pd_extent *extent;
+
+	return pd_extent_lookup(drive, kind, id, position, &extent, NULL) == PK_OK ? extent : NULL;
 }
 
 static bool

@@ -39,6 +39,8 @@ pd_extent_remove(struct pd_extent *extent, struct pd_err *err)
 	struct pd_drive *drive = extent->drive;
 	pk_error result;
 
+	if (pd_drive_is_remote(drive))
+		return pd_remote_remove(extent, err);
 	pthread_mutex_lock(&drive->change);
 	pthread_mutex_lock(&extent->io);
 	result = pd_extent_check_writable(extent, err);

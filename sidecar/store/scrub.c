@@ -204,8 +204,11 @@ pd_extent_scrub(struct pd_extent *extent, void (*report)(void *arg, uint64_t off
 {
 	struct scrub scrub = {.extent = extent, .report = report, .arg = arg};
 	struct pd_err err;
-	pk_error result = pd_view_open(extent, &scrub.view, &err);
+	pk_error result;
 
+	if (pd_drive_is_remote(extent->drive)) /* its own node does that */
+		return 0;
+	result = pd_view_open(extent, &scrub.view, &err);
 	if (result != PK_OK)
 	{
 		report(arg, 0, err.text);

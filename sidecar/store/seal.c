@@ -222,6 +222,8 @@ pd_extent_seal(struct pd_extent *extent, uint64_t length, struct pd_err *err)
 {
 	pk_error result;
 
+	if (pd_drive_is_remote(extent->drive))
+		return pd_remote_seal(extent, length, err);
 	pthread_mutex_lock(&extent->io);
 	if (pd_extent_state(extent) == PD_EXTENT_SEALED)
 	{

@@ -58,6 +58,8 @@ pd_extent_set_members(struct pd_extent *extent, const struct pd_members *members
 	int index;
 	pk_error result;
 
+	if (pd_drive_is_remote(extent->drive))
+		return pd_remote_set_members(extent, members, err);
 	pthread_mutex_lock(&extent->io);
 	result = slot_check(extent, members, err);
 	if (result == PK_OK)

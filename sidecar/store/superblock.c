@@ -126,6 +126,8 @@ superblock_replace(struct pd_drive *drive, const struct pd_superblock *superbloc
 	int rc;
 	pk_error result = pd_drive_check_writable(drive, err);
 
+	if (result == PK_OK && pd_drive_is_remote(drive))
+		result = pd_fail(err, PK_ERR_STATE, "drive %s is of another node, which keeps its superblock", drive->path);
 	if (result != PK_OK)
 		return result;
 	rc = superblock_write(drive->vfs, drive->path, superblock, &synced);
@@ -287,6 +289,8 @@ make_contents(const struct pd_vfs *vfs, const char *dir)
 		snprintf(path, sizeof(path), "%s/%s", dir, folders[i]);
 		rc = make_folder(vfs, path);
 	}
+	if (rc == 0) /* a directory that has a superblock has the folders too, whatever order names reach the drive in */
+		rc = vfs->sync_dir(vfs, dir);
 	if (rc == 0)
 		rc = superblock_write(vfs, dir, &superblock, &synced);
 	vfs->close(vfs, fd);

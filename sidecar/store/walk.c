@@ -99,16 +99,16 @@ payload_matches(struct pd_source *source, uint64_t offset, const pk_record *reco
 	return crc == record->payload_crc32c;
 }
 
-/* The next valid header behind offset, or the source's end. */
+/* The next valid header behind offset, or stop, which is at most the source's end. */
 static uint64_t
-next_header(struct pd_source *source, uint64_t offset)
+next_header(struct pd_source *source, uint64_t offset, uint64_t stop)
 {
 	pk_record record;
 
-	for (offset += PK_RECORD_ALIGN; offset < source->end; offset += PK_RECORD_ALIGN)
+	for (offset += PK_RECORD_ALIGN; offset < stop; offset += PK_RECORD_ALIGN)
 		if (header_at(source, offset, PD_WINDOW, &record))
 			return offset;
-	return source->end;
+	return stop;
 }
 
 uint64_t
@@ -121,7 +121,7 @@ pd_walk_durable(struct pd_source *source, uint64_t known)
 	{
 		if (!header_at(source, offset, HEADER_AHEAD, &record))
 		{
-			offset = next_header(source, offset);
+			offset = next_header(source, offset, source->end);
 			continue;
 		}
 		if (record.durable > known)
@@ -129,6 +129,12 @@ pd_walk_durable(struct pd_source *source, uint64_t known)
 		offset += pk_record_size(record.payload_length);
 	}
 	return known < source->end ? known : source->end;
+}
+
+static const char *
+header_problem(bool unreadable)
+{
+	return unreadable ? "the header of a record cannot be read" : "the header of a record is damaged";
 }
 
 uint64_t
@@ -152,8 +158,8 @@ pd_walk(struct pd_source *source, uint64_t durable, uint64_t verify_from, pd_dam
 					damage(arg, offset, source->end - offset, "cannot be read");
 				return offset;
 			}
-			problem = unreadable ? "the header of a record cannot be read" : "the header of a record is damaged";
-			next = next_header(source, offset);
+			problem = header_problem(unreadable);
+			next = next_header(source, offset, source->end);
 			if (next == source->end && durable < next)
 				next = durable;
 		}
@@ -169,6 +175,39 @@ pd_walk(struct pd_source *source, uint64_t durable, uint64_t verify_from, pd_dam
 		}
 		if (problem != NULL)
 			damage(arg, offset, next - offset, problem);
+		offset = next;
+	}
+	return offset;
+}
+
+uint64_t
+pd_walk_headers(struct pd_source *source, uint64_t offset, uint64_t budget,
+				bool (*each)(void *arg, const pk_record *record),
+				bool (*damage)(void *arg, uint64_t offset, uint64_t length, const char *problem), void *arg)
+{
+	size_t ahead = HEADER_AHEAD;
+	bool more = true;
+
+	while (more && offset < source->end && source->read < budget)
+	{
+		pk_record record;
+		uint64_t next;
+
+		if (header_at(source, offset, ahead, &record))
+		{
+			next = offset + pk_record_size(record.payload_length);
+			/* where records are small, the next ones' headers come with this one's */
+			ahead = next - offset < PD_WINDOW / 8 ? PD_WINDOW : HEADER_AHEAD;
+			more = each(arg, &record);
+		}
+		else
+		{
+			bool unreadable = source->unreadable;
+			uint64_t left = source->end - offset;
+
+			next = next_header(source, offset, left > budget ? offset + budget : source->end);
+			more = damage(arg, offset, next - offset, header_problem(unreadable));
+		}
 		offset = next;
 	}
 	return offset;

@@ -57,20 +57,30 @@ elect_identity(struct pd_cell *cell, const struct pd_drive_info *infos)
 	}
 }
 
+bool
+pd_cell_learn(struct pd_cell *cell, struct pd_extent *extent)
+{
+	struct pd_extent_info info;
+	uint8_t uuid[PK_UUID_SIZE];
+	bool ours;
+
+	pd_cell_identity(cell, uuid, NULL);
+	pd_extent_info(extent, &info);
+	ours = pd_uuid_equal(info.cell, uuid);
+	if (ours)
+	{
+		pd_cell_saw_id(cell, info.id);
+		(void) pd_map_note(cell, &info.members, PD_TOLD_BY_SLOT);
+	}
+	else
+		pd_cell_report(cell, pd_drive_uuid(pd_extent_drive(extent)), info.file, "belongs to another cell");
+	return ours;
+}
+
 static bool
 note_extent(void *arg, struct pd_extent *extent)
 {
-	struct pd_cell *cell = arg;
-	struct pd_extent_info info;
-
-	pd_extent_info(extent, &info);
-	if (!pd_uuid_equal(info.cell, cell->uuid))
-		pd_cell_report(cell, pd_drive_uuid(pd_extent_drive(extent)), info.file, "belongs to another cell");
-	else
-	{
-		pd_cell_saw_id(cell, info.id);
-		(void) pd_map_note(cell, &info.members);
-	}
+	(void) pd_cell_learn(arg, extent);
 	return true;
 }
 
@@ -80,6 +90,7 @@ destroy(struct pd_cell *cell)
 	if (cell->slow != NULL)
 		pd_queue_stop(cell->slow);
 	pd_map_clear(&cell->map);
+	pd_peers_free(cell->peers);
 	pd_reports_free(cell->reports);
 	explicit_bzero(&cell->keys, sizeof(cell->keys));
 	pthread_mutex_destroy(&cell->identity_lock);
@@ -115,8 +126,9 @@ pd_cell_create(struct pd_drive *const *drives, int count, const pk_keyring *keys
 	cell->buffers = buffers;
 	cell->drives = calloc((size_t) count + 1, sizeof(*cell->drives));
 	cell->reports = pd_reports_create();
+	cell->peers = pd_peers_create();
 	cell->slow = pd_queue_start("pd-decode", SLOW_THREADS);
-	if (cell->drives == NULL || cell->reports == NULL || cell->slow == NULL)
+	if (cell->drives == NULL || cell->reports == NULL || cell->peers == NULL || cell->slow == NULL)
 	{
 		destroy(cell);
 		free(infos);
@@ -374,6 +386,13 @@ pd_cell_saw_id(struct pd_cell *cell, uint64_t id)
 		;
 }
 
+void
+pd_cell_decoding(struct pd_cell *cell, uint64_t *read, uint64_t *decoded)
+{
+	*read = atomic_load(&cell->decode_read_bytes);
+	*decoded = atomic_load(&cell->decoded_bytes);
+}
+
 struct pd_drive *
 pd_cell_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE])
 {
@@ -385,35 +404,39 @@ pd_cell_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE])
 	return NULL;
 }
 
-pk_error
-pd_cell_target(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], struct pd_drive **drive, struct pd_err *err)
+struct pd_drive *
+pd_cell_any_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE])
+{
+	struct pd_drive *drive = pd_cell_drive(cell, uuid);
+	struct pd_cell_drive *remote = drive == NULL ? pd_peers_drive(cell, uuid) : NULL;
+
+	return remote != NULL ? remote->drive : drive;
+}
+
+/* PK_OK for a drive that was found and can be written. */
+static pk_error
+check_target(const uint8_t uuid[PK_UUID_SIZE], struct pd_drive *drive, struct pd_err *err)
 {
 	char text[PK_UUID_TEXT + 1];
 
 	pk_uuid_encode(text, uuid);
-	*drive = pd_cell_drive(cell, uuid);
-	if (*drive == NULL)
+	if (drive == NULL)
 		return pd_fail(err, PK_ERR_NOT_FOUND, "drive %s is not on this node, or not bound to its cell", text);
-	if (!pd_drive_writable(*drive))
-		return pd_fail(err, PK_ERR_UNAVAILABLE, "drive %s (%s) cannot be written", text, pd_drive_path(*drive));
+	if (!pd_drive_writable(drive))
+		return pd_fail(err, PK_ERR_UNAVAILABLE, "drive %s (%s) cannot be written", text, pd_drive_path(drive));
 	return PK_OK;
 }
 
-int
-pd_cell_extents(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position, struct pd_extent **extents,
-				int max)
+pk_error
+pd_cell_target(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], struct pd_drive **drive, struct pd_err *err)
 {
-	int count = 0;
+	*drive = pd_cell_drive(cell, uuid);
+	return check_target(uuid, *drive, err);
+}
 
-	for (int i = 0; i < cell->drive_count && count < max; i++)
-	{
-		struct pd_drive *drive = cell->drives[i].drive;
-
-		if (!atomic_load(&cell->drives[i].ours) || !pd_drive_readable(drive))
-			continue;
-		extents[count] = pd_extent_find(drive, kind, id, position);
-		if (extents[count] != NULL)
-			count++;
-	}
-	return count;
+pk_error
+pd_cell_any_target(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], struct pd_drive **drive, struct pd_err *err)
+{
+	*drive = pd_cell_any_drive(cell, uuid);
+	return check_target(uuid, *drive, err);
 }

@@ -1,8 +1,9 @@
 /*
  * volume/decode.c
- *	  A range of some members of a coded volume, from any k others.
+ *	  A range of some members of a coded volume, from others.
  *
- * Every source is held against its checksums, and against the length that the
+ * Only the members that a plan needs are looked for and read; where one is not there, or turns out damaged, another
+ * plan is made without it.  Every source is held against its checksums, and against the length that the
  * volume says it has: an extent of another length (a replica that was away when
  * the bucket was sealed) would decode to nonsense without any checksum noticing.
  */
@@ -17,14 +18,13 @@ struct decoding
 	struct pd_cell *cell;
 	const struct pd_members *volume;
 	struct pd_matrix matrix;
-	uint32_t avoid; /* positions that are not to be used */
+	uint32_t absent; /* positions that are not to be used, or have no extent that is good */
 	uint64_t offset;
 	size_t n;
 	enum pd_job_class class;
 	int bad_count;
 	struct pd_extent *bad[PK_MEMBERS_MAX * 2]; /* counted; failed this range */
-	struct pd_extent *sources[PK_MEMBERS_MAX]; /* counted, by position */
-	uint32_t present;
+	struct pd_extent *sources[PK_MEMBERS_MAX]; /* counted, by position; those that were looked for */
 };
 
 static bool
@@ -65,37 +65,57 @@ find_source(struct decoding *decoding, int p)
 }
 
 static void
-drop_sources(struct decoding *decoding)
+drop_source(struct decoding *decoding, int p)
 {
-	for (int p = 0; p < decoding->volume->count; p++)
-	{
-		pd_extent_unref(decoding->sources[p]);
-		decoding->sources[p] = NULL;
-	}
-	decoding->present = 0;
+	pd_extent_unref(decoding->sources[p]);
+	decoding->sources[p] = NULL;
 }
 
-static void
-find_sources(struct decoding *decoding)
+/* Those of the plan that are not held yet. False: some are not there, and another plan is needed. */
+static bool
+find_sources(struct decoding *decoding, const struct pd_decode_plan *plan)
 {
-	drop_sources(decoding);
-	for (int p = 0; p < decoding->volume->count; p++)
+	bool found = true;
+
+	for (int i = 0; i < plan->source_count; i++)
 	{
-		if ((decoding->avoid & (UINT32_C(1) << p)) != 0)
-			continue;
-		if (!pd_member_virtual(decoding->volume, p))
-			decoding->sources[p] = find_source(decoding, p);
+		int p = plan->sources[i];
+
 		if (decoding->sources[p] != NULL || pd_member_virtual(decoding->volume, p))
-			decoding->present |= UINT32_C(1) << p;
+			continue;
+		decoding->sources[p] = find_source(decoding, p);
+		if (decoding->sources[p] != NULL)
+			continue;
+		decoding->absent |= UINT32_C(1) << p;
+		found = false;
 	}
+	return found;
 }
 
-static void
-note_bad(struct decoding *decoding, struct pd_extent *extent, const char *problem)
+static pk_error
+make_plan(struct decoding *decoding, const int *wanted, int wanted_count, struct pd_decode_plan *plan,
+		  struct pd_err *err)
 {
-	pd_cell_report_extent(decoding->cell, extent, problem);
-	if (decoding->bad_count < (int) (sizeof(decoding->bad) / sizeof(decoding->bad[0])))
-		decoding->bad[decoding->bad_count++] = pd_extent_ref(extent);
+	do
+	{
+		pk_error rc = pd_decode_plan_init(plan, &decoding->matrix, ~decoding->absent, wanted, wanted_count);
+
+		if (rc != PK_OK)
+			return pd_fail(err, rc, "volume %" PRIu64 ": too few members can be read at offset %" PRIu64,
+						   decoding->volume->volume_id, decoding->offset);
+	} while (!find_sources(decoding, plan));
+	return PK_OK;
+}
+
+static bool
+note_bad(struct decoding *decoding, int p, const char *problem)
+{
+	pd_cell_report_extent(decoding->cell, decoding->sources[p], problem);
+	if (decoding->bad_count == (int) (sizeof(decoding->bad) / sizeof(decoding->bad[0])))
+		return false;
+	decoding->bad[decoding->bad_count++] = pd_extent_ref(decoding->sources[p]);
+	drop_source(decoding, p);
+	return true;
 }
 
 /* Reads the plan's sources at once. *damaged: one of them failed, and another set may do. */
@@ -106,7 +126,7 @@ read_sources(struct decoding *decoding, const struct pd_decode_plan *plan, uint8
 	struct pd_task tasks[PK_MEMBERS_MAX] = {0};
 	pk_error rc;
 
-	for (int i = 0; i < plan->k; i++)
+	for (int i = 0; i < plan->source_count; i++)
 	{
 		tasks[i].work = pd_work_read_checked;
 		tasks[i].extent = decoding->sources[plan->sources[i]];
@@ -114,15 +134,15 @@ read_sources(struct decoding *decoding, const struct pd_decode_plan *plan, uint8
 		tasks[i].buf = data[i];
 		tasks[i].n = decoding->n;
 		tasks[i].offset = decoding->offset;
+		if (tasks[i].extent != NULL)
+			atomic_fetch_add(&decoding->cell->decode_read_bytes, decoding->n);
 	}
-	rc = pd_tasks_run(tasks, plan->k, decoding->class, err);
+	rc = pd_tasks_run(tasks, plan->source_count, decoding->class, err);
 	*damaged = rc != PK_OK;
-	for (int i = 0; i < plan->k; i++)
+	for (int i = 0; i < plan->source_count; i++)
 	{
-		if (tasks[i].result != PK_OK && decoding->bad_count == (int) (sizeof(decoding->bad) / sizeof(decoding->bad[0])))
+		if (tasks[i].result != PK_OK && !note_bad(decoding, plan->sources[i], tasks[i].err.text))
 			*damaged = false;
-		if (tasks[i].result != PK_OK)
-			note_bad(decoding, tasks[i].extent, tasks[i].err.text);
 	}
 	return rc;
 }
@@ -138,19 +158,20 @@ attempt(struct decoding *decoding, const int *wanted, int wanted_count, uint8_t 
 	pk_error rc;
 
 	*again = false;
-	find_sources(decoding);
-	rc = pd_decode_plan_init(&plan, &decoding->matrix, decoding->present, wanted, wanted_count);
+	rc = make_plan(decoding, wanted, wanted_count, &plan, err);
 	if (rc != PK_OK)
-		return pd_fail(err, rc, "volume %" PRIu64 ": too few members can be read at offset %" PRIu64,
-					   decoding->volume->volume_id, decoding->offset);
-	buffer = pd_buffer_get(decoding->cell->buffers, decoding->n * (size_t) plan.k);
+		return rc;
+	buffer = pd_buffer_get(decoding->cell->buffers, decoding->n * (size_t) plan.source_count);
 	if (buffer == NULL)
 		return pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for decoding");
-	for (int i = 0; i < plan.k; i++)
+	for (int i = 0; i < plan.source_count; i++)
 		data[i] = buffer->data + decoding->n * (size_t) i;
 	rc = read_sources(decoding, &plan, data, again, err);
 	if (rc == PK_OK)
+	{
 		pd_decode(&plan, decoding->n, data, out);
+		atomic_fetch_add(&decoding->cell->decoded_bytes, decoding->n * (size_t) wanted_count);
+	}
 	pd_buffer_put(decoding->cell->buffers, buffer);
 	return rc;
 }
@@ -159,7 +180,7 @@ static pk_error
 decode_whole(struct pd_cell *cell, const struct pd_members *volume, uint32_t avoid, const int *wanted, int wanted_count,
 			 uint64_t offset, size_t n, uint8_t *const *out, enum pd_job_class class, struct pd_err *err)
 {
-	struct decoding decoding = {.cell = cell, .volume = volume, .avoid = avoid, .offset = offset, .n = n};
+	struct decoding decoding = {.cell = cell, .volume = volume, .absent = avoid, .offset = offset, .n = n};
 	bool again = true;
 	pk_error rc;
 
@@ -169,7 +190,8 @@ decode_whole(struct pd_cell *cell, const struct pd_members *volume, uint32_t avo
 		return pd_fail(err, rc, "volume %" PRIu64 " has a code that is not built", volume->volume_id);
 	while (again)
 		rc = attempt(&decoding, wanted, wanted_count, out, &again, err);
-	drop_sources(&decoding);
+	for (int p = 0; p < volume->count; p++)
+		drop_source(&decoding, p);
 	for (int i = 0; i < decoding.bad_count; i++)
 		pd_extent_unref(decoding.bad[i]);
 	return rc;

@@ -23,6 +23,7 @@ struct encoding
 	struct pd_matrix matrix;
 	uint64_t length;						   /* of the parities */
 	struct pd_extent *extents[PK_MEMBERS_MAX]; /* counted; NULL: virtual, or a parity that is not there yet */
+	struct pd_drive *drives[PK_MEMBERS_MAX];   /* of the parities */
 	struct pd_extent_build *builds[PK_MEMBERS_MAX];
 	bool built[PK_MEMBERS_MAX]; /* by this order: goes when it fails */
 	const struct pd_progress *progress;
@@ -50,17 +51,23 @@ tick(const struct encoding *encoding, uint64_t done, struct pd_err *err)
 static pk_error
 find_data(struct encoding *encoding, int p, struct pd_err *err)
 {
-	struct pd_member *member = &encoding->members.member[p];
-	struct pd_drive *drive = pd_cell_drive(encoding->cell, member->drive);
-	struct pd_extent_info info;
-
 	if (pd_member_virtual(&encoding->members, p))
 		return PK_OK;
-	if (drive != NULL && pd_drive_readable(drive))
-		encoding->extents[p] = pd_extent_find(drive, PK_EXTENT_BUCKET, member->bucket_id, 0);
+	encoding->extents[p] = pd_member_find(encoding->cell, &encoding->members, p);
 	if (encoding->extents[p] == NULL)
 		return pd_fail(err, PK_ERR_NOT_FOUND, "bucket %" PRIu64 " is not on the drive that member %d names",
-					   member->bucket_id, p);
+					   encoding->members.member[p].bucket_id, p);
+	return PK_OK;
+}
+
+static pk_error
+check_data(struct encoding *encoding, int p, struct pd_err *err)
+{
+	struct pd_member *member = &encoding->members.member[p];
+	struct pd_extent_info info;
+
+	if (encoding->extents[p] == NULL)
+		return PK_OK;
 	pd_extent_info(encoding->extents[p], &info);
 	if (!info.sealed)
 		return pd_fail(err, PK_ERR_STATE, "bucket %" PRIu64 " is not sealed", member->bucket_id);
@@ -77,15 +84,13 @@ find_parity(struct encoding *encoding, int p, struct pd_err *err)
 {
 	const struct pd_members *members = &encoding->members;
 	struct pd_extent_info info;
-	struct pd_drive *drive;
 	pk_error rc;
 
-	rc = pd_cell_target(encoding->cell, members->member[p].drive, &drive, err);
+	rc = pd_cell_any_target(encoding->cell, members->member[p].drive, &encoding->drives[p], err);
+	if (rc == PK_OK)
+		rc = pd_extent_lookup(encoding->drives[p], PK_EXTENT_PARITY, members->volume_id, p, &encoding->extents[p], err);
 	if (rc != PK_OK)
-		return rc;
-	encoding->extents[p] = pd_extent_find(drive, PK_EXTENT_PARITY, members->volume_id, p);
-	if (encoding->extents[p] == NULL)
-		return PK_OK;
+		return rc == PK_ERR_NOT_FOUND && encoding->drives[p] != NULL ? PK_OK : rc;
 	pd_extent_info(encoding->extents[p], &info);
 	if (info.sealed && info.length == encoding->length && info.members.generation == members->generation)
 		return PK_OK;
@@ -109,9 +114,12 @@ prepare(struct encoding *encoding, struct pd_err *err)
 	if (rc != PK_OK)
 		return rc;
 	pd_cell_identity(encoding->cell, encoding->cell_uuid, NULL);
-	pd_map_fill(encoding->cell, members);
 	for (int p = 0; rc == PK_OK && p < members->code.k; p++)
 		rc = find_data(encoding, p, err);
+	if (rc == PK_OK)
+		rc = pd_cell_fill(encoding->cell, members, err);
+	for (int p = 0; rc == PK_OK && p < members->code.k; p++)
+		rc = check_data(encoding, p, err);
 	encoding->length = pd_members_parity_length(members);
 	for (int p = members->code.k; rc == PK_OK && p < members->count; p++)
 	{
@@ -164,15 +172,12 @@ begin_builds(struct encoding *encoding, struct pd_err *err)
 
 	for (int p = members->code.k; p < members->count; p++)
 	{
-		struct pd_drive *drive;
 		pk_error rc;
 
 		if (encoding->extents[p] != NULL)
 			continue;
-		rc = pd_cell_target(encoding->cell, members->member[p].drive, &drive, err);
-		if (rc == PK_OK)
-			rc = pd_extent_build_begin(drive, PK_EXTENT_PARITY, members->volume_id, p, encoding->cell_uuid, members,
-									   encoding->length, &encoding->builds[p], err);
+		rc = pd_extent_build_begin(encoding->drives[p], PK_EXTENT_PARITY, members->volume_id, p, encoding->cell_uuid,
+								   members, encoding->length, &encoding->builds[p], err);
 		if (rc != PK_OK)
 			return rc;
 	}
@@ -194,7 +199,7 @@ parity_tasks(struct encoding *encoding, struct pd_task *tasks, pk_error (*work)(
 			continue;
 		tasks[count].work = work;
 		tasks[count].build = encoding->builds[p];
-		tasks[count].drive = pd_cell_drive(encoding->cell, members->member[p].drive);
+		tasks[count].drive = encoding->drives[p];
 		tasks[count].buf = parity != NULL ? parity[p - members->code.k] : NULL;
 		tasks[count].n = n;
 		count++;
@@ -260,18 +265,24 @@ finish_builds(struct encoding *encoding, struct pd_err *err)
 
 /* --- proving --- */
 
-/* Which members are held for lost in this range: as many as there are parities, others each time, so that each parity is needed. */
+/*
+ * Which members are held for lost in this range: as many as there are parities, others each time, so that each parity is
+ * needed. They come from the local groups in turn: each local parity makes up for one of its own.
+ */
 static uint32_t
 choose_lost(const struct pd_members *members, unsigned turn, int *wanted, int *wanted_count)
 {
 	int k = members->code.k;
 	int m = members->code.m;
+	int groups = pk_code_groups(&members->code) > 0 ? pk_code_groups(&members->code) : 1;
 	uint32_t lost = 0;
 
 	*wanted_count = k < m ? k : m;
 	for (int i = 0; i < *wanted_count; i++)
 	{
-		wanted[i] = (int) ((turn * (unsigned) *wanted_count + (unsigned) i) % (unsigned) k);
+		int nth = (int) ((turn * (unsigned) *wanted_count + (unsigned) i) % (unsigned) k);
+
+		wanted[i] = nth % groups * (k / groups) + nth / groups;
 		lost |= UINT32_C(1) << wanted[i];
 	}
 	for (int i = 0; i < m - k; i++) /* more parities than data: some of them are not needed, others each time */
@@ -294,7 +305,7 @@ prove_range(struct encoding *encoding, unsigned turn, size_t n, uint8_t *const *
 
 	if (rc != PK_OK)
 		return pd_fail(err, rc, "volume %" PRIu64 " cannot be decoded", members->volume_id);
-	for (int i = 0; i < plan.k; i++)
+	for (int i = 0; i < plan.source_count; i++)
 		sources[i] = data[plan.sources[i]];
 	pd_decode(&plan, n, sources, scratch);
 	for (int i = 0; i < wanted_count; i++)
@@ -387,7 +398,7 @@ pd_volume_encode(struct pd_cell *cell, const struct pd_members *members, const s
 	rc = prepare(&encoding, err);
 	if (rc == PK_OK)
 		rc = compute_and_prove(&encoding, err);
-	if (rc == PK_OK && !pd_map_note(cell, &encoding.members))
+	if (rc == PK_OK && !pd_map_note(cell, &encoding.members, PD_TOLD_BY_SLOT))
 		rc = pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for volume %" PRIu64, members->volume_id);
 	/* when the volume is known, a duplicate of this order has finished: what has its names may be members by now */
 	clean_up(&encoding, rc != PK_OK && !pd_map_volume(cell, members->volume_id, &known));

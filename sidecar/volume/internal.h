@@ -14,6 +14,7 @@
 
 #include "crypt/crypt.h"
 #include "erasure/erasure.h"
+#include "store/remote.h"
 #include "volume/volume.h"
 
 #define PD_VOLUME_RANGE (1024 * 1024)		   /* encode and rebuild stream by this */
@@ -22,46 +23,81 @@
 #define PD_GROWING_MIN (1024 * 1024)		   /* a record of this size need not be whole before it is written */
 #define PD_STREAM_MIN (512 * 1024)			   /* a smaller block is opened before it is sent */
 #define PD_REPORTS_MAX 1000
-#define PD_MAP_HEADS 16384
-#define PD_BUCKET_VOLUMES_MAX 8 /* volumes that name one bucket and are remembered */
-#define PD_BUCKET_OTHER_KEYS 3	/* wrapped keys that contradict the first, and are remembered */
-#define PD_READ_REPLICAS_MAX 8	/* replicas that a reader tries before it decodes */
+#define PD_MAP_HEADS 65536
+#define PD_MAP_UUID_HEADS 1024
+#define PD_MAP_UUIDS_MAX 65535 /* drives that members name */
+#define PD_BUCKET_OTHER_KEYS 3 /* wrapped keys that contradict the first, and are remembered */
+#define PD_READ_REPLICAS_MAX 8 /* replicas that a reader tries before it decodes */
 
-/* --- map.c: what the slots say --- */
+/* --- map.c: what the slots and the coordinator say --- */
+
+struct pd_bucket_entry;
+struct pd_bucket_keys;
+
+/* A member, as it is remembered. */
+struct pd_place
+{
+	struct pd_bucket_entry *bucket; /* NULL: a parity, or a virtual member */
+	struct pd_place *next;			/* of another volume that names the bucket */
+	uint64_t length : 40;
+	uint64_t drive : 16; /* a number of the map's; 0 = none */
+	uint64_t position : 8;
+};
+
+enum pd_told
+{
+	PD_TOLD_BY_SLOT = 1,
+	PD_TOLD_BY_MAP = 2
+};
 
 struct pd_volume_entry
 {
 	struct pd_volume_entry *next;
-	struct pd_members members; /* of the highest generation seen */
+	uint64_t volume_id;
+	uint32_t generation; /* the highest seen */
+	pk_code code;
+	uint8_t count;
+	uint8_t told; /* bits of enum pd_told */
+	struct pd_place places[];
 };
 
 struct pd_bucket_entry
 {
 	struct pd_bucket_entry *next;
 	uint64_t bucket_id;
-	uint64_t volumes[PD_BUCKET_VOLUMES_MAX]; /* the current one first */
-	int volume_count;
-	uint64_t length; /* the longest that a slot tells */
-	bool has_wrapped;
-	bool has_key;
-	uint8_t wrapped[PD_WRAPPED_KEY]; /* the first that a slot told, or the one that opened */
-	uint8_t key[PD_BUCKET_KEY];		 /* unwrapped, wiped at the end */
-	int other_count;
-	uint8_t (*others)[PD_WRAPPED_KEY]; /* of slots that tell another one: a drive may lie; until one opened */
+	uint64_t length;			 /* the longest that was told */
+	struct pd_place *places;	 /* one of each volume that names it, the current one first */
+	struct pd_bucket_keys *keys; /* or NULL: no slot here told one */
+};
+
+struct pd_map_uuid
+{
+	uint8_t uuid[PK_UUID_SIZE];
+	uint16_t next;
 };
 
 struct pd_map
 {
 	pthread_rwlock_t lock;
+	struct pd_map_uuid *uuids; /* drives that members name, by number from 1 */
+	unsigned uuid_count;
+	unsigned uuid_size;
+	uint16_t uuid_heads[PD_MAP_UUID_HEADS];
 	struct pd_volume_entry *volumes[PD_MAP_HEADS];
 	struct pd_bucket_entry *buckets[PD_MAP_HEADS];
 };
 
+/* The struct is zeros before. */
 extern void pd_map_init(struct pd_map *map);
 extern void pd_map_clear(struct pd_map *map);
 
-/* Learns a slot. An older generation adds at most keys; false when out of memory. */
-extern bool pd_map_note(struct pd_cell *cell, const struct pd_members *members);
+/* Learns a slot, or what the coordinator's map tells. An older generation adds at most keys; false when out of memory. */
+extern bool pd_map_note(struct pd_cell *cell, const struct pd_members *members, enum pd_told told);
+
+/* Forgets the volumes that only the coordinator told. */
+extern void pd_map_forget_told(struct pd_cell *cell);
+/* The coordinator says that there is no such volume any more. */
+extern void pd_map_forget_volume(struct pd_cell *cell, uint64_t volume_id);
 
 /* The volume of highest generation with this id. */
 extern bool pd_map_volume(struct pd_cell *cell, uint64_t volume_id, struct pd_members *members);
@@ -69,18 +105,37 @@ extern bool pd_map_volume(struct pd_cell *cell, uint64_t volume_id, struct pd_me
 /* The nth volume that names the bucket, the current one (nth = 0) first. */
 extern bool pd_map_of_bucket(struct pd_cell *cell, uint64_t bucket_id, int nth, struct pd_members *members);
 
+/* The entry of a bucket, or NULL. The map's lock is held. */
+extern struct pd_bucket_entry *pd_map_bucket(struct pd_map *map, uint64_t id);
+
+/* --- keys.c --- */
+
+/* NULL is fine. */
+extern void pd_bucket_keys_free(struct pd_bucket_keys *keys);
+/* A slot's; zeros are none. false when out of memory. The map's lock is held for writing. */
+extern bool pd_bucket_learn_key(struct pd_bucket_entry *bucket, const uint8_t wrapped[PD_WRAPPED_KEY]);
+/* The wrapped key, if there is one. The map's lock is held. */
+extern void pd_bucket_tell_key(const struct pd_bucket_entry *bucket, uint8_t wrapped[PD_WRAPPED_KEY]);
+
 /* The bucket's key, unwrapped. PK_ERR_NO_KEY when no slot here has it, or the key file does not open it. */
 extern pk_error pd_map_key(struct pd_cell *cell, uint64_t bucket_id, uint8_t key[PD_BUCKET_KEY],
 						   struct pd_err *err) PK_MUST_CHECK;
 
+/* Whether a slot told the bucket's wrapped key. */
+extern bool pd_map_has_key(struct pd_cell *cell, uint64_t bucket_id);
+
 /* Fills the members' wrapped keys, and lengths where a slot tells a greater one. */
 extern void pd_map_fill(struct pd_cell *cell, struct pd_members *members);
+
+/* --- map.c again --- */
 
 /* PK_ERR_STATE when a higher generation of this volume was seen: a late message changes nothing. */
 extern pk_error pd_map_fence(struct pd_cell *cell, const struct pd_members *members, struct pd_err *err) PK_MUST_CHECK;
 
 /* Each volume, as a copy. */
 extern void pd_map_each(struct pd_cell *cell, void (*each)(void *arg, const struct pd_members *members), void *arg);
+
+/* --- members.c --- */
 
 /* The position of a bucket in a volume, or -1. */
 extern int pd_members_position(const struct pd_members *members, uint64_t bucket_id);
@@ -102,6 +157,7 @@ struct pd_cell_drive
 };
 
 struct pd_reports;
+struct pd_peers;
 struct pd_bucket;
 
 struct pd_cell
@@ -118,6 +174,7 @@ struct pd_cell
 	pk_keyring keys;
 
 	struct pd_map map;
+	struct pd_peers *peers;
 	struct pd_reports *reports;
 
 	pthread_mutex_t seal_lock; /* one bucket is closed at a time */
@@ -127,7 +184,10 @@ struct pd_cell
 	int active; /* puts and gets whose done was not called yet */
 	struct pd_bucket *open;
 
-	atomic_uint turn;			 /* spreads reads */
+	atomic_uint turn; /* spreads reads */
+
+	atomic_ullong decode_read_bytes; /* of members, to compute others */
+	atomic_ullong decoded_bytes;
 	_Atomic uint64_t highest_id; /* of the volumes and buckets that were ever seen here */
 };
 
@@ -137,22 +197,75 @@ extern void pd_cell_leave(struct pd_cell *cell);
 /* A volume or bucket of this id exists. */
 extern void pd_cell_saw_id(struct pd_cell *cell, uint64_t id);
 
-/* A drive of this cell, or NULL. */
+/* A drive of this node, or NULL. */
 extern struct pd_drive *pd_cell_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE]);
+/* A drive of any node, by the map. */
+extern struct pd_drive *pd_cell_any_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE]);
 
-/* The same; fails with PK_ERR_NOT_FOUND, or PK_ERR_UNAVAILABLE when it cannot be written. */
+/* The same; they fail with PK_ERR_NOT_FOUND, or PK_ERR_UNAVAILABLE when it cannot be written. */
 extern pk_error pd_cell_target(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], struct pd_drive **drive,
 							   struct pd_err *err) PK_MUST_CHECK;
+extern pk_error pd_cell_any_target(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], struct pd_drive **drive,
+								   struct pd_err *err) PK_MUST_CHECK;
 
-/* Counted extents of one identity on readable drives; at most max. Returns how many. */
+/* --- find.c --- */
+
+/* Extents that are looked for. */
+struct pd_wanted
+{
+	pk_extent_kind kind;
+	uint64_t id;
+	int position;
+	struct pd_extent *extents[PK_MEMBERS_MAX]; /* counted; those here first */
+	int count;
+	int unreached; /* drives of other nodes that did not tell whether they have it */
+};
+
+/* All of them at once, on readable drives. Not on a thread of a drive's queue. */
+extern void pd_cell_find(struct pd_cell *cell, struct pd_wanted *wanted, int count);
+
+/* Lets go of what was found. */
+extern void pd_wanted_free(struct pd_wanted *wanted);
+
+/*
+ * pd_map_fill, after the keys that are not known here were looked for in the slots of other nodes. PK_ERR_NO_KEY when one is nowhere: a
+ * slot must not be written without it.
+ */
+extern pk_error pd_cell_fill(struct pd_cell *cell, struct pd_members *members, struct pd_err *err) PK_MUST_CHECK;
+
+/* pd_cell_find for one identity; at most max. Returns how many. */
 extern int pd_cell_extents(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
 						   struct pd_extent **extents, int max);
+
+/* The drives of other nodes that volumes put it on, those of the current volume first. Returns how many. */
+extern int pd_cell_remotes(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
+						   struct pd_cell_drive *drives[PK_MEMBERS_MAX]);
+
+/* The extent of a member on the drive that it names, asked now, or NULL. */
+extern struct pd_extent *pd_member_find(struct pd_cell *cell, const struct pd_members *members, int p);
 
 /* Notes damage of an extent. */
 extern void pd_cell_report_extent(struct pd_cell *cell, struct pd_extent *extent, const char *problem);
 
 extern const uint8_t pd_uuid_zero[PK_UUID_SIZE];
 extern bool pd_uuid_equal(const uint8_t *a, const uint8_t *b);
+
+/* --- read.c --- */
+
+/*
+ * The record at `at` of raw must be the block asked for. PK_ERR_CORRUPT: try elsewhere; other failures are
+ * the same wherever it is read. raw is taken only on PK_OK, and get->plain is the caller's then.
+ */
+extern pk_error pd_block_open(struct pd_cell *cell, struct pd_get *get, struct pd_buffer *raw, size_t at,
+							  struct pd_err *err) PK_MUST_CHECK;
+
+/* --- peers.c --- */
+
+extern struct pd_peers *pd_peers_create(void);
+/* NULL is fine. Nobody uses a drive of another node any more. */
+extern void pd_peers_free(struct pd_peers *peers);
+/* A drive that the map puts on another node, or NULL; it lasts as long as the cell. */
+extern struct pd_cell_drive *pd_peers_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE]);
 
 /* --- report.c --- */
 

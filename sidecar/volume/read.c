@@ -79,12 +79,8 @@ unpack(struct pd_cell *cell, struct pd_get *get, const pk_record *record, struct
 	return rc;
 }
 
-/*
- * The record at `at` of raw must be the block asked for. PK_ERR_CORRUPT: try elsewhere; other failures are
- * the same wherever it is read. raw is taken only on PK_OK.
- */
-static pk_error
-open_record(struct pd_cell *cell, struct pd_get *get, struct pd_buffer *raw, size_t at, struct pd_err *err)
+pk_error
+pd_block_open(struct pd_cell *cell, struct pd_get *get, struct pd_buffer *raw, size_t at, struct pd_err *err)
 {
 	uint8_t *payload = raw->data + at + PK_RECORD_HEADER;
 	uint8_t key[PD_BUCKET_KEY];
@@ -133,7 +129,7 @@ get_decoded(struct reader *reader, const struct pd_members *volume, int position
 	out[0] = raw->data;
 	rc = pd_decode_range(reader->cell, volume, avoid, &position, 1, start, n, out, PD_JOB_LIVE, err);
 	if (rc == PK_OK)
-		rc = open_record(reader->cell, get, raw, at, err);
+		rc = pd_block_open(reader->cell, get, raw, at, err);
 	if (rc != PK_OK)
 		pd_buffer_put(reader->cell->buffers, raw);
 	return rc;
@@ -226,7 +222,7 @@ get_replica(struct reader *reader, struct pd_extent *extent, struct pd_err *err)
 		return pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for a block");
 	rc = pd_extent_read(extent, get->offset, raw->data, get->stored_length, err);
 	if (rc == PK_OK)
-		rc = open_record(reader->cell, get, raw, 0, err);
+		rc = pd_block_open(reader->cell, get, raw, 0, err);
 	else if (rc != PK_ERR_NO_MEMORY)
 		rc = PK_ERR_CORRUPT; /* unreadable or too short: another one has it */
 	if (rc != PK_OK)

@@ -146,7 +146,7 @@ add_target(struct rebuilding *rebuilding, int position, struct pd_err *err)
 					   members->volume_id);
 	target->position = position;
 	target->length = parity ? pd_members_parity_length(members) : members->member[position].length;
-	rc = pd_cell_target(rebuilding->cell, members->member[position].drive, &target->drive, err);
+	rc = pd_cell_any_target(rebuilding->cell, members->member[position].drive, &target->drive, err);
 	if (rc != PK_OK)
 		return rc;
 	rebuilding->count++;
@@ -166,10 +166,11 @@ prepare(struct rebuilding *rebuilding, uint32_t rebuild, struct pd_err *err)
 
 	if (rc == PK_OK)
 		rc = pd_map_fence(rebuilding->cell, members, err);
+	if (rc == PK_OK)
+		rc = pd_cell_fill(rebuilding->cell, members, err);
 	if (rc != PK_OK)
 		return rc;
 	pd_cell_identity(rebuilding->cell, rebuilding->cell_uuid, NULL);
-	pd_map_fill(rebuilding->cell, members);
 	for (int p = members->code.k; members->code.kind != PK_CODE_REPLICATED && p < members->count; p++)
 		members->member[p].length = pd_members_parity_length(members);
 	for (int p = 0; rc == PK_OK && p < PK_MEMBERS_MAX; p++)
@@ -340,7 +341,7 @@ pd_volume_rebuild(struct pd_cell *cell, const struct pd_members *members, uint32
 	rc = prepare(&rebuilding, rebuild, err);
 	if (rc == PK_OK)
 		rc = make_and_prove(&rebuilding, err);
-	if (rc == PK_OK && !pd_map_note(cell, &rebuilding.members))
+	if (rc == PK_OK && !pd_map_note(cell, &rebuilding.members, PD_TOLD_BY_SLOT))
 		rc = pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for volume %" PRIu64, members->volume_id);
 	clean_up(&rebuilding, rc);
 	return rc;

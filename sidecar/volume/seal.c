@@ -95,7 +95,7 @@ pd_bucket_tell_length(struct pd_cell *cell, uint64_t bucket_id, uint64_t length)
 	}
 	for (int i = 0; i < found; i++)
 		pd_extent_unref(extents[i]);
-	(void) pd_map_note(cell, &members);
+	(void) pd_map_note(cell, &members, PD_TOLD_BY_SLOT);
 }
 
 static pk_error
@@ -124,4 +124,32 @@ pd_bucket_seal(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, struc
 	rc = seal(cell, bucket_id, length, err);
 	pthread_mutex_unlock(&cell->seal_lock);
 	return rc;
+}
+
+/* Whether the member's drive has the bucket, sealed at this length. */
+static bool
+is_sealed_there(struct pd_cell *cell, const struct pd_members *members, int p, uint64_t length)
+{
+	struct pd_extent *extent = pd_member_find(cell, members, p);
+	struct pd_extent_info info = {0};
+
+	if (extent != NULL)
+		pd_extent_info(extent, &info);
+	pd_extent_unref(extent);
+	return info.sealed && info.length == length;
+}
+
+void
+pd_bucket_absent(struct pd_cell *cell, uint64_t bucket_id, uint64_t length, struct pd_absent *absent)
+{
+	struct pd_members members;
+
+	absent->count = 0;
+	if (!pd_map_of_bucket(cell, bucket_id, 0, &members))
+		return;
+	for (int p = 0; p < members.count; p++)
+	{
+		if (members.member[p].bucket_id == bucket_id && !is_sealed_there(cell, &members, p, length))
+			memcpy(absent->drive[absent->count++], members.member[p].drive, PK_UUID_SIZE);
+	}
 }

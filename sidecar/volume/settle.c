@@ -3,9 +3,9 @@
  *	  After the rows changed: telling the slots what is now, and letting go of
  *	  what it replaced.
  *
- * Both may come late or twice.  A slot never goes back to an older generation, nor from a coded
- * volume to the replicated one that it was; and an extent goes only when the current volume
- * puts its member on another drive, where it is seen to be.
+ * Members on other nodes are told, and asked, as those here are.  Both may come late or twice.  A slot never
+ * goes back to an older generation, nor from a coded volume to the replicated one that it was; and an extent
+ * goes only when the current volume puts its member on another drive, where it is seen to be.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -21,36 +21,28 @@ went_on(const struct pd_extent_info *info, const struct pd_members *members)
 		   members->code.kind == PK_CODE_REPLICATED;
 }
 
-/* The tasks for the members that are here, each with its extent counted. */
+/* The tasks for the members that can be reached, each with its extent counted. */
 static int
 find_members(struct pd_cell *cell, const struct pd_members *members, struct pd_task *tasks)
 {
-	bool replicated = members->code.kind == PK_CODE_REPLICATED;
 	int count = 0;
 
 	for (int p = 0; p < members->count; p++)
 	{
-		const struct pd_member *member = &members->member[p];
-		struct pd_drive *drive = pd_cell_drive(cell, member->drive);
-		bool parity = !replicated && p >= members->code.k;
+		struct pd_extent *extent = pd_member_find(cell, members, p);
 		struct pd_extent_info info;
-		struct pd_extent *extent;
 
-		if (pd_member_virtual(members, p) || drive == NULL || !pd_drive_writable(drive))
-			continue;
-		extent = pd_extent_find(drive, parity ? PK_EXTENT_PARITY : PK_EXTENT_BUCKET,
-								parity ? members->volume_id : member->bucket_id, parity ? p : 0);
 		if (extent == NULL)
 			continue;
 		pd_extent_info(extent, &info);
-		if (went_on(&info, members))
+		if (went_on(&info, members) || !pd_drive_writable(pd_extent_drive(extent)))
 		{
 			pd_extent_unref(extent);
 			continue;
 		}
 		tasks[count].work = pd_work_set_members;
 		tasks[count].extent = extent;
-		tasks[count].drive = drive;
+		tasks[count].drive = pd_extent_drive(extent);
 		tasks[count].arg = members;
 		count++;
 	}
@@ -68,9 +60,10 @@ pd_volume_settle(struct pd_cell *cell, const struct pd_members *members, int *se
 	*settled = 0;
 	if (rc == PK_OK)
 		rc = pd_map_fence(cell, members, err);
+	if (rc == PK_OK)
+		rc = pd_cell_fill(cell, &full, err);
 	if (rc != PK_OK)
 		return rc;
-	pd_map_fill(cell, &full);
 	for (int p = full.code.k; full.code.kind != PK_CODE_REPLICATED && p < full.count; p++)
 		full.member[p].length = pd_members_parity_length(&full);
 	count = find_members(cell, &full, tasks);
@@ -82,7 +75,7 @@ pd_volume_settle(struct pd_cell *cell, const struct pd_members *members, int *se
 		pd_extent_unref(tasks[i].extent);
 	}
 	if (*settled > 0)
-		(void) pd_map_note(cell, &full);
+		(void) pd_map_note(cell, &full, PD_TOLD_BY_SLOT);
 	return rc;
 }
 
@@ -103,16 +96,13 @@ superseded(struct pd_cell *cell, const struct pd_members *volume)
 	return true;
 }
 
-/* Whether the drive of this member has the same extent, sealed and no shorter. */
+/* Whether the drive of member p has what info tells, sealed and no shorter. */
 static bool
-is_there(struct pd_cell *cell, const struct pd_member *member, const struct pd_extent_info *info)
+is_there(struct pd_cell *cell, const struct pd_members *members, int p, const struct pd_extent_info *info)
 {
-	struct pd_drive *drive = pd_cell_drive(cell, member->drive);
+	struct pd_extent *extent = pd_member_find(cell, members, p);
 	struct pd_extent_info there = {0};
-	struct pd_extent *extent = NULL;
 
-	if (drive != NULL && pd_drive_readable(drive))
-		extent = pd_extent_find(drive, info->kind, info->id, info->position);
 	if (extent != NULL)
 	{
 		struct pd_err err;
@@ -141,11 +131,8 @@ check_whole(struct pd_cell *cell, const struct pd_members *volume, const char *f
 
 		if (pd_member_virtual(volume, p))
 			continue;
-		info.kind = parity ? PK_EXTENT_PARITY : PK_EXTENT_BUCKET;
-		info.id = parity ? volume->volume_id : volume->member[p].bucket_id;
-		info.position = parity ? p : 0;
 		info.length = parity ? pd_members_parity_length(volume) : volume->member[p].length;
-		if (!is_there(cell, &volume->member[p], &info))
+		if (!is_there(cell, volume, p, &info))
 			return pd_fail(err, PK_ERR_STATE, "%s stays: member %d of volume %" PRIu64 " is not there", file, p,
 						   volume->volume_id);
 	}
@@ -179,7 +166,7 @@ may_drop(struct pd_cell *cell, struct pd_extent *extent, struct pd_err *err)
 		if (same && pd_uuid_equal(current.member[p].drive, pd_drive_uuid(drive)))
 			return pd_fail(err, PK_ERR_STATE, "%s is member %d of volume %" PRIu64 ", generation %u, on this drive",
 						   info.file, p, current.volume_id, current.generation);
-		replaced = replaced || (same && is_there(cell, &current.member[p], &info));
+		replaced = replaced || (same && is_there(cell, &current, p, &info));
 	}
 	if (!replaced)
 		return pd_fail(err, PK_ERR_STATE, "%s is not there on the drive that volume %" PRIu64 " puts it on", info.file,

@@ -54,6 +54,76 @@ extern pk_error pd_cell_admit(struct pd_cell *cell, const uint8_t uuid[PK_UUID_S
 extern pk_error pd_cell_adopt(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch,
 							  struct pd_err *err) PK_MUST_CHECK;
 
+/* Since the start: bytes of members that were read to compute others, and bytes that were computed. */
+extern void pd_cell_decoding(struct pd_cell *cell, uint64_t *read, uint64_t *decoded);
+
+/* --- peers.c: the coordinator's map, and the drives of other nodes --- */
+
+#define PD_MAP_NODES_MAX 256
+#define PD_MAP_DRIVES_MAX 4096
+#define PD_PEER_URL_MAX 1024 /* bytes, with its NUL */
+#define PD_PEERS_MAX 1024	 /* URLs that one process meets in its life */
+#define PD_REMOTES_MAX 16384 /* drives of others, likewise */
+
+/* Who makes the drives of other nodes (store/remote.h). Both give NULL with err filled. */
+struct pd_peer_maker
+{
+	void *(*peer)(void *arg, const char *url, struct pd_err *err);
+	/* Closed by pd_drive_close, before its peer is released. */
+	struct pd_drive *(*drive)(void *peer, const uint8_t uuid[PK_UUID_SIZE], struct pd_err *err);
+	void (*release)(void *peer);
+	void *arg;
+};
+
+/* Before serving. Without it, a map with drives of other nodes is PK_ERR_UNSUPPORTED. */
+extern void pd_cell_set_peers(struct pd_cell *cell, const struct pd_peer_maker *maker);
+
+struct pd_map_node
+{
+	int64_t node;
+	const char *url; /* "http://host:port" or "unix:/path" */
+};
+
+struct pd_map_drive
+{
+	uint8_t uuid[PK_UUID_SIZE];
+	int64_t node;
+};
+
+/*
+ * Nodes and drives: all there are. Volumes: those that changed from number `from` on, and are known by `number`; from = 0: all
+ * that was told before is forgotten. What does not fit into one order comes in several: all but the last leave the number as it
+ * is (with from = 0: at 1).
+ */
+struct pd_map_order
+{
+	uint64_t from;
+	uint64_t number;
+	const struct pd_map_node *nodes;
+	int node_count;
+	const struct pd_map_drive *drives;
+	int drive_count;
+	size_t volume_count;
+	pk_error (*volume)(void *arg, size_t i, struct pd_members *members, struct pd_err *err); /* asked twice for each */
+	void *arg;
+	const uint64_t *gone; /* volumes that are no more */
+	size_t gone_count;
+};
+
+/*
+ * All of it is checked before any of it is believed. PK_ERR_STATE: it does not go on from pd_cell_map_number; PK_ERR_MALFORMED,
+ * PK_ERR_TOO_LARGE: it contradicts itself, or a limit. After any other failure the number is 0.
+ */
+extern pk_error pd_cell_map(struct pd_cell *cell, const struct pd_map_order *order, struct pd_err *err) PK_MUST_CHECK;
+/* Of the map that is held; 0 after a start. */
+extern uint64_t pd_cell_map_number(struct pd_cell *cell);
+
+/*
+ * Learns what an extent's slot tells: after one was made, or its members were changed, by other ways than this room's. false when it
+ * belongs to another cell, which is reported.
+ */
+extern bool pd_cell_learn(struct pd_cell *cell, struct pd_extent *extent);
+
 /* --- write.c: open buckets --- */
 
 extern pk_error pd_bucket_open(struct pd_cell *cell, const struct pd_members *members, uint64_t bucket_id,
@@ -96,6 +166,17 @@ extern pk_error pd_bucket_each_open(struct pd_cell *cell, void (*each)(void *arg
  */
 extern pk_error pd_bucket_seal(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length,
 							   struct pd_err *err) PK_MUST_CHECK;
+
+/*
+ * Drives that the current volume puts the bucket on, and where it is not seen, sealed at this length. Each is asked now; one that is not
+ * reached is absent.
+ */
+struct pd_absent
+{
+	int count;
+	uint8_t drive[PK_MEMBERS_MAX][PK_UUID_SIZE];
+};
+extern void pd_bucket_absent(struct pd_cell *cell, uint64_t bucket_id, uint64_t length, struct pd_absent *absent);
 
 /* --- read.c --- */
 
@@ -181,6 +262,40 @@ extern void pd_cell_each_report(struct pd_cell *cell, void (*each)(void *arg, co
 extern pk_error pd_drive_scrub(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], const char *after,
 							   uint64_t budget, char next[PK_EXTENT_FILE], uint64_t *bytes,
 							   void (*each)(void *arg, const struct pd_report *report), void *arg,
+							   struct pd_err *err) PK_MUST_CHECK;
+
+/* --- inventory.c: what a drive of this node holds --- */
+
+struct pd_inventory
+{
+	/* open: it takes appends. problem: its file is gone, cannot be opened, or has another length; else NULL */
+	void (*extent)(void *arg, const struct pd_extent_info *info, bool open, const char *problem);
+	void (*damaged)(void *arg, const char *file, const char *why); /* what no extent could be made of */
+	void (*record)(void *arg, const pk_record *record);
+	void (*damage)(void *arg, uint64_t offset, uint64_t length, const char *problem); /* where no record is valid */
+	void *arg;
+};
+
+/*
+ * The first max extents after `after` ("": from the start, and damaged files, as many again), by file; next gets the last one's
+ * file, or "" at the end.
+ */
+extern pk_error pd_drive_list(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], const char *after, int max,
+							  const struct pd_inventory *inventory, char next[PK_EXTENT_FILE],
+							  struct pd_err *err) PK_MUST_CHECK;
+
+/* Of a bucket's extent on this drive, as pd_extent_records; max records and damages at most. */
+extern pk_error pd_drive_records(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], uint64_t bucket_id,
+								 uint64_t *at, int max, const struct pd_inventory *inventory, uint64_t *length,
+								 struct pd_err *err) PK_MUST_CHECK;
+
+/*
+ * Reads blocks of one bucket back from this drive's extent, to their hashes, as if no other replica were there, and tells what is
+ * wrong. No report is made of it: whoever asked knows, and may have asked for the wrong thing. blocks: as for pd_block_get, `done` unused.
+ */
+extern pk_error pd_drive_watch(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], struct pd_get *blocks,
+							   int count, const struct pd_progress *progress,
+							   void (*problem)(void *arg, uint64_t offset, const char *text), void *arg,
 							   struct pd_err *err) PK_MUST_CHECK;
 
 #endif

@@ -274,7 +274,7 @@ pd_bucket_open(struct pd_cell *cell, const struct pd_members *members, uint64_t 
 	rc = make_key(bucket, pd_drive_vfs(drives[0]), err);
 	if (rc == PK_OK)
 		rc = create_extents(bucket, drives, err);
-	if (rc == PK_OK && !pd_map_note(cell, &bucket->members))
+	if (rc == PK_OK && !pd_map_note(cell, &bucket->members, PD_TOLD_BY_SLOT))
 		rc = pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for bucket %" PRIu64, bucket_id);
 	if (rc != PK_OK)
 	{

@@ -32,6 +32,10 @@ struct pd_request
 	const char *path;
 	const char *authorization;
 	const char *content_length;
+	const char *range;
+	const char *if_range;
+	const char *if_none_match;
+	char headers[2048]; /* of the reply, a line each */
 	struct pd_buffer body;
 	size_t body_length;
 	void *attached;
@@ -65,6 +69,11 @@ static struct
 	atomic_bool info_holding;
 	bool stopped;
 	int reports;
+	int absent;
+	uint64_t map_number;
+	struct pd_map_node map_nodes[PD_MAP_NODES_MAX]; /* of the last map; the URLs are gone */
+	char map_url[PD_PEER_URL_MAX];					/* of the first */
+	int map_drives;
 	enum pd_drive_state drive_state[2];
 } fake;
 
@@ -106,7 +115,22 @@ pd_request_header(const struct pd_request *request, const char *name)
 {
 	if (strcasecmp(name, "Content-Length") == 0)
 		return request->content_length;
+	if (strcasecmp(name, "Range") == 0)
+		return request->range;
+	if (strcasecmp(name, "If-Range") == 0)
+		return request->if_range;
+	if (strcasecmp(name, "If-None-Match") == 0)
+		return request->if_none_match;
 	return strcasecmp(name, "Authorization") == 0 ? request->authorization : NULL;
+}
+
+void
+pd_request_add_header(struct pd_request *request, const char *name, const char *value)
+{
+	size_t used = strlen(request->headers);
+	size_t room = sizeof(request->headers) - used;
+
+	assert_true((size_t) snprintf(request->headers + used, room, "%s: %s\n", name, value) < room);
 }
 
 void
@@ -165,7 +189,9 @@ pd_request_reply_source(struct pd_request *request, int status, const struct pd_
 {
 	uint8_t bytes[64];
 
-	if (length > sizeof(bytes) || !source->read(source->arg, bytes, length))
+	if (strcmp(request->method, "HEAD") == 0)
+		keep_reply(request, status, "", 0);
+	else if (length > sizeof(bytes) || !source->read(source->arg, bytes, length))
 		keep_reply(request, 0, "", 0);
 	else
 		keep_reply(request, status, bytes, length);
@@ -197,6 +223,14 @@ pd_cell_keys(struct pd_cell *cell, pk_keyring *keys)
 {
 	(void) cell;
 	*keys = fake.keys;
+}
+
+void
+pd_cell_decoding(struct pd_cell *cell, uint64_t *read, uint64_t *decoded)
+{
+	(void) cell;
+	*read = 6 * 65536;
+	*decoded = 65536;
 }
 
 void
@@ -316,15 +350,52 @@ pd_bucket_seal(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, struc
 }
 
 void
+pd_bucket_absent(struct pd_cell *cell, uint64_t bucket_id, uint64_t length, struct pd_absent *absent)
+{
+	(void) cell;
+	assert_true(bucket_id != 0 && length != 0);
+	memset(absent, 0, sizeof(*absent));
+	for (absent->count = 0; absent->count < fake.absent; absent->count++)
+		absent->drive[absent->count][15] = (uint8_t) (absent->count + 1);
+}
+
+uint64_t
+pd_cell_map_number(struct pd_cell *cell)
+{
+	(void) cell;
+	return fake.map_number;
+}
+
+pk_error
+pd_cell_map(struct pd_cell *cell, const struct pd_map_order *order, struct pd_err *err)
+{
+	pk_error rc = next_result(err);
+
+	(void) cell;
+	for (size_t i = 0; rc == PK_OK && i < order->volume_count; i++)
+		rc = order->volume(order->arg, i, &fake.members, err);
+	if (rc != PK_OK)
+		return rc;
+	memcpy(fake.map_nodes, order->nodes, (size_t) order->node_count * sizeof(*order->nodes));
+	if (order->node_count > 0)
+		snprintf(fake.map_url, sizeof(fake.map_url), "%s", order->nodes[0].url);
+	fake.map_drives = order->drive_count;
+	fake.id = order->gone_count > 0 ? order->gone[0] : 0;
+	fake.number = order->volume_count;
+	fake.map_number = order->number;
+	return PK_OK;
+}
+
+void
 pd_block_get(struct pd_cell *cell, struct pd_get *get)
 {
 	static struct pd_buffer buffer = {fake_plain, sizeof(fake_plain), NULL};
 
 	(void) cell;
 	get->result = next_result(&get->err);
-	get->plain = fake.streams ? NULL : &buffer;
+	get->plain = fake.streams && get->crc_checked ? NULL : &buffer;
 	get->plain_offset = 4;
-	get->stream = fake.streams ? &fake_stream : NULL;
+	get->stream = fake.streams && get->crc_checked ? &fake_stream : NULL;
 	get->degraded = fake.degraded;
 	fake.id = get->bucket_id;
 	fake.number = get->offset;
@@ -410,6 +481,70 @@ pd_drive_scrub(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], const ch
 	each(arg, &report);
 	*bytes = budget;
 	snprintf(next, PK_EXTENT_FILE, "extents/40/b-0000000000000040");
+	return next_result(err);
+}
+
+/* As many extents as are asked for, and one damaged file. */
+pk_error
+pd_drive_list(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], const char *after, int max,
+			  const struct pd_inventory *inventory, char next[PK_EXTENT_FILE], struct pd_err *err)
+{
+	struct pd_extent_info info;
+
+	(void) cell;
+	memset(&info, 0, sizeof(info));
+	info.kind = PK_EXTENT_PARITY;
+	info.id = 5;
+	info.position = 7;
+	info.sealed = true;
+	info.length = 4096;
+	info.members.volume_id = 5;
+	info.members.generation = 3;
+	info.members.code = (pk_code){PK_CODE_RS, 6, 3};
+	info.members.count = PK_MEMBERS_MAX;
+	for (int i = 0; i < PK_MEMBERS_MAX; i++)
+		memset(&info.members.member[i], 0x7f, offsetof(struct pd_member, key));
+	pk_extent_file(info.file, info.kind, info.id, info.position);
+	fake.number = strlen(after) * 100 + drive[PK_UUID_SIZE - 1];
+	inventory->damaged(inventory->arg, "extents/3f/b-000000000000003f", "has no valid header");
+	for (int i = 0; i < max; i++)
+		inventory->extent(inventory->arg, &info, false, i == 0 ? "cannot open it" : NULL);
+	snprintf(next, PK_EXTENT_FILE, "%s", info.file);
+	return next_result(err);
+}
+
+pk_error
+pd_drive_records(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], uint64_t bucket_id, uint64_t *at, int max,
+				 const struct pd_inventory *inventory, uint64_t *length, struct pd_err *err)
+{
+	pk_record record = {.length = 100, .payload_length = 90, .crc32c = 0xfedcba98};
+
+	(void) cell;
+	(void) drive;
+	fake.id = bucket_id;
+	fake.number = *at;
+	for (int i = 0; i < max; i++, *at += pk_record_size(record.payload_length))
+	{
+		record.offset = *at;
+		inventory->record(inventory->arg, &record);
+	}
+	inventory->damage(inventory->arg, *at, 64, "the header of a record is damaged");
+	*at += 64;
+	*length = fake.bits == 1 ? *at : PK_BUCKET_SIZE_MAX;
+	return next_result(err);
+}
+
+pk_error
+pd_drive_watch(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], struct pd_get *blocks, int count,
+			   const struct pd_progress *progress, void (*problem)(void *arg, uint64_t offset, const char *text),
+			   void *arg, struct pd_err *err)
+{
+	(void) cell;
+	(void) drive;
+	assert_true(progress->tick(progress->arg, 0, 1));
+	fake.id = blocks[0].bucket_id;
+	fake.number = (uint64_t) count;
+	problem(arg, blocks[count - 1].offset, "other bytes");
 	return next_result(err);
 }
 

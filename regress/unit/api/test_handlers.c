@@ -204,10 +204,122 @@ a_get_may_be_answered_by_a_stream(void **state)
 	(void) state;
 	fake.streams = true;
 	fake.streams_freed = 0;
+	token.flags = PK_TOKEN_CRC_CHECKED;
 	assert_int_equal(block("GET", token, 0, &text), 200);
 	free(text);
 	assert_int_equal(fake.streams_freed, 1);
 	fake.streams = false;
+}
+
+/* The reply to a request for the 60 bytes; text is to be freed. */
+static struct pd_request
+conditional(const char *method, const char *range, const char *if_range, const char *if_none_match)
+{
+	struct pd_request request = {.range = range, .if_range = if_range, .if_none_match = if_none_match};
+	pk_token token = good_token(PK_METHOD_GET);
+	char path[400];
+
+	token.flags = PK_TOKEN_CRC_CHECKED;
+	pk_token_sign(token_text, &token, &fake.keys);
+	snprintf(path, sizeof(path), "/block/%s", token_text);
+	request_begin(api, &request, method, path);
+	(void) request_end(api, &request);
+	return request;
+}
+
+static void
+a_part_of_a_block_is_answered(void **state)
+{
+	static const struct
+	{
+		const char *range;
+		int status;
+		size_t start;
+		size_t length;
+		const char *header;
+	} cases[] = {
+		{NULL, 200, 0, 60, NULL},
+		{"bytes=0-0", 206, 0, 1, "Content-Range: bytes 0-0/60\n"},
+		{"bytes=10-19", 206, 10, 10, "Content-Range: bytes 10-19/60\n"},
+		{"BYTES=59-", 206, 59, 1, "Content-Range: bytes 59-59/60\n"},
+		{"bytes=50-99", 206, 50, 10, "Content-Range: bytes 50-59/60\n"},
+		{"bytes=50-99999999999999999999999", 206, 50, 10, "Content-Range: bytes 50-59/60\n"},
+		{"bytes=-7", 206, 53, 7, "Content-Range: bytes 53-59/60\n"},
+		{"bytes=-600", 206, 0, 60, "Content-Range: bytes 0-59/60\n"},
+		{"bytes=60-", 416, 0, 0, "Content-Range: bytes */60\n"},
+		{"bytes=99999999999999999999-", 416, 0, 0, "Content-Range: bytes */60\n"},
+		{"bytes=-0", 416, 0, 0, "Content-Range: bytes */60\n"},
+		{"bytes=9-3", 200, 0, 60, NULL},
+		{"bytes=1-2,4-5", 200, 0, 60, NULL},
+		{"bytes=-", 200, 0, 60, NULL},
+		{"bytes=", 200, 0, 60, NULL},
+		{"bytes=1", 200, 0, 60, NULL},
+		{"bytes=1-2x", 200, 0, 60, NULL},
+		{"lines=1-2", 200, 0, 60, NULL},
+	};
+
+	(void) state;
+	fake.streams = true; /* who gets a part cannot check the whole: it is read and proved first */
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		struct pd_request got = conditional("GET", cases[i].range, NULL, NULL);
+		struct pd_request head = conditional("HEAD", cases[i].range, NULL, NULL);
+
+		assert_int_equal(got.status, cases[i].status);
+		assert_int_equal(head.status, cases[i].status);
+		assert_string_equal(head.headers, got.headers);
+		assert_int_equal(got.length, cases[i].length);
+		assert_memory_equal(got.text, fake_plain + 4 + cases[i].start, cases[i].length);
+		if (cases[i].header != NULL)
+			assert_non_null(strstr(got.headers, cases[i].header));
+		else
+			assert_null(strstr(got.headers, "\nContent-Range:"));
+		assert_non_null(strstr(got.headers, "Accept-Ranges: bytes\n"));
+		assert_non_null(strstr(got.headers, "Referrer-Policy: no-referrer\n"));
+		assert_non_null(strstr(got.headers, "Access-Control-Allow-Origin: *\n"));
+		free(got.text);
+		free(head.text);
+	}
+}
+
+static void
+a_block_is_told_by_its_tag(void **state)
+{
+	struct pd_request request = conditional("GET", NULL, NULL, NULL);
+	char etag[80] = "";
+	char list[200];
+
+	(void) state;
+	assert_int_equal(sscanf(strstr(request.headers, "ETag: "), "ETag: %79s", etag), 1);
+	assert_int_equal(strlen(etag), 2 * PK_SHA256_SIZE + 2);
+	free(request.text);
+	snprintf(list, sizeof(list), "\"other\", %s", etag);
+	request = conditional("GET", "bytes=1-2", NULL, list);
+	assert_int_equal(request.status, 304);
+	assert_int_equal(request.length, 0);
+	free(request.text);
+	request = conditional("GET", "bytes=1-2", etag, "\"other\"");
+	assert_int_equal(request.status, 206);
+	free(request.text);
+	request = conditional("GET", "bytes=1-2", "\"other\"", NULL);
+	assert_int_equal(request.status, 200);
+	free(request.text);
+}
+
+static void
+a_browser_that_asks_first_is_told_the_same_of_any_url(void **state)
+{
+	struct pd_request good = conditional("OPTIONS", NULL, NULL, NULL);
+	struct pd_request bad = {0};
+
+	(void) state;
+	request_begin(api, &bad, "OPTIONS", "/block/nonsense");
+	assert_int_equal(request_end(api, &bad), 204);
+	assert_int_equal(good.status, 204);
+	assert_string_equal(good.headers, bad.headers);
+	assert_non_null(strstr(bad.headers, "Access-Control-Allow-Methods: GET, HEAD, PUT\n"));
+	free(good.text);
+	free(bad.text);
 }
 
 static void
@@ -283,7 +395,7 @@ static char order_authorization[PK_TOKEN_TEXT + 16];
 static const char *
 named(const char *verb, const char *body)
 {
-	static char texts[8][4096];
+	static char texts[8][16384];
 	static unsigned turn;
 	char *text = texts[turn++ % 8];
 
@@ -358,6 +470,12 @@ integer_of(json_t *answer, const char *name)
 #define UUID1 "\"00000000-0000-0000-0000-000000000001\""
 #define UUID2 "\"00000000-0000-0000-0000-000000000002\""
 #define OPEN(rest) "{\"volume\":5,\"bucket\":6,\"generation\":1,\"capacity\":1048576,\"drives\":[" rest "]}"
+#define HASH "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define BLOCK(offset, stored, length, hash) \
+	"{\"offset\":" offset ",\"stored_length\":" stored ",\"length\":" length ",\"hash\":\"" hash "\"}"
+#define WATCH(blocks) "{\"drive\":" UUID1 ",\"bucket\":6,\"blocks\":[" blocks "]}"
+#define LIST(drive, after, max) "{\"drive\":" drive ",\"after\":" after ",\"max\":" max "}"
+#define RECORDS(bucket, after, max) "{\"drive\":" UUID1 ",\"bucket\":" bucket ",\"after\":" after ",\"max\":" max "}"
 #define REPLICA1 "{\"drive\":" UUID1 ",\"bucket\":6,\"length\":640}"
 #define REPLICA2 "{\"drive\":" UUID2 ",\"bucket\":6,\"length\":640}"
 #define REPLICATED "\"volume\":5,\"generation\":2,\"code\":\"replicated\",\"members\":[" REPLICA1 "," REPLICA2 "]"
@@ -405,7 +523,8 @@ orders_need_a_token_for_just_their_body(void **state)
 static void
 orders_are_fenced_by_cell_and_epoch(void **state)
 {
-	static const char *const verbs[] = {"status", "open", "seal", "encode", "settle", "rebuild", "drop", "scrub"};
+	static const char *const verbs[] = {"status", "open",  "seal", "encode",  "settle", "rebuild",
+										"drop",	  "scrub", "list", "records", "watch"};
 
 	(void) state;
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
@@ -426,6 +545,11 @@ orders_are_fenced_by_cell_and_epoch(void **state)
 	}
 	assert_int_equal(fake.id, 0);
 }
+
+#define NODE1 "{\"node\":1,\"url\":\"http://10.0.0.1:7070\"}"
+#define MAP(from, number, nodes, drives, volumes)                                                                      \
+	"{\"from\":" from ",\"number\":" number ",\"nodes\":[" nodes "],\"drives\":[" drives "],\"volumes\":[" volumes "]" \
+	"}"
 
 static void
 another_incarnation_comes_by_adopt(void **state)
@@ -485,6 +609,54 @@ orders_that_make_no_sense_are_refused(void **state)
 		{"drop", "{\"drive\":null,\"kind\":\"bucket\",\"id\":6,\"position\":0}"},
 		{"scrub", "{\"drive\":" UUID1 ",\"after\":\"\",\"budget\":0}"},
 		{"scrub", "{\"drive\":" UUID1 ",\"after\":7,\"budget\":1}"},
+		{"list", "{}"},
+		{"list", LIST("null", "\"\"", "1")},
+		{"list", LIST("\"x\"", "\"\"", "1")},
+		{"list", LIST(UUID1, "null", "1")},
+		{"list", LIST(UUID1, "1", "1")},
+		{"list", LIST(UUID1, "\"extents/07/p-0000000000000007-08-and-what-is-not-there\"", "1")},
+		{"list", LIST(UUID1, "\"\"", "0")},
+		{"list", LIST(UUID1, "\"\"", "257")},
+		{"list", LIST(UUID1, "\"\"", "1.5")},
+		{"list", LIST(UUID1, "\"\"", "9223372036854775807")},
+		{"records", "{}"},
+		{"records", RECORDS("0", "0", "1")},
+		{"records", RECORDS("-6", "0", "1")},
+		{"records", RECORDS("6", "-64", "1")},
+		{"records", RECORDS("6", "63", "1")},
+		{"records", RECORDS("6", "17179869248", "1")},
+		{"records", RECORDS("6", "\"\"", "1")},
+		{"records", RECORDS("6", "0", "0")},
+		{"records", RECORDS("6", "0", "4097")},
+		{"records", RECORDS("6", "0", "[1]")},
+		{"watch", "{\"drive\":" UUID1 ",\"bucket\":6}"},
+		{"watch", WATCH("")},
+		{"watch", WATCH("7")},
+		{"watch", WATCH(BLOCK("-1", "192", "1", HASH))},
+		{"watch", WATCH(BLOCK("0", "191", "1", HASH))},
+		{"watch", WATCH(BLOCK("0", "4194497", "1", HASH))},
+		{"watch", WATCH(BLOCK("0", "192", "0", HASH))},
+		{"watch", WATCH(BLOCK("0", "192", "4194305", HASH))},
+		{"watch", WATCH(BLOCK("0", "192", "1", HASH "0"))},
+		{"watch", WATCH(BLOCK("0", "192", "1", "x"))},
+		{"watch", WATCH(BLOCK("0", "192", "1", HASH) ",[]")},
+		{"map", "{}"},
+		{"map", MAP("-1", "1", "", "", "")},
+		{"map", MAP("0", "0", "", "", "")},
+		{"map", MAP("0", "\"1\"", "", "", "")},
+		{"map", MAP("0", "1", "7", "", "")},
+		{"map", MAP("0", "1", "{\"node\":0,\"url\":\"http://a\"}", "", "")},
+		{"map", MAP("0", "1", "{\"node\":1,\"url\":\"ftp://a\"}", "", "")},
+		{"map", MAP("0", "1", "{\"node\":1,\"url\":\"unix:a\"}", "", "")},
+		{"map", MAP("0", "1", "{\"node\":1}", "", "")},
+		{"map", MAP("0", "1", NODE1, "{\"drive\":null,\"node\":1}", "")},
+		{"map", MAP("0", "1", NODE1, "{\"drive\":" UUID1 "}", "")},
+		{"map", MAP("0", "1", NODE1, "{\"drive\":" UUID1 ",\"node\":-1}", "")},
+		{"map", MAP("0", "1", NODE1, "", "7")},
+		{"map", MAP("0", "1", NODE1, "", "{\"volume\":5,\"generation\":2,\"code\":\"rs(6,3)\",\"members\":[]}")},
+		{"map", "{\"from\":0,\"number\":1,\"nodes\":[],\"drives\":[],\"volumes\":{}}"},
+		{"map", "{\"from\":0,\"number\":1,\"nodes\":[],\"drives\":[],\"volumes\":[],\"gone\":[0]}"},
+		{"map", "{\"from\":0,\"number\":1,\"nodes\":[],\"drives\":[],\"volumes\":[],\"gone\":7}"},
 	};
 
 	(void) state;
@@ -526,6 +698,153 @@ orders_reach_the_volume_as_they_were_given(void **state)
 
 	fake.next = PK_ERR_STATE;
 	assert_string_equal(code_of(order("seal", "{\"bucket\":6}")), "state");
+}
+
+static size_t
+size_of(json_t *answer, const char *name)
+{
+	return json_array_size(json_object_get(answer, name));
+}
+
+static void
+an_inventory_comes_in_pages(void **state)
+{
+	json_t *answer = order("list", LIST(UUID2, "\"abc\"", "2"));
+	json_t *item;
+	char *text;
+
+	(void) state;
+	assert_int_equal(fake.number, 302);
+	assert_int_equal(size_of(answer, "extents"), 2);
+	assert_int_equal(size_of(answer, "damaged"), 1);
+	assert_string_equal(json_string_value(json_object_get(answer, "next")), "extents/05/p-0000000000000005-07");
+	item = json_array_get(json_object_get(answer, "extents"), 0);
+	assert_string_equal(json_string_value(json_object_get(item, "problem")), "cannot open it");
+	assert_string_equal(json_string_value(json_object_get(item, "code")), "rs(6,3)");
+	assert_string_equal(json_string_value(json_object_get(item, "kind")), "parity");
+	assert_int_equal(size_of(item, "members"), PK_MEMBERS_MAX);
+	assert_true(json_is_null(json_object_get(json_array_get(json_object_get(answer, "extents"), 1), "problem")));
+	json_decref(answer);
+
+	/* the longest page fits into an answer */
+	answer = order("list", LIST(UUID1, "\"\"", "256"));
+	assert_int_equal(size_of(answer, "extents"), PK_LIST_MAX);
+	text = json_dumps(answer, JSON_COMPACT);
+	assert_true(strlen(text) < PK_ANSWER_SIZE_MAX);
+	free(text);
+	json_decref(answer);
+
+	answer = order("records", RECORDS("6", "256", "2"));
+	assert_int_equal(fake.id, 6);
+	assert_int_equal(fake.number, 256);
+	assert_int_equal(size_of(answer, "records"), 2);
+	item = json_array_get(json_object_get(answer, "records"), 1);
+	assert_int_equal(json_integer_value(json_object_get(item, "offset")), 512);
+	assert_int_equal(json_integer_value(json_object_get(item, "stored_length")), 256);
+	assert_int_equal(json_integer_value(json_object_get(item, "crc32c")), 0xfedcba98);
+	assert_int_equal(strlen(json_string_value(json_object_get(item, "hash"))), 64);
+	assert_int_equal(json_integer_value(json_object_get(answer, "next")), 256 + 512 + 64);
+	item = json_array_get(json_object_get(answer, "damage"), 0);
+	assert_int_equal(json_integer_value(json_object_get(item, "offset")), 256 + 512);
+	json_decref(answer);
+
+	fake.bits = 1;
+	answer = order("records", RECORDS("6", "0", "4096"));
+	assert_int_equal(size_of(answer, "records"), PK_RECORDS_MAX);
+	assert_true(json_is_null(json_object_get(answer, "next")));
+	json_decref(answer);
+
+	text = malloc(PK_ORDER_SIZE_MAX);
+	for (int count = PK_WATCH_MAX; count <= PK_WATCH_MAX + 1; count++)
+	{
+		size_t n = (size_t) snprintf(text, PK_ORDER_SIZE_MAX, "{\"drive\":" UUID1 ",\"bucket\":6,\"blocks\":[");
+
+		for (int i = 0; i < count; i++)
+			n += (size_t) snprintf(text + n, PK_ORDER_SIZE_MAX - n, "%s%s", i > 0 ? "," : "",
+								   BLOCK("640", "192", "1", HASH));
+		snprintf(text + n, PK_ORDER_SIZE_MAX - n, "]}");
+		answer = order("watch", text);
+		if (count > PK_WATCH_MAX)
+			assert_string_equal(code_of(answer), "malformed");
+		else
+		{
+			assert_int_equal(fake.number, PK_WATCH_MAX);
+			item = json_array_get(json_object_get(answer, "problems"), 0);
+			assert_int_equal(json_integer_value(json_object_get(item, "offset")), 640);
+			json_decref(answer);
+		}
+	}
+	free(text);
+
+	fake.next = PK_ERR_NOT_FOUND;
+	assert_string_equal(code_of(order("watch", WATCH(BLOCK("0", "192", "1", HASH)))), "not_found");
+	assert_string_equal(code_of(order("list", LIST(UUID1, "\"\"", "256"))), "not_found");
+	assert_string_equal(code_of(order("records", RECORDS("6", "0", "4096"))), "not_found");
+}
+
+/* A map of node 1 and `count` times what more tells. */
+static int
+write_nodes(char *out, const char *more, int count)
+{
+	char *at = out + sprintf(out, "{\"order\":\"map\",\"from\":0,\"number\":1,\"nodes\":[" NODE1);
+
+	for (int i = 0; i < count; i++)
+		at += sprintf(at, "%s", more);
+	return (int) (at - out) + sprintf(at, "],\"drives\":[],\"volumes\":[]}");
+}
+
+static void
+the_map_is_handed_on(void **state)
+{
+	static const char more[] = ",{\"node\":2,\"url\":\"http://b\"}";
+	char *nodes = malloc(sizeof(NODE1) + PD_MAP_NODES_MAX * sizeof(more) + 100);
+	json_t *answer;
+
+	(void) state;
+	assert_int_equal(integer_of(order("map", MAP("0", "9", NODE1, "{\"drive\":" UUID2 ",\"node\":1}",
+												 "{" REPLICATED "},{" CODED "}")),
+								"map"),
+					 9);
+	assert_int_equal(fake.map_nodes[0].node, 1);
+	assert_string_equal(fake.map_url, "http://10.0.0.1:7070");
+	assert_int_equal(fake.map_drives, 1);
+	assert_int_equal(fake.number, 2);
+	assert_int_equal(fake.members.count, 9);
+	answer = order("status", "{}");
+	assert_int_equal(json_integer_value(json_object_get(answer, "map")), 9);
+	json_decref(answer);
+	assert_string_equal(code_of(order("map", "{\"from\":9,\"number\":9,\"nodes\":[],\"drives\":[],\"volumes\":[],"
+											 "\"gone\":[44]}")),
+						"");
+	assert_int_equal(fake.id, 44);
+	fake.next = PK_ERR_STATE;
+	assert_string_equal(code_of(order("map", MAP("1", "2", "", "", ""))), "state");
+
+	/* as many nodes as there may be, and one more; twice the same is the volume room's to refuse */
+	fake.next = PK_OK;
+	for (int extra = 0; extra < 2; extra++)
+	{
+		size_t at = (size_t) write_nodes(nodes, more, PD_MAP_NODES_MAX - 1 + extra);
+
+		assert_true(at > 0);
+		assert_string_equal(code_of(order("map", nodes)), extra == 0 ? "" : "too_large");
+	}
+	free(nodes);
+}
+
+static void
+a_seal_tells_where_the_bucket_is_not(void **state)
+{
+	json_t *answer;
+
+	(void) state;
+	fake.absent = 2;
+	answer = order("seal", "{\"bucket\":6}");
+	assert_int_equal(json_array_size(json_object_get(answer, "absent")), 2);
+	assert_string_equal(json_string_value(json_array_get(json_object_get(answer, "absent"), 1)),
+						"00000000-0000-0000-0000-000000000002");
+	json_decref(answer);
+	fake.absent = 0;
 }
 
 static void
@@ -737,6 +1056,9 @@ main(void)
 		EACH(a_superseded_epoch_writes_nothing_and_reads_still),
 		EACH(a_put_is_answered_with_a_receipt_for_it),
 		EACH(a_get_may_be_answered_by_a_stream),
+		EACH(a_part_of_a_block_is_answered),
+		EACH(a_block_is_told_by_its_tag),
+		EACH(a_browser_that_asks_first_is_told_the_same_of_any_url),
 		EACH(a_body_that_is_not_the_block_is_refused),
 		EACH(failures_have_the_status_and_code_of_the_contract),
 		EACH(a_get_answers_the_plain_bytes),
@@ -745,6 +1067,9 @@ main(void)
 		EACH(another_incarnation_comes_by_adopt),
 		EACH(orders_that_make_no_sense_are_refused),
 		EACH(orders_reach_the_volume_as_they_were_given),
+		EACH(an_inventory_comes_in_pages),
+		EACH(the_map_is_handed_on),
+		EACH(a_seal_tells_where_the_bucket_is_not),
 		EACH(scrub_and_status_tell_what_was_found),
 		EACH(an_unbound_node_shows_itself_and_can_be_bound),
 		EACH(a_heartbeat_does_not_wait_behind_encodes),

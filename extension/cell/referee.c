@@ -1,0 +1,246 @@
+/*
+ * referee.c
+ *	  Duty referee: the files of every drive against the rows, once a day.
+ *
+ * An extent whose file vanished without an order is damaged, and repair makes it
+ * anew.  A file that no row names and no intent will drop is a stray: what a
+ * rollback left behind, or what a drive brought back that others have replaced.
+ * Strays take room and harm nobody; verify() tells them when they have been there
+ * for a while.  drive.listed_to and listed_at are the cursor.
+ */
+#include "cell/cell.h"
+
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+#include "base/spi.h"
+#include "cell/finding.h"
+#include "cell/inventory.h"
+
+#define VERIFIER "referee"
+#define SWEEP_HOURS 24
+#define STRAY_GRACE_S 3600
+#define PAGES_PER_PASS 16
+#define LITERAL_(n) #n
+#define LITERAL(n) LITERAL_(n)
+
+#define DUE                                                                                   \
+	" FROM pocket_data.drive d JOIN pocket_data.node n ON n.node_id = d.node_id"              \
+	" WHERE d.state IN ('ok', 'quarantined') AND n.state = 'up' AND ($1 OR d.listed_to <> ''" \
+	" OR d.listed_at IS NULL OR d.listed_at < pg_catalog.clock_timestamp()"                   \
+	" - pg_catalog.make_interval(hours => " LITERAL(SWEEP_HOURS) "))"
+
+typedef struct RefereeDrive
+{
+	int64 drive_id;
+	char *uuid;
+	char *url;
+	char *after;
+	TimestampTz asked; /* before the page was */
+} RefereeDrive;
+
+/* The rows of a drive, with their files. */
+#define ROWS                                                                                \
+	"(SELECT e.*, v.state AS volume_state, v.changed_at, pocket.extent_file(e.role,"        \
+	" CASE e.role WHEN 'parity' THEN e.volume_id ELSE e.bucket_id END, e.position) AS file" \
+	" FROM pocket_data.extent e JOIN pocket_data.volume v ON v.volume_id = e.volume_id"     \
+	" WHERE e.drive_id = $2) AS held"
+
+/*
+ * What the page lacks, or has otherwise.  A bucket that was opened after the drive was asked it could not name.
+ */
+static void
+find_vanished(const RefereeDrive *drive, const char *page, const char *last)
+{
+	static PocketPlan find = {
+		"SELECT held.file, CASE WHEN listed.file IS NULL THEN 'it vanished without an order'"
+		" WHEN listed.problem IS NOT NULL THEN listed.problem"
+		" ELSE pg_catalog.format('it has %s bytes, not %s', listed.length, held.length) END FROM " ROWS
+		" LEFT JOIN" POCKET_LISTED(
+			"$1") " ON listed.file = held.file"
+				  " WHERE held.state = 'ok' AND held.changed_at < $5 AND held.file > $3 COLLATE \"C\""
+				  " AND ($4 = '' OR held.file <= $4 COLLATE \"C\") AND (listed.file IS NULL OR listed.problem IS NOT "
+				  "NULL"
+				  " OR (listed.sealed AND held.volume_state <> 'open' AND listed.length <> held.length))",
+		"text int8 text text timestamptz", NULL, NULL};
+	static PocketPlan damaged = {"SELECT damaged.file, damaged.problem FROM" POCKET_LISTED_DAMAGED(
+									 "$1") " WHERE damaged.file IS NOT NULL AND damaged.problem IS NOT NULL",
+								 "text", NULL, NULL};
+	Datum values[5] = {CStringGetTextDatum(page), Int64GetDatum(drive->drive_id), CStringGetTextDatum(drive->after),
+					   CStringGetTextDatum(last), TimestampTzGetDatum(drive->asked)};
+
+	for (int which = 0; which < 2; which++)
+	{
+		uint64 count = pocket_write(which == 0 ? &damaged : &find, values, NULL);
+		SPITupleTable *rows = SPI_tuptable;
+
+		for (uint64 i = 0; i < count; i++)
+		{
+			char *file = SPI_getvalue(rows->vals[i], rows->tupdesc, 1);
+			PocketFinding finding = {.verifier = VERIFIER,
+									 .object = pocket_extent_name(file, drive->drive_id),
+									 .problem = SPI_getvalue(rows->vals[i], rows->tupdesc, 2),
+									 .drive_id = drive->drive_id,
+									 .file = file,
+									 .detail = "{\"kind\": \"vanished\"}"};
+
+			if (pocket_extent_damaged(drive->drive_id, file, finding.problem))
+				(void) pocket_finding_note(&finding);
+		}
+		SPI_freetuptable(rows);
+	}
+}
+
+/* Strays behind `after`, up to and with `last` ("": to the end). */
+#define STRAYS_THERE                                                                     \
+	" WHERE verifier = '" VERIFIER "' AND detail ->> 'kind' = 'stray' AND drive_id = $1" \
+	" AND file > $2 COLLATE \"C\" AND ($3 = '' OR file <= $3 COLLATE \"C\")"
+
+static void
+doubt_strays(const RefereeDrive *drive, const char *last)
+{
+	static PocketPlan doubt = {"UPDATE pocket_data.finding SET fresh = false" STRAYS_THERE, "int8 text text", NULL,
+							   NULL};
+	Datum values[3] = {Int64GetDatum(drive->drive_id), CStringGetTextDatum(drive->after), CStringGetTextDatum(last)};
+
+	(void) pocket_write(&doubt, values, NULL);
+}
+
+static void
+clear_strays(const RefereeDrive *drive, const char *last)
+{
+	static PocketPlan clear = {"DELETE FROM pocket_data.finding" STRAYS_THERE " AND NOT fresh", "int8 text text", NULL,
+							   NULL};
+	Datum values[3] = {Int64GetDatum(drive->drive_id), CStringGetTextDatum(drive->after), CStringGetTextDatum(last)};
+
+	(void) pocket_write(&clear, values, NULL);
+}
+
+static void
+find_strays(const RefereeDrive *drive, const char *page)
+{
+	static PocketPlan find = {
+		"SELECT listed.file, CASE WHEN b.bucket_id IS NOT NULL THEN pg_catalog.format('no row names it here: its "
+		"bucket is "
+		"in volume %s, on other drives', b.volume_id) ELSE 'no row names it, nor its bucket or volume' END "
+		"FROM" POCKET_LISTED(
+			"$1") " LEFT JOIN pocket_data.bucket b ON listed.kind = 'bucket' AND b.bucket_id = listed.id"
+				  " WHERE listed.problem IS NULL AND NOT EXISTS (SELECT FROM " ROWS " WHERE held.file = listed.file)"
+				  " AND NOT EXISTS (SELECT FROM pocket_data.intent i WHERE i.duty = 'drop' AND i.drive_id = $2"
+				  " AND CASE listed.kind WHEN 'bucket' THEN i.bucket_id = listed.id"
+				  " ELSE i.bucket_id IS NULL AND i.volume_id = listed.id AND i.position = listed.position END)",
+		"text int8", NULL, NULL};
+	Datum values[2] = {CStringGetTextDatum(page), Int64GetDatum(drive->drive_id)};
+	uint64 count = pocket_write(&find, values, NULL);
+	SPITupleTable *rows;
+
+	if (count == 0)
+		return;
+	/* a bucket that is being opened has its rows when nobody has this lock any more */
+	pocket_lock_open();
+	count = pocket_write(&find, values, NULL);
+	rows = SPI_tuptable;
+	for (uint64 i = 0; i < count; i++)
+	{
+		char *file = SPI_getvalue(rows->vals[i], rows->tupdesc, 1);
+		PocketFinding finding = {.verifier = VERIFIER,
+								 .object = pocket_extent_name(file, drive->drive_id),
+								 .problem = SPI_getvalue(rows->vals[i], rows->tupdesc, 2),
+								 .drive_id = drive->drive_id,
+								 .file = file,
+								 .detail = "{\"kind\": \"stray\"}",
+								 .grace_s = STRAY_GRACE_S};
+
+		(void) pocket_finding_note(&finding);
+	}
+	SPI_freetuptable(rows);
+}
+
+static void
+book(const RefereeDrive *drive, bool ended)
+{
+	static PocketPlan update = {
+		"UPDATE pocket_data.drive SET listed_to = CASE WHEN $3 THEN '' ELSE $2 END,"
+		" listed_at = CASE WHEN $3 THEN pg_catalog.clock_timestamp() ELSE listed_at END WHERE drive_id = $1",
+		"int8 text bool", NULL, NULL};
+	Datum values[3] = {Int64GetDatum(drive->drive_id), CStringGetTextDatum(drive->after), BoolGetDatum(ended)};
+
+	(void) pocket_write(&update, values, NULL);
+}
+
+/* Returns whether the drive was compared to its end. */
+static bool
+referee_drive(RefereeDrive *drive, int *pages_left)
+{
+	PocketInventory pages = {.url = drive->url, .uuid = drive->uuid, .after = drive->after};
+
+	while (*pages_left > 0)
+	{
+		const char *last;
+
+		CHECK_FOR_INTERRUPTS();
+		drive->asked = GetCurrentTimestamp();
+		if (!pocket_inventory_extents(&pages))
+			break;
+		last = pages.ended ? "" : pages.after;
+		doubt_strays(drive, last);
+		find_vanished(drive, pages.answer, last);
+		find_strays(drive, pages.answer);
+		clear_strays(drive, last);
+		pfree(pages.answer);
+		drive->after = pages.after;
+		book(drive, pages.ended);
+		(*pages_left)--;
+		if (pages.ended)
+			return true;
+	}
+	if (pages.error != PK_OK)
+		ereport(WARNING,
+				(errmsg("drive " INT64_FORMAT " does not list its extents: %s", drive->drive_id, pages.problem)));
+	return false;
+}
+
+/* What has been made anew since, and what was said of drives that are gone as a whole. */
+static void
+forget_healed(void)
+{
+	static PocketPlan forget = {
+		"DELETE FROM pocket_data.finding f WHERE f.verifier = '" VERIFIER "' AND (NOT EXISTS (SELECT FROM"
+		" pocket_data.drive d WHERE d.drive_id = f.drive_id AND d.state <> 'failed')"
+		" OR (f.detail ->> 'kind' = 'vanished' AND NOT EXISTS (SELECT FROM pocket_data.extent e"
+		" WHERE e.drive_id = f.drive_id AND e.state <> 'ok' AND pocket.extent_file(e.role,"
+		" CASE e.role WHEN 'parity' THEN e.volume_id ELSE e.bucket_id END, e.position) = f.file)))",
+		"", NULL, NULL};
+
+	(void) pocket_write(&forget, NULL, NULL);
+}
+
+void
+pocket_duty_referee(PocketPass *pass)
+{
+	static PocketPlan find = {"SELECT d.drive_id, d.uuid::text, n.url, CASE WHEN $1 THEN '' ELSE d.listed_to END" DUE
+							  " ORDER BY d.listed_to = '', d.listed_at NULLS FIRST",
+							  "bool", NULL, NULL};
+	Datum values[1] = {BoolGetDatum(pass->by_hand)};
+	int pages_left = pass->by_hand ? PG_INT32_MAX : PAGES_PER_PASS;
+	int count;
+	RefereeDrive *drives;
+
+	forget_healed();
+	count = (int) pocket_write(&find, values, NULL);
+	drives = palloc(sizeof(RefereeDrive) * Max(count, 1));
+	for (int i = 0; i < count; i++)
+	{
+		drives[i].drive_id = pocket_column_int64(i, 1);
+		drives[i].uuid = pocket_column_text(i, 2);
+		drives[i].url = pocket_column_text(i, 3);
+		drives[i].after = pocket_column_text(i, 4);
+	}
+	pocket_free_rows();
+	for (int i = 0; i < count && pages_left > 0; i++)
+	{
+		if (referee_drive(&drives[i], &pages_left))
+			pass->done++;
+	}
+	pass->remaining = count - pass->done;
+}

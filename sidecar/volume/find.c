@@ -1,0 +1,208 @@
+/*
+ * volume/find.c
+ *	  The extents of a bucket or a parity, on the drives here and on those of other
+ *	  nodes.
+ *
+ * The drives here are all looked at: what a slot or the map says of them may be late.  Of the others only those that a volume names;
+ * they are asked at once, and what their slots tell is learned.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "volume/internal.h"
+
+static void
+add_local(struct pd_cell *cell, struct pd_wanted *wanted)
+{
+	for (int i = 0; i < cell->drive_count && wanted->count < PK_MEMBERS_MAX; i++)
+	{
+		struct pd_drive *drive = cell->drives[i].drive;
+		struct pd_extent *extent;
+
+		if (!atomic_load(&cell->drives[i].ours) || !pd_drive_readable(drive))
+			continue;
+		extent = pd_extent_find(drive, wanted->kind, wanted->id, wanted->position);
+		if (extent != NULL)
+			wanted->extents[wanted->count++] = extent;
+	}
+}
+
+static int
+add_remote(struct pd_cell *cell, const uint8_t *uuid, struct pd_cell_drive **drives, int count)
+{
+	struct pd_cell_drive *drive = NULL;
+
+	if (count < PK_MEMBERS_MAX && pd_cell_drive(cell, uuid) == NULL)
+		drive = pd_peers_drive(cell, uuid);
+	for (int i = 0; i < count; i++)
+	{
+		if (drives[i] == drive)
+			return count;
+	}
+	if (drive != NULL)
+		drives[count++] = drive;
+	return count;
+}
+
+int
+pd_cell_remotes(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
+				struct pd_cell_drive *drives[PK_MEMBERS_MAX])
+{
+	struct pd_members volume;
+	int count = 0;
+
+	if (kind == PK_EXTENT_PARITY)
+	{
+		if (pd_map_volume(cell, id, &volume) && position < volume.count)
+			count = add_remote(cell, volume.member[position].drive, drives, count);
+		return count;
+	}
+	for (int nth = 0; pd_map_of_bucket(cell, id, nth, &volume); nth++)
+	{
+		for (int p = 0; p < volume.count; p++)
+		{
+			if (volume.member[p].bucket_id == id)
+				count = add_remote(cell, volume.member[p].drive, drives, count);
+		}
+	}
+	return count;
+}
+
+static pk_error
+work_lookup(struct pd_task *task)
+{
+	const struct pd_wanted *wanted = task->arg;
+
+	return pd_extent_lookup(task->drive, wanted->kind, wanted->id, wanted->position, &task->extent, &task->err);
+}
+
+void
+pd_cell_find(struct pd_cell *cell, struct pd_wanted *wanted, int count)
+{
+	struct pd_task *tasks = NULL;
+	int task_count = 0, task_size = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		struct pd_cell_drive *drives[PK_MEMBERS_MAX];
+		int remotes = pd_cell_remotes(cell, wanted[i].kind, wanted[i].id, wanted[i].position, drives);
+
+		wanted[i].count = 0;
+		wanted[i].unreached = 0;
+		add_local(cell, &wanted[i]);
+		if (task_count + remotes > task_size)
+		{
+			struct pd_task *grown = realloc(tasks, (size_t) (task_count + remotes) * 2 * sizeof(*tasks));
+
+			if (grown == NULL) /* they are as good as not reached */
+			{
+				wanted[i].unreached = remotes;
+				continue;
+			}
+			tasks = grown;
+			task_size = (task_count + remotes) * 2;
+		}
+		for (int r = 0; r < remotes; r++)
+			tasks[task_count++] = (struct pd_task){.work = work_lookup, .drive = drives[r]->drive, .arg = &wanted[i]};
+	}
+	(void) pd_tasks_run(tasks, task_count, PD_JOB_LIVE, NULL);
+	for (int i = 0; i < task_count; i++)
+	{
+		struct pd_wanted *of = &wanted[(const struct pd_wanted *) tasks[i].arg - wanted];
+
+		if (tasks[i].result != PK_OK)
+			of->unreached += tasks[i].result != PK_ERR_NOT_FOUND;
+		else if (pd_cell_learn(cell, tasks[i].extent) && of->count < PK_MEMBERS_MAX)
+			of->extents[of->count++] = tasks[i].extent;
+		else
+			pd_extent_unref(tasks[i].extent);
+	}
+	free(tasks);
+}
+
+int
+pd_cell_extents(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position, struct pd_extent **extents,
+				int max)
+{
+	struct pd_wanted wanted = {.kind = kind, .id = id, .position = position};
+	int count;
+
+	pd_cell_find(cell, &wanted, 1);
+	count = wanted.count < max ? wanted.count : max;
+	memcpy(extents, wanted.extents, (size_t) count * sizeof(*extents));
+	for (int i = count; i < wanted.count; i++)
+		pd_extent_unref(wanted.extents[i]);
+	return count;
+}
+
+/* What is a member's identity. */
+static void
+want_member(struct pd_wanted *wanted, const struct pd_members *members, int p)
+{
+	bool parity = members->code.kind != PK_CODE_REPLICATED && p >= members->code.k;
+
+	wanted->kind = parity ? PK_EXTENT_PARITY : PK_EXTENT_BUCKET;
+	wanted->id = parity ? members->volume_id : members->member[p].bucket_id;
+	wanted->position = parity ? p : 0;
+}
+
+void
+pd_wanted_free(struct pd_wanted *wanted)
+{
+	for (int i = 0; i < wanted->count; i++)
+		pd_extent_unref(wanted->extents[i]);
+	wanted->count = 0;
+}
+
+static uint64_t
+keyless_bucket(struct pd_cell *cell, const struct pd_members *members)
+{
+	for (int p = 0; p < members->count; p++)
+	{
+		if (members->member[p].bucket_id != 0 && !pd_map_has_key(cell, members->member[p].bucket_id))
+			return members->member[p].bucket_id;
+	}
+	return 0;
+}
+
+pk_error
+pd_cell_fill(struct pd_cell *cell, struct pd_members *members, struct pd_err *err)
+{
+	uint64_t keyless = keyless_bucket(cell, members);
+
+	/* a slot of any member has the keys of all */
+	for (int p = 0; keyless != 0 && p < members->count; p++)
+	{
+		struct pd_wanted wanted = {0};
+
+		if (pd_member_virtual(members, p))
+			continue;
+		want_member(&wanted, members, p);
+		pd_cell_find(cell, &wanted, 1);
+		pd_wanted_free(&wanted);
+		keyless = keyless_bucket(cell, members);
+	}
+	if (keyless != 0)
+		return pd_fail(err, PK_ERR_NO_KEY, "no slot that can be read has the key of bucket %" PRIu64, keyless);
+	pd_map_fill(cell, members);
+	return PK_OK;
+}
+
+struct pd_extent *
+pd_member_find(struct pd_cell *cell, const struct pd_members *members, int p)
+{
+	struct pd_drive *drive = pd_cell_any_drive(cell, members->member[p].drive);
+	struct pd_extent *extent = NULL;
+	struct pd_wanted wanted = {0};
+
+	want_member(&wanted, members, p);
+	if (drive != NULL && pd_drive_readable(drive) && !pd_member_virtual(members, p))
+		extent = pd_extent_find(drive, wanted.kind, wanted.id, wanted.position);
+	if (extent != NULL && pd_drive_is_remote(drive) && !pd_cell_learn(cell, extent))
+	{
+		pd_extent_unref(extent);
+		extent = NULL;
+	}
+	return extent;
+}
