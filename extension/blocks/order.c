@@ -110,6 +110,7 @@ send_orders(const PocketCell *cell, PocketOrder *orders, int count)
 			transfer->body = named_body(&orders[i]);
 			transfer->body_length = strlen(transfer->body);
 			transfer->authorization = authorization(cell, transfer->body, transfer->body_length);
+			transfer->timeout_ms = orders[i].timeout_ms;
 			transfer->owner = &orders[i];
 			pocket_batch_add(batch, transfer);
 		}

@@ -14,6 +14,7 @@
 #include "utils/timestamp.h"
 
 #include "base/spi.h"
+#include "blocks/pace.h"
 #include "blocks/receipt.h"
 #include "blocks/spread.h"
 #include "blocks/token.h"
@@ -235,6 +236,7 @@ can_retry(Store *store, const Piece *piece, pk_error error)
 			pocket_spread_avoid(&store->spread, piece->bucket_id, true);
 			return true;
 		case PK_ERR_UNAVAILABLE:
+			pocket_pace_distrust(piece->transfer.node);
 			pocket_spread_avoid(&store->spread, piece->bucket_id, false);
 			return true;
 		case PK_ERR_DENIED:

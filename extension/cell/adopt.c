@@ -46,8 +46,8 @@ highest_epoch(const pk_epoch *ours)
 }
 
 /*
- * Ids of the new incarnation start anew. What the former owner was about to delete is decided by what the drives hold, not
- * by rows from another time.
+ * What the former owner was about to delete is decided by what the drives hold, not by rows from another time. Numbers go on:
+ * generations are of the cell, whoever owns it. The transaction ids in rows may be another cluster's.
  */
 static void
 become_owner(int64 incarnation, TimeLineID timeline)
@@ -55,15 +55,16 @@ become_owner(int64 incarnation, TimeLineID timeline)
 	static PocketPlan own = {"UPDATE pocket_data.cell SET incarnation = $1, instance = $2, timeline = $3, starts = 0,"
 							 " superseded_at = NULL",
 							 "int8 text int8", NULL, NULL};
-	static PocketPlan restart = {"SELECT pg_catalog.setval('pocket_data.placement_id', 1, false)", "", NULL, NULL};
+	static PocketPlan stamp = {"UPDATE pocket_data.volume SET changed = pg_catalog.pg_current_xact_id()", "", NULL,
+							   NULL};
 	static PocketPlan forget = {"DELETE FROM pocket_data.intent WHERE duty = 'drop'", "", NULL, NULL};
 	static PocketPlan untold = {
 		"UPDATE pocket_data.node SET state = 'down', problem = 'has not heard of the adoption yet'", "", NULL, NULL};
 	Datum values[3] = {Int64GetDatum(incarnation), pocket_instance(), Int64GetDatum((int64) timeline)};
 
 	(void) pocket_write(&own, values, NULL);
-	(void) pocket_write(&restart, NULL, NULL);
-	pocket_free_rows();
+	pocket_placement_skip(1);
+	(void) pocket_write(&stamp, NULL, NULL);
 	(void) pocket_write(&forget, NULL, NULL);
 	(void) pocket_write(&untold, NULL, NULL);
 }

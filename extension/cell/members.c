@@ -30,6 +30,18 @@ pocket_placement_raise(int64 number)
 	pocket_free_rows();
 }
 
+void
+pocket_placement_skip(int64 stretches)
+{
+	static PocketPlan last = {"SELECT s.last_value FROM pocket_data.placement_id s", "", NULL, NULL};
+	int64 value;
+
+	(void) pocket_write(&last, NULL, NULL);
+	value = pocket_column_int64(0, 1);
+	pocket_free_rows();
+	pocket_placement_raise(value + stretches * TIMELINE_STRETCH);
+}
+
 /*
  * A server that was promoted, or recovered to a point in time, may have lost numbers that were given on the timeline that
  * it left: each timeline has a stretch of its own.
@@ -37,23 +49,19 @@ pocket_placement_raise(int64 number)
 static void
 skip_to_timeline(void)
 {
-	static PocketPlan left = {"SELECT s.last_value, $1 - c.timeline FROM pocket_data.cell c, pocket_data.placement_id s"
-							  " WHERE c.timeline <> $1",
-							  "int8", NULL, NULL};
+	static PocketPlan left = {"SELECT $1 - timeline FROM pocket_data.cell WHERE timeline <> $1", "int8", NULL, NULL};
 	static PocketPlan note = {"UPDATE pocket_data.cell SET timeline = $1", "int8", NULL, NULL};
 	PocketCell cell;
 	Datum values[1];
 	int64 stretches;
-	int64 last;
 
 	pocket_cell_identity(&cell);
 	values[0] = Int64GetDatum((int64) cell.epoch.timeline);
 	if (pocket_write(&left, values, NULL) == 0)
 		return;
-	last = pocket_column_int64(0, 1);
-	stretches = Max(pocket_column_int64(0, 2), 1);
+	stretches = Max(pocket_column_int64(0, 1), 1);
 	pocket_free_rows();
-	pocket_placement_raise(last + stretches * TIMELINE_STRETCH);
+	pocket_placement_skip(stretches);
 	(void) pocket_write(&note, values, NULL);
 }
 
@@ -141,7 +149,8 @@ pocket_members_load(int64 volume_id, int *count)
 	static PocketPlan load = {
 		"SELECT e.position, e.role = 'parity', coalesce(e.bucket_id, 0), coalesce(e.drive_id, 0), d.uuid::text, "
 		"e.length,"
-		" coalesce(d.state = 'ok', true), coalesce(d.state IN ('failed', 'silent'), false), e.state = 'ok'"
+		" coalesce(d.state = 'ok', true), coalesce(d.state IN ('failed', 'silent'), false), e.state = 'ok',"
+		" coalesce(d.state = 'silent', false), coalesce(d.state = 'draining', false)"
 		" FROM pocket_data.extent e LEFT JOIN pocket_data.drive d ON d.drive_id = e.drive_id"
 		" WHERE e.volume_id = $1 ORDER BY e.position",
 		"int8", NULL, NULL};
@@ -161,6 +170,8 @@ pocket_members_load(int64 volume_id, int *count)
 		members[i].drive_well = pocket_column_bool(i, 7);
 		members[i].drive_gone = pocket_column_bool(i, 8);
 		members[i].extent_well = pocket_column_bool(i, 9);
+		members[i].drive_silent = pocket_column_bool(i, 10);
+		members[i].drive_draining = pocket_column_bool(i, 11);
 		if (members[i].position != i)
 			ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 							errmsg("volume " INT64_FORMAT " has no member at position %d", volume_id, i)));

@@ -57,7 +57,7 @@ add_open(void *arg, uint64_t bucket_id)
 		list->complete = false;
 }
 
-/* {"version", "zone", "cell", "map", "drives", "open", "reports", "highest"}; NULL when out of memory. */
+/* {"version", "zone", "cell", "map", "drives", "open", "reports", "highest", "generation"}; NULL when out of memory. */
 static json_t *
 status_object(struct pd_api *api)
 {
@@ -65,9 +65,12 @@ status_object(struct pd_api *api)
 	struct list open = {json_array(), true};
 	struct list reports = {json_array(), true};
 	uint8_t cell[PK_UUID_SIZE];
+	uint64_t highest;
+	uint64_t generation;
 	pk_epoch epoch;
 
 	pd_cell_identity(api->cell, cell, &epoch);
+	pd_cell_highest(api->cell, &highest, &generation);
 	for (int i = 0; i < api->drive_count; i++)
 		drives.complete = drives.complete && append(drives.array, drive_object(api->drives[i], cell));
 	open.complete = pd_bucket_each_open(api->cell, add_open, &open) == PK_OK && open.complete;
@@ -79,10 +82,10 @@ status_object(struct pd_api *api)
 		json_decref(reports.array);
 		return NULL;
 	}
-	return json_pack("{ss so so sI so so so sI}", "version", PD_VERSION, "zone",
+	return json_pack("{ss so so sI so so so sI sI}", "version", PD_VERSION, "zone",
 					 api->zone != NULL ? pd_json_text(api->zone) : json_null(), "cell", pd_json_uuid_text(cell), "map",
 					 (json_int_t) pd_cell_map_number(api->cell), "drives", drives.array, "open", open.array, "reports",
-					 reports.array, "highest", (json_int_t) pd_cell_highest_id(api->cell));
+					 reports.array, "highest", (json_int_t) highest, "generation", (json_int_t) generation);
 }
 
 static pk_error

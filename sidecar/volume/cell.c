@@ -69,7 +69,7 @@ pd_cell_learn(struct pd_cell *cell, struct pd_extent *extent)
 	ours = pd_uuid_equal(info.cell, uuid);
 	if (ours)
 	{
-		pd_cell_saw_id(cell, info.id);
+		pd_cell_saw(cell, info.id, 0);
 		(void) pd_map_note(cell, &info.members, PD_TOLD_BY_SLOT);
 	}
 	else
@@ -371,19 +371,27 @@ pd_cell_adopt(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_e
 	return rc;
 }
 
-uint64_t
-pd_cell_highest_id(struct pd_cell *cell)
+void
+pd_cell_highest(struct pd_cell *cell, uint64_t *id, uint64_t *generation)
 {
-	return atomic_load(&cell->highest_id);
+	*id = atomic_load(&cell->highest_id);
+	*generation = atomic_load(&cell->highest_generation);
+}
+
+static void
+raise_to(atomic_ullong *highest, unsigned long long seen)
+{
+	unsigned long long known = atomic_load(highest);
+
+	while (seen > known && !atomic_compare_exchange_weak(highest, &known, seen))
+		;
 }
 
 void
-pd_cell_saw_id(struct pd_cell *cell, uint64_t id)
+pd_cell_saw(struct pd_cell *cell, uint64_t id, uint64_t generation)
 {
-	uint64_t highest = atomic_load(&cell->highest_id);
-
-	while (id > highest && !atomic_compare_exchange_weak(&cell->highest_id, &highest, id))
-		;
+	raise_to(&cell->highest_id, id);
+	raise_to(&cell->highest_generation, generation);
 }
 
 void

@@ -36,10 +36,10 @@ extern void pd_cell_identity(struct pd_cell *cell, uint8_t uuid[PK_UUID_SIZE], p
 extern pk_error pd_cell_is(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], pk_epoch *at,
 						   struct pd_err *err) PK_MUST_CHECK;
 /*
- * The highest id of a volume or bucket that any slot or extent here names, since the start: ids carry the incarnation in
- * their upper half, so this is of the last one that has placed anything here.
+ * The highest id of a volume or bucket that any slot or extent here names, since the start, and the highest generation. Ids
+ * carry the incarnation in their upper half, so this one is of the last that has placed anything here.
  */
-extern uint64_t pd_cell_highest_id(struct pd_cell *cell);
+extern void pd_cell_highest(struct pd_cell *cell, uint64_t *id, uint64_t *generation);
 /* Binds all unbound drives. PK_ERR_FOREIGN when this node is another cell's. */
 extern pk_error pd_cell_bind(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch,
 							 struct pd_err *err) PK_MUST_CHECK;

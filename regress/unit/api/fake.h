@@ -279,11 +279,12 @@ pd_cell_adopt(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_e
 	return PK_OK;
 }
 
-uint64_t
-pd_cell_highest_id(struct pd_cell *cell)
+void
+pd_cell_highest(struct pd_cell *cell, uint64_t *id, uint64_t *generation)
 {
 	(void) cell;
-	return 77;
+	*id = 77;
+	*generation = 5;
 }
 
 pk_error

@@ -569,6 +569,7 @@ another_incarnation_comes_by_adopt(void **state)
 	assert_string_equal(code_of(order_with("status", "{}", token)), "foreign");
 	answer = order_with("adopt", "{}", token);
 	assert_int_equal(json_integer_value(json_object_get(answer, "highest")), 77);
+	assert_int_equal(json_integer_value(json_object_get(answer, "generation")), 5);
 	json_decref(answer);
 	assert_int_equal(fake.epoch.incarnation, 12);
 
