@@ -96,7 +96,8 @@ pocket_members_load(int64 volume_id, int *count)
 	static PocketPlan load = {
 		"SELECT e.position, e.role = 'parity', coalesce(e.bucket_id, 0), coalesce(e.drive_id, 0), d.uuid::text, "
 		"e.length,"
-		" coalesce(d.state = 'ok', true), coalesce(d.state IN ('failed', 'silent'), false), e.state = 'ok'"
+		" coalesce(d.state = 'ok', true), coalesce(d.state IN ('failed', 'silent'), false), e.state = 'ok',"
+		" coalesce(d.state = 'silent', false), coalesce(d.state = 'draining', false)"
 		" FROM pocket_data.extent e LEFT JOIN pocket_data.drive d ON d.drive_id = e.drive_id"
 		" WHERE e.volume_id = $1 ORDER BY e.position",
 		"int8", NULL, NULL};
@@ -116,6 +117,8 @@ pocket_members_load(int64 volume_id, int *count)
 		members[i].drive_well = pocket_column_bool(i, 7);
 		members[i].drive_gone = pocket_column_bool(i, 8);
 		members[i].extent_well = pocket_column_bool(i, 9);
+		members[i].drive_silent = pocket_column_bool(i, 10);
+		members[i].drive_draining = pocket_column_bool(i, 11);
 		if (members[i].position != i)
 			ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 							errmsg("volume " INT64_FORMAT " has no member at position %d", volume_id, i)));
@@ -135,16 +138,28 @@ pocket_intend_settle(int64 volume_id)
 	(void) pocket_write(&insert, values, NULL);
 }
 
+static void
+intend(const char *duty, int64 drive_id, int64 bucket_id, int64 volume_id, int position)
+{
+	static PocketPlan insert = {"INSERT INTO pocket_data.intent (duty, drive_id, bucket_id, volume_id, position, at)"
+								" VALUES ($5, $1, $2, $3, $4, pg_catalog.clock_timestamp())",
+								"int8 int8 int8 int4 text", NULL, NULL};
+	Datum values[5] = {Int64GetDatum(drive_id), Int64GetDatum(bucket_id), Int64GetDatum(volume_id),
+					   Int32GetDatum(position), CStringGetTextDatum(duty)};
+
+	(void) pocket_write(&insert, values, bucket_id != 0 ? "  nn " : " n   ");
+}
+
 void
 pocket_intend_drop(int64 drive_id, int64 bucket_id, int64 volume_id, int position)
 {
-	static PocketPlan insert = {"INSERT INTO pocket_data.intent (duty, drive_id, bucket_id, volume_id, position, at)"
-								" VALUES ('drop', $1, $2, $3, $4, pg_catalog.clock_timestamp())",
-								"int8 int8 int8 int4", NULL, NULL};
-	Datum values[4] = {Int64GetDatum(drive_id), Int64GetDatum(bucket_id), Int64GetDatum(volume_id),
-					   Int32GetDatum(position)};
+	intend("drop", drive_id, bucket_id, volume_id, position);
+}
 
-	(void) pocket_write(&insert, values, bucket_id != 0 ? "  nn" : " n  ");
+void
+pocket_intend_trash(int64 drive_id, int64 bucket_id, int64 volume_id, int position)
+{
+	intend("trash", drive_id, bucket_id, volume_id, position);
 }
 
 bool
@@ -161,6 +176,9 @@ pocket_extent_damaged(int64 drive_id, const char *file, const char *problem)
 	int position;
 	Datum values[5];
 
+	/* what lies in the trash is no member */
+	if (strncmp(file, "trash/", strlen("trash/")) == 0)
+		return false;
 	if (!pk_extent_file_parse(slash == NULL ? file : slash + 1, &kind, &id, &position))
 		return false;
 	values[0] = Int64GetDatum(drive_id);

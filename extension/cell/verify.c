@@ -16,7 +16,7 @@ PG_FUNCTION_INFO_V1(pocket_verify);
 
 /* Gone for good as far as is known; what is only silent may come back any moment, and makes no file lost. */
 #define MEMBER_GONE "(e.state <> 'ok' OR coalesce(d.state = 'failed', false))"
-#define MEMBER_AWAY "(e.state <> 'ok' OR coalesce(d.state <> 'ok', false))"
+#define MEMBER_AWAY "(e.state <> 'ok' OR coalesce(d.state NOT IN ('ok', 'draining'), false))"
 
 /* Members, how many of them may be away, and which are lost: the others do not yield them. */
 #define VOLUMES                                                                                        \
@@ -70,6 +70,10 @@ static PocketPlan verify = {
 	" vol.wanted) FROM vol WHERE vol.members <> vol.wanted"
 	" UNION ALL SELECT 'intent', pg_catalog.format('%s %s', i.duty, i.intent_id), i.problem FROM pocket_data.intent i"
 	" WHERE i.problem IS NOT NULL"
+	" UNION ALL SELECT 'trash', pg_catalog.format('%s in the trash of drive %s', pocket.extent_file(CASE WHEN "
+	"t.bucket_id = 0"
+	" THEN 'parity' ELSE 'replica' END, CASE WHEN t.bucket_id = 0 THEN t.volume_id ELSE t.bucket_id END, t.position),"
+	" t.drive_id), t.problem FROM pocket_data.trash t WHERE t.problem IS NOT NULL"
 	" UNION ALL SELECT f.verifier, f.object, f.problem FROM pocket_data.finding f"
 	" WHERE f.told_from <= pg_catalog.clock_timestamp()"
 	" UNION ALL SELECT 'file', n.name || ':' || up.path, pg_catalog.format('lost: %s of its blocks cannot be read', "

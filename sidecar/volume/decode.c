@@ -98,6 +98,7 @@ find_sources(struct decoding *decoding, const struct pd_decode_plan *plan)
 		if (decoding->sources[p] != NULL || pd_member_virtual(decoding->volume, p))
 			continue;
 		pd_want_member(&wanted[count], decoding->volume, p);
+		wanted[count].kept = true;
 		positions[count++] = p;
 	}
 	pd_cell_find(decoding->cell, wanted, count, decoding->hurry);

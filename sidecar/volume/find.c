@@ -23,7 +23,8 @@ add_local(struct pd_cell *cell, struct pd_wanted *wanted)
 
 		if (!atomic_load(&cell->drives[i].ours) || !pd_drive_readable(drive))
 			continue;
-		extent = pd_extent_find(drive, wanted->kind, wanted->id, wanted->position);
+		extent =
+			(wanted->kept ? pd_extent_find_kept : pd_extent_find)(drive, wanted->kind, wanted->id, wanted->position);
 		if (extent != NULL)
 			wanted->extents[wanted->count++] = extent;
 	}
