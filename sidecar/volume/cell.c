@@ -89,6 +89,7 @@ destroy(struct pd_cell *cell)
 {
 	if (cell->slow != NULL)
 		pd_queue_stop(cell->slow);
+	pd_alarms_free(cell->alarms);
 	pd_map_clear(&cell->map);
 	pd_peers_free(cell->peers);
 	pd_reports_free(cell->reports);
@@ -127,8 +128,10 @@ pd_cell_create(struct pd_drive *const *drives, int count, const pk_keyring *keys
 	cell->drives = calloc((size_t) count + 1, sizeof(*cell->drives));
 	cell->reports = pd_reports_create();
 	cell->peers = pd_peers_create();
+	cell->alarms = pd_alarms_create();
 	cell->slow = pd_queue_start("pd-decode", SLOW_THREADS);
-	if (cell->drives == NULL || cell->reports == NULL || cell->peers == NULL || cell->slow == NULL)
+	if (cell->drives == NULL || cell->reports == NULL || cell->peers == NULL || cell->alarms == NULL ||
+		cell->slow == NULL)
 	{
 		destroy(cell);
 		free(infos);
