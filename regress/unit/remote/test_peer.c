@@ -25,7 +25,7 @@ life_of_an_extent(void **state)
 
 	assert_ok(pd_extent_seal(extent, 200064, &ok_err));
 	assert_ok(pd_extent_seal(extent, 200064, &ok_err));
-	assert_fails(pd_extent_seal(extent, 5, &ok_err), PK_ERR_STATE, "sealed at 200064 bytes");
+	assert_fails(pd_extent_seal(extent, 5, &ok_err), PK_ERR_STATE, "200064 bytes");
 	assert_true(there(PK_EXTENT_BUCKET, 5, 0)->sealed);
 	assert_ok(pd_extent_read_checked(extent, 131072, back, 100000, &ok_err));
 	assert_memory_equal(back, bytes + 131072, 200000 - 131072);
@@ -92,6 +92,45 @@ life_of_a_build(void **state)
 	assert_null(there(PK_EXTENT_PARITY, 10, 3));
 	free(bytes);
 	free(back);
+}
+
+/* Readers go on; for everybody else it is not there, and a proxy of it changes nothing. */
+static void
+an_extent_in_the_trash(void **state)
+{
+	struct pd_extent *extent = new_bucket(5), *local, *kept, *gone;
+	struct pd_members members;
+	uint8_t bytes[64] = {1}, back[64];
+
+	(void) state;
+	fill_members(&members, 5, 1);
+	assert_ok(append(extent, bytes, 64, 0));
+	assert_ok(pd_extent_seal(extent, 64, &ok_err));
+	assert_ok(pd_extent_lookup_kept(asker.drive, PK_EXTENT_BUCKET, 5, 0, &kept, &ok_err));
+	assert_false(info_of(kept)->trashed);
+	pd_extent_unref(kept);
+	local = pd_extent_find(node.drives[0], PK_EXTENT_BUCKET, 5, 0);
+	assert_ok(pd_extent_trash(local, &ok_err));
+	pd_extent_unref(local);
+
+	assert_ok(pd_extent_read(extent, 0, back, 64, &ok_err));
+	assert_memory_equal(back, bytes, 64);
+	assert_fails(pd_extent_lookup(asker.drive, PK_EXTENT_BUCKET, 5, 0, &gone, &ok_err), PK_ERR_NOT_FOUND, node.url);
+	assert_fails(pd_extent_seal(extent, 64, &ok_err), PK_ERR_NOT_FOUND, node.url);
+	assert_ok(pd_extent_lookup_kept(asker.drive, PK_EXTENT_BUCKET, 5, 0, &kept, &ok_err));
+	assert_true(info_of(kept)->trashed && info_of(kept)->sealed);
+	assert_ok(pd_extent_read_checked(kept, 0, back, 64, &ok_err));
+	assert_memory_equal(back, bytes, 64);
+
+	pd_extent_unref(extent);
+	extent = new_bucket(5);
+	assert_fails(pd_extent_remove(kept, &ok_err), PK_ERR_STATE, "in the trash");
+	assert_fails(pd_extent_seal(kept, 0, &ok_err), PK_ERR_STATE, "in the trash");
+	assert_fails(pd_extent_set_members(kept, &members, &ok_err), PK_ERR_STATE, "in the trash");
+	assert_fails(append(kept, bytes, 64, 64), PK_ERR_BUCKET_CLOSED, "takes no more");
+	assert_false(there(PK_EXTENT_BUCKET, 5, 0)->sealed);
+	pd_extent_unref(kept);
+	pd_extent_unref(extent);
 }
 
 /* The node that makes an extent for another knows of its volume at once: it can serve blocks of it. */
@@ -596,6 +635,7 @@ main(void)
 		ON_TCP(life_of_an_extent),
 		ON_UNIX(life_of_a_build),
 		ON_TCP(life_of_a_build),
+		ON_UNIX(an_extent_in_the_trash),
 		ON_UNIX(the_node_learns),
 		ON_UNIX(wrong_key_cell_or_incarnation),
 		ON_TCP(wrong_key_cell_or_incarnation),
