@@ -478,6 +478,57 @@ a_build_at_work(void **state)
 	assert_null(there(PK_EXTENT_PARITY, 9, 3));
 }
 
+/* How many requests of others the node took, by what it says itself. */
+static int
+requests_taken(void)
+{
+	static char text[65536];
+	const char *line;
+
+	assert_int_equal(raw_hear(raw_send("GET", "", "/metrics", 0, "", "", 0), text, sizeof(text)), 200);
+	line = strstr(text, "\npocketd_peer_requests_total ");
+	assert_non_null(line);
+	return (int) strtol(strchr(line + 1, ' '), NULL, 10);
+}
+
+/* 256 at one time: they wait for a drive that takes long; the next is refused, and another drive's are too. */
+static void
+requests_at_their_limit(void **state)
+{
+	struct pd_extent *extent = new_bucket(5), *none;
+	struct pd_drive *other = pd_peer_drive(asker.peer, pd_drive_uuid(node.drives[1]), &ok_err);
+	struct pd_peer_call call = {.verb = PD_PEER_APPEND, .name = {PK_EXTENT_BUCKET, 5, 0}};
+	char path[PD_PEER_PATH_MAX], text[512];
+	pk_error beyond;
+	int fds[256], done = 0;
+	uint8_t bytes[64] = {1};
+	int before;
+
+	(void) state;
+	memcpy(call.drive, pd_drive_uuid(node.drives[0]), PK_UUID_SIZE);
+	pd_peer_path_format(path, &call);
+	/* the one that made the extent is over when the next on its connection is heard, which is not counted */
+	asker.keys.keys[0].secret[0] ^= 1;
+	assert_int_equal(pd_extent_lookup(other, PK_EXTENT_BUCKET, 5, 0, &none, &ok_err), PK_ERR_DENIED);
+	asker.keys = node.keys;
+	before = requests_taken();
+	pthread_mutex_lock(&gate);
+	node.vfs.pwritev = write_through_gate;
+	for (int i = 0; i < 256; i++)
+		fds[i] = raw_send("POST", path, path, 1, bytes, bytes, 64);
+	while (requests_taken() < before + 256)
+		pause_ms(1);
+	beyond = pd_extent_lookup(other, PK_EXTENT_BUCKET, 5, 0, &none, &ok_err);
+	pthread_mutex_unlock(&gate);
+
+	for (int i = 0; i < 256; i++)
+		done += raw_hear(fds[i], text, sizeof(text)) == 200;
+	assert_int_equal(done, 1); /* of those who appended at one place */
+	assert_fails(beyond, PK_ERR_BUSY, "256 requests");
+	pd_drive_close(other);
+	pd_extent_unref(extent);
+}
+
 static void
 a_body_without_members(void **state)
 {
@@ -650,6 +701,7 @@ main(void)
 		ON_UNIX(a_build_takes_its_own_bytes_once),
 		ON_UNIX(a_build_that_is_overtaken),
 		ON_UNIX(a_build_at_work),
+		ON_UNIX(requests_at_their_limit),
 		ON_UNIX(a_body_without_members),
 		ON_TCP(two_writers),
 		ON_TCP(a_node_that_comes_back),
