@@ -93,7 +93,9 @@ destroy(struct pd_cell *cell)
 	explicit_bzero(&cell->keys, sizeof(cell->keys));
 	pthread_mutex_destroy(&cell->identity_lock);
 	pthread_rwlock_destroy(&cell->state_lock);
-	pthread_mutex_destroy(&cell->seal_lock);
+	for (int i = 0; i < PD_SEAL_LOCKS; i++)
+		pthread_mutex_destroy(&cell->seal_locks[i]);
+	pthread_mutex_destroy(&cell->converge_lock);
 	pthread_mutex_destroy(&cell->lock);
 	pthread_cond_destroy(&cell->quiet);
 	free(cell->drives);
@@ -116,7 +118,9 @@ pd_cell_create(struct pd_drive *const *drives, int count, const pk_keyring *keys
 	}
 	pthread_mutex_init(&cell->identity_lock, NULL);
 	pthread_rwlock_init(&cell->state_lock, NULL);
-	pthread_mutex_init(&cell->seal_lock, NULL);
+	for (int i = 0; i < PD_SEAL_LOCKS; i++)
+		pthread_mutex_init(&cell->seal_locks[i], NULL);
+	pthread_mutex_init(&cell->converge_lock, NULL);
 	pthread_mutex_init(&cell->lock, NULL);
 	pthread_cond_init(&cell->quiet, NULL);
 	pd_map_init(&cell->map);
