@@ -196,10 +196,15 @@ struct pd_cell
 
 	atomic_ullong decode_read_bytes; /* of members, to compute others */
 	atomic_ullong decoded_bytes;
+	atomic_ullong highest_id; /* of the volumes and buckets that were ever seen here */
+	atomic_ullong highest_generation;
 };
 
 extern void pd_cell_enter(struct pd_cell *cell);
 extern void pd_cell_leave(struct pd_cell *cell);
+
+/* A volume or bucket of this id exists, and a volume of this generation. */
+extern void pd_cell_saw(struct pd_cell *cell, uint64_t id, uint64_t generation);
 
 /* A drive of any node, by the map; pd_cell_drive gives just those of this node. */
 extern struct pd_drive *pd_cell_any_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE]);
@@ -245,6 +250,10 @@ extern pk_error pd_cell_fill(struct pd_cell *cell, struct pd_members *members, s
 /* pd_cell_find for one identity; at most max. Returns how many. */
 extern int pd_cell_extents(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
 						   struct pd_extent **extents, int max);
+
+/* The same, for readers: in place or in the trash. */
+extern int pd_cell_extents_kept(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
+								struct pd_extent **extents, int max);
 
 /* The drives of other nodes that volumes put it on, those of the current volume first. Returns how many. */
 extern int pd_cell_remotes(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
