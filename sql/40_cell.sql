@@ -6,6 +6,21 @@ CREATE FUNCTION pocket.add_node(url text, zone text DEFAULT 'default') RETURNS b
 REVOKE ALL ON FUNCTION pocket.add_node(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION pocket.add_node(text, text) IS 'Makes the sidecar at a url, and its drives, the cell''s; again for a node that it has: takes in new drives. Returns the node''s id.';
 
+CREATE FUNCTION pocket.remove_node(url text) RETURNS void
+	AS 'MODULE_PATHNAME', 'pocket_remove_node' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION pocket.remove_node(text) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.remove_node(text) IS 'The sidecar at a url, and its drives, are the cell''s no more. Refused while its drives have members of volumes: see drain().';
+
+CREATE FUNCTION pocket.drain(drive_id bigint) RETURNS void
+	AS 'MODULE_PATHNAME', 'pocket_drain' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION pocket.drain(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.drain(bigint) IS 'What a drive has goes to others, as fast as pocket.repair_rate allows, and nothing new comes to it. When it has nothing any more its state is "drained": it can be taken away.';
+
+CREATE FUNCTION pocket.undrain(drive_id bigint) RETURNS void
+	AS 'MODULE_PATHNAME', 'pocket_undrain' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION pocket.undrain(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.undrain(bigint) IS 'A drive that was to be drained takes new members again.';
+
 CREATE FUNCTION pocket.coordinate() RETURNS TABLE (duty text, done bigint, remaining bigint)
 	AS 'MODULE_PATHNAME', 'pocket_coordinate' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION pocket.coordinate() FROM PUBLIC;
@@ -77,6 +92,11 @@ CREATE FUNCTION pocket.code_left(code text, members bigint, missing bigint) RETU
 REVOKE ALL ON FUNCTION pocket.code_left(text, bigint, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION pocket.code_left(text, bigint, bigint) IS 'How many more members may go, whichever they are, when some are missing; -1 when something is lost.';
 COMMENT ON FUNCTION pocket.extent_file(text, bigint, integer) IS 'The file of an extent, below its drive: id is the volume''s for a parity, else the bucket''s.';
+
+CREATE FUNCTION pocket.place_members(zones bigint[], nodes bigint[], taken boolean[], wanted integer, bears integer) RETURNS integer[]
+	AS 'MODULE_PATHNAME', 'pocket_place_members' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+REVOKE ALL ON FUNCTION pocket.place_members(bigint[], bigint[], boolean[], integer, integer) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.place_members(bigint[], bigint[], boolean[], integer, integer) IS 'On which of these drives, given by their zones and nodes, a volume that bears the loss of so many members would put that many more; taken drives have one already.';
 
 CREATE FUNCTION pocket.show_nodes() RETURNS TABLE (node_id bigint, url text, zone text, state text, problem text, added_at timestamptz, seen_at timestamptz)
 	AS 'MODULE_PATHNAME', 'pocket_show_nodes' LANGUAGE C STABLE STRICT PARALLEL UNSAFE;

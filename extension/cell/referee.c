@@ -24,10 +24,10 @@
 #define LITERAL_(n) #n
 #define LITERAL(n) LITERAL_(n)
 
-#define DUE                                                                                   \
-	" FROM pocket_data.drive d JOIN pocket_data.node n ON n.node_id = d.node_id"              \
-	" WHERE d.state IN ('ok', 'quarantined') AND n.state = 'up' AND ($1 OR d.listed_to <> ''" \
-	" OR d.listed_at IS NULL OR d.listed_at < pg_catalog.clock_timestamp()"                   \
+#define DUE                                                                                               \
+	" FROM pocket_data.drive d JOIN pocket_data.node n ON n.node_id = d.node_id"                          \
+	" WHERE d.state IN ('ok', 'draining', 'quarantined') AND n.state = 'up' AND ($1 OR d.listed_to <> ''" \
+	" OR d.listed_at IS NULL OR d.listed_at < pg_catalog.clock_timestamp()"                               \
 	" - pg_catalog.make_interval(hours => " LITERAL(SWEEP_HOURS) "))"
 
 typedef struct RefereeDrive

@@ -100,22 +100,23 @@ pocket_duty_settle(PocketPass *pass)
 		" WHERE i.duty = 'settle' AND i.xid <> pg_catalog.pg_current_xact_id() AND n.state = 'up'"
 		" ORDER BY i.problem IS NOT NULL, i.intent_id LIMIT " LITERAL(SETTLES_MAX),
 		"", NULL, NULL};
-	static PocketPlan drops = {
-		"SELECT i.intent_id, n.url, pg_catalog.jsonb_build_object('drive', d.uuid,"
-		" 'kind', CASE WHEN i.bucket_id IS NOT NULL THEN 'bucket' ELSE 'parity' END,"
-		" 'id', coalesce(i.bucket_id, i.volume_id), 'position', coalesce(i.position, 0))::text"
-		" FROM pocket_data.intent i JOIN pocket_data.drive d ON d.drive_id = i.drive_id"
-		" JOIN pocket_data.node n ON n.node_id = d.node_id"
-		" LEFT JOIN pocket_data.bucket b ON b.bucket_id = i.bucket_id"
-		" WHERE i.duty = 'drop' AND i.xid <> pg_catalog.pg_current_xact_id() AND d.state = 'ok' AND n.state = 'up'"
-		" AND NOT EXISTS (SELECT FROM pocket_data.intent s WHERE s.duty = 'settle'"
-		" AND s.volume_id = coalesce(b.volume_id, i.volume_id))"
-		" ORDER BY i.problem IS NOT NULL, i.intent_id LIMIT " LITERAL(DROPS_MAX),
-		"", NULL, NULL};
+	static PocketPlan drops = {"SELECT i.intent_id, n.url, pg_catalog.jsonb_build_object('drive', d.uuid,"
+							   " 'kind', CASE WHEN i.bucket_id IS NOT NULL THEN 'bucket' ELSE 'parity' END,"
+							   " 'id', coalesce(i.bucket_id, i.volume_id), 'position', coalesce(i.position, 0))::text"
+							   " FROM pocket_data.intent i JOIN pocket_data.drive d ON d.drive_id = i.drive_id"
+							   " JOIN pocket_data.node n ON n.node_id = d.node_id"
+							   " LEFT JOIN pocket_data.bucket b ON b.bucket_id = i.bucket_id"
+							   " WHERE i.duty = 'drop' AND i.xid <> pg_catalog.pg_current_xact_id() AND d.state IN "
+							   "('ok', 'draining', 'drained')"
+							   " AND n.state = 'up'"
+							   " AND NOT EXISTS (SELECT FROM pocket_data.intent s WHERE s.duty = 'settle'"
+							   " AND s.volume_id = coalesce(b.volume_id, i.volume_id))"
+							   " ORDER BY i.problem IS NOT NULL, i.intent_id LIMIT " LITERAL(DROPS_MAX),
+							   "", NULL, NULL};
 	/* What waits for a drive that is gone is not work that remains. */
 	static PocketPlan left = {
 		"SELECT pg_catalog.count(*) FROM pocket_data.intent i LEFT JOIN pocket_data.drive d ON d.drive_id = i.drive_id"
-		" WHERE i.duty = 'settle' OR d.state IN ('ok', 'silent')",
+		" WHERE i.duty = 'settle' OR d.state IN ('ok', 'draining', 'drained', 'silent')",
 		"", NULL, NULL};
 
 	forget_obsolete();

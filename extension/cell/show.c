@@ -24,10 +24,16 @@ PG_FUNCTION_INFO_V1(pocket_extent_path);
 void
 pocket_show(FunctionCallInfo fcinfo, PocketPlan *query, const Datum *values)
 {
+	InitMaterializedSRF(fcinfo, 0);
+	pocket_show_more(fcinfo, query, values);
+}
+
+void
+pocket_show_more(FunctionCallInfo fcinfo, PocketPlan *query, const Datum *values)
+{
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	PocketSession session;
 
-	InitMaterializedSRF(fcinfo, 0);
 	pocket_enter(&session);
 	(void) pocket_read(query, values, NULL);
 	if (SPI_tuptable->tupdesc->natts != result->setDesc->natts)
@@ -123,6 +129,11 @@ pocket_show_progress(PG_FUNCTION_ARGS)
 		"false)"
 		" AS recent FROM pocket_data.extent e JOIN pocket_data.volume v ON v.volume_id = e.volume_id"
 		" WHERE v.state <> 'open' AND e.drive_id IS NOT NULL) x"
+		" UNION ALL SELECT 'drain', greatest(coalesce(pg_catalog.sum(x.was)::int8, 0) - "
+		"coalesce(pg_catalog.sum(x.is)::int8,"
+		" 0), 0), coalesce(pg_catalog.sum(x.is)::int8, 0), 'extents' FROM (SELECT d.drain AS was,"
+		" (SELECT pg_catalog.count(*) FROM pocket_data.extent e WHERE e.drive_id = d.drive_id) AS is"
+		" FROM pocket_data.drive d WHERE d.drain IS NOT NULL) x"
 		" UNION ALL SELECT 'index', pg_catalog.count(*) FILTER (WHERE x.recent), pg_catalog.count(*) FILTER (WHERE NOT "
 		"x.recent),"
 		" 'extents' FROM (SELECT coalesce(e.indexed_at > pg_catalog.now() - pg_catalog.make_interval(days => 7), "
@@ -133,7 +144,7 @@ pocket_show_progress(PG_FUNCTION_ARGS)
 		"NOT "
 		"x.recent),"
 		" 'drives' FROM (SELECT coalesce(d.listed_at > pg_catalog.now() - pg_catalog.make_interval(days => 1), false)"
-		" AS recent FROM pocket_data.drive d WHERE d.state IN ('ok', 'quarantined')) x"
+		" AS recent FROM pocket_data.drive d WHERE d.state IN ('ok', 'draining', 'quarantined')) x"
 		" UNION ALL SELECT 'settle', 0, pg_catalog.count(*), 'intents' FROM pocket_data.intent i"
 		" LEFT JOIN pocket_data.drive d ON d.drive_id = i.drive_id WHERE i.duty = 'settle' OR d.state IN ('ok', "
 		"'silent')",
@@ -150,7 +161,7 @@ pocket_show_progress(PG_FUNCTION_ARGS)
 #define FULL_PERCENT "85"
 #define FILL                                                                                                         \
 	"fs AS (SELECT x.drive_id, x.used, x.capacity, x.available, 100 - 100.0 * x.available / x.capacity AS percent"   \
-	" FROM pocket_data.drive x WHERE x.state IN ('ok', 'quarantined') AND x.capacity > 0),"                          \
+	" FROM pocket_data.drive x WHERE x.state IN ('ok', 'draining', 'quarantined') AND x.capacity > 0),"              \
 	" cap AS (SELECT coalesce(pg_catalog.sum(fs.capacity), 0)::int8 AS capacity,"                                    \
 	" coalesce(pg_catalog.sum(fs.available), 0)::int8 AS available, coalesce(pg_catalog.sum(fs.used), 0)::int8 AS "  \
 	"used,"                                                                                                          \
@@ -181,11 +192,14 @@ static PocketPlan health = {
 	" FROM pocket_data.node x WHERE x.state = 'up' OR EXISTS (SELECT FROM pocket_data.drive y"
 	" WHERE y.node_id = x.node_id AND (y.state <> 'failed'"
 	" OR EXISTS (SELECT FROM pocket_data.extent e WHERE e.drive_id = y.drive_id)))),"
-	" d AS (SELECT pg_catalog.count(*) AS total, pg_catalog.count(*) FILTER (WHERE x.state = 'ok') AS well"
-	" FROM pocket_data.drive x WHERE x.state <> 'failed'"
+	" d AS (SELECT pg_catalog.count(*) AS total,"
+	" pg_catalog.count(*) FILTER (WHERE x.state IN ('ok', 'draining')) AS well,"
+	" pg_catalog.string_agg(pg_catalog.format('drive %s (%s) is %s: %s', x.drive_id, x.path, x.state,"
+	" coalesce(x.problem, 'no reason given')), '; ' ORDER BY x.drive_id)"
+	" FILTER (WHERE x.state NOT IN ('ok', 'draining')) AS ill"
+	" FROM pocket_data.drive x WHERE x.state NOT IN ('failed', 'drained')"
 	" OR EXISTS (SELECT FROM pocket_data.extent e WHERE e.drive_id = x.drive_id)),"
-	" most AS (SELECT coalesce(pg_catalog.max(x.c), 0) AS drives FROM (SELECT pg_catalog.count(*) AS c"
-	" FROM pocket_data.drive WHERE state = 'ok' GROUP BY node_id) x),"
+	" most AS (SELECT pg_catalog.count(*) AS drives FROM pocket_data.drive WHERE state = 'ok'),"
 	" o AS (SELECT pg_catalog.count(*) FILTER (WHERE x.well) AS usable,"
 	" coalesce(pg_catalog.min(x.replicas) FILTER (WHERE x.well), 0) AS replicas FROM (SELECT b.bucket_id,"
 	" pg_catalog.count(*) AS replicas, pg_catalog.bool_and(x.state = 'ok' AND e.state = 'ok' AND n.state = 'up') AS "
@@ -196,7 +210,7 @@ static PocketPlan health = {
 	" v AS (SELECT pg_catalog.count(*) FILTER (WHERE x.bad > 0) AS hurt,"
 	" pg_catalog.count(*) FILTER (WHERE pocket.code_lost(y.code, x.members, x.gone) <> 0) AS lost"
 	" FROM (SELECT e.volume_id, pg_catalog.count(*) AS members,"
-	" pg_catalog.count(*) FILTER (WHERE e.state <> 'ok' OR d.state <> 'ok') AS bad,"
+	" pg_catalog.count(*) FILTER (WHERE e.state <> 'ok' OR d.state NOT IN ('ok', 'draining')) AS bad,"
 	" coalesce(pg_catalog.bit_or(1::int8 << e.position) FILTER (WHERE e.state <> 'ok' OR d.state = 'failed'), 0) AS "
 	"gone"
 	" FROM pocket_data.extent e LEFT JOIN pocket_data.drive d ON d.drive_id = e.drive_id GROUP BY e.volume_id) x"
@@ -211,14 +225,16 @@ static PocketPlan health = {
 	" 'failed: bytes are lost or no bucket takes blocks; degraded: less protection or service than promised'"
 	" FROM n, d, o, v, e, i"
 	" UNION ALL SELECT 'nodes', pg_catalog.format('%s of %s', up, total), 'that answer' FROM n"
-	" UNION ALL SELECT 'drives', pg_catalog.format('%s of %s', well, total), 'that are well' FROM d"
+	" UNION ALL SELECT 'drives', pg_catalog.format('%s of %s', well, total), 'that are well' || coalesce('; ' || ill, "
+	"'') FROM d"
 	" UNION ALL SELECT 'open_buckets', pg_catalog.format('%s of %s', usable, $1),"
 	" 'that take blocks, of pocket.open_buckets' FROM o"
 	" UNION ALL SELECT 'replicas', pg_catalog.format('%s of %s', replicas, $2),"
 	" 'drives that hold each new block, of those promised by pocket.replicas and pocket.code' FROM o"
 	" UNION ALL SELECT 'code', $3, CASE WHEN $4 = 0 THEN 'sealed buckets stay replicated'"
-	" WHEN most.drives < $4 THEN pg_catalog.format('%s sealed buckets stay replicated: the code needs %s healthy drives"
-	" of one node, there are %s', w.waiting, $4, most.drives)"
+	" WHEN most.drives < $4 THEN pg_catalog.format('%s sealed buckets stay replicated: the code needs %s healthy "
+	"drives,"
+	" there are %s', w.waiting, $4, most.drives)"
 	" ELSE pg_catalog.format('%s sealed buckets wait for their group', w.waiting) END FROM most, w"
 	" UNION ALL SELECT 'volumes_hurt', hurt::text, pg_catalog.format('with members that are away or damaged; %s beyond"
 	" what their code bears', lost) FROM v"
@@ -240,6 +256,7 @@ pocket_show_health(PG_FUNCTION_ARGS)
 	values[2] = CStringGetTextDatum(pocket_code);
 	values[3] = Int64GetDatum(code.kind == PK_CODE_REPLICATED ? 0 : code.k + code.m);
 	pocket_show(fcinfo, &health, values);
+	pocket_show_placement(fcinfo);
 	return (Datum) 0;
 }
 

@@ -16,7 +16,7 @@ PG_FUNCTION_INFO_V1(pocket_verify);
 
 /* Gone for good as far as is known; what is only silent may come back any moment, and makes no file lost. */
 #define MEMBER_GONE "(e.state <> 'ok' OR coalesce(d.state = 'failed', false))"
-#define MEMBER_AWAY "(e.state <> 'ok' OR coalesce(d.state <> 'ok', false))"
+#define MEMBER_AWAY "(e.state <> 'ok' OR coalesce(d.state NOT IN ('ok', 'draining'), false))"
 
 /* Members, how many of them may be away, and which are lost: the others do not yield them. */
 #define VOLUMES                                                                                        \
@@ -55,7 +55,7 @@ static PocketPlan verify = {
 	" OR EXISTS (SELECT FROM pocket_data.extent e WHERE e.drive_id = x.drive_id)))"
 	" UNION ALL SELECT 'drive', pg_catalog.format('%s (%s)', x.drive_id, x.path),"
 	" pg_catalog.format('%s: %s', x.state, coalesce(x.problem, 'no reason given')) FROM pocket_data.drive x"
-	" WHERE x.state IN ('quarantined', 'silent') OR (x.state = 'failed'"
+	" WHERE x.state IN ('quarantined', 'silent') OR (x.state = 'ok' AND x.problem IS NOT NULL) OR (x.state = 'failed'"
 	" AND EXISTS (SELECT FROM pocket_data.extent e WHERE e.drive_id = x.drive_id))"
 	" UNION ALL SELECT 'extent', pg_catalog.format('%s on drive %s',"
 	" pocket.extent_file(e.role, coalesce(e.bucket_id, e.volume_id), e.position), e.drive_id),"

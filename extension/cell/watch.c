@@ -119,10 +119,10 @@ watch_extents(PocketPlan *find, const Datum *values)
 	return count;
 }
 
-#define WHERE_EXTENTS_ARE                                                                               \
-	" JOIN pocket_data.bucket b ON b.bucket_id = x.bucket_id"                                           \
-	" JOIN pocket_data.extent e ON e.bucket_id = x.bucket_id AND e.role <> 'parity' AND e.state = 'ok'" \
-	" JOIN pocket_data.drive d ON d.drive_id = e.drive_id AND d.state IN ('ok', 'quarantined')"         \
+#define WHERE_EXTENTS_ARE                                                                                   \
+	" JOIN pocket_data.bucket b ON b.bucket_id = x.bucket_id"                                               \
+	" JOIN pocket_data.extent e ON e.bucket_id = x.bucket_id AND e.role <> 'parity' AND e.state = 'ok'"     \
+	" JOIN pocket_data.drive d ON d.drive_id = e.drive_id AND d.state IN ('ok', 'draining', 'quarantined')" \
 	" JOIN pocket_data.node n ON n.node_id = d.node_id AND n.state = 'up'"
 
 /* What was found is looked at again, as far as there are rows for it. */
