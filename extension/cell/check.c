@@ -284,7 +284,7 @@ pocket_duty_check(PocketPass *pass)
 			pass->remaining++;
 		}
 	}
-	sample_fill();
 	pocket_take_over(false);
 	pocket_map_push(pass);
+	sample_fill();
 }
