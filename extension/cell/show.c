@@ -139,7 +139,7 @@ pocket_show_progress(PG_FUNCTION_ARGS)
 		" 'extents' FROM (SELECT coalesce(e.indexed_at > pg_catalog.now() - pg_catalog.make_interval(days => 7), "
 		"false)"
 		" AS recent FROM pocket_data.extent e JOIN pocket_data.volume v ON v.volume_id = e.volume_id"
-		" WHERE v.state <> 'open' AND e.drive_id IS NOT NULL AND e.role <> 'parity') x"
+		" WHERE v.state IN ('sealed', 'coded') AND e.drive_id IS NOT NULL AND e.role <> 'parity') x"
 		" UNION ALL SELECT 'referee', pg_catalog.count(*) FILTER (WHERE x.recent), pg_catalog.count(*) FILTER (WHERE "
 		"NOT "
 		"x.recent),"
