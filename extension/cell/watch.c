@@ -173,9 +173,9 @@ watch_some(Datum age)
 			PK_WATCH_MAX) ") x" WHERE_EXTENTS_ARE " GROUP BY e.drive_id, d.uuid, n.url, x.bucket_id, b.state",
 		"interval timestamptz bytea", NULL, NULL};
 	static PocketPlan advance = {
-		"UPDATE pocket_data.watch SET created_at = $2, hash = $3::pocket.sha256 WHERE age = $1",
-		"interval timestamptz bytea", NULL, NULL};
-	Datum values[3] = {age, (Datum) 0, (Datum) 0};
+		"UPDATE pocket_data.watch SET created_at = $2, hash = $3::pocket.sha256, done = done + $4 WHERE age = $1",
+		"interval timestamptz bytea int4", NULL, NULL};
+	Datum values[4] = {age, (Datum) 0, (Datum) 0, (Datum) 0};
 	int count;
 
 	(void) pocket_write(&bound, values, NULL);
@@ -189,6 +189,7 @@ watch_some(Datum age)
 	if (count == 0)
 		return 0;
 	(void) watch_extents(&find, values);
+	values[3] = Int32GetDatum(count);
 	(void) pocket_write(&advance, values, NULL);
 	return count;
 }

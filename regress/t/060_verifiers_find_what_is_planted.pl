@@ -71,9 +71,12 @@ for my $state ('replicated', 'coded')
     $cell->sql("UPDATE pocket_data.watch SET created_at = now() - interval '5 minutes' - age");
     my %age = (replicated => '90 seconds', coded => '63 minutes');
     $cell->sql("UPDATE pocket_data.block SET created_at = now() - interval '$age{$state}' WHERE encode(hash::bytea, 'hex') = '$hash'");
+    is($cell->sql("SELECT remaining FROM pocket.progress WHERE duty = 'watch'"), '1', 'progress knows what is due');
+    my $done = $cell->sql("SELECT done FROM pocket.progress WHERE duty = 'watch'");
     is($cell->sql("SELECT done FROM pocket.coordinate('watch')"), '1', 'one block is due, at one age') or diag($cell->sql('TABLE pocket_data.watch'));
     like(found('watcher'), qr{^\S+ on drive $has[-1][0]: 1 of its blocks could not be read back: .*$}, "$state: the watcher names the drive");
     is($cell->sql("SELECT done FROM pocket.coordinate('watch')"), '0', 'and reads it once at this age');
+    is($cell->sql("SELECT done - $done || ' ' || remaining FROM pocket.progress WHERE duty = 'watch'"), '1 0', 'progress counts it');
     heal();
     nothing('when that was healed');
 
