@@ -112,6 +112,9 @@ extern void pocket_intend_settle(int64 volume_id);
 /* Of a bucket's extent when bucket_id is not 0, else of a parity. */
 extern void pocket_intend_drop(int64 drive_id, int64 bucket_id, int64 volume_id, int position);
 
+/* Of parities that no row names and the referee found. */
+extern void pocket_intend_drop_attempts(void);
+
 /* A member of an order's answer that is a number; -1 when there is none. */
 extern int64 pocket_answer_number(const char *answer, const char *field);
 

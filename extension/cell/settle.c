@@ -120,6 +120,7 @@ pocket_duty_settle(PocketPass *pass)
 		"", NULL, NULL};
 
 	forget_obsolete();
+	pocket_intend_drop_attempts();
 	carry_out(&settles, "settle", pass);
 	carry_out(&drops, "drop", pass);
 	(void) pocket_write(&left, NULL, NULL);
