@@ -40,7 +40,7 @@ typedef struct PocketPass
 /* All nodes are asked at once, once in a pass: a node that is silent is waited for. */
 extern const PocketNodesStatus *pocket_pass_status(PocketPass *pass);
 
-/* One pass of one duty, as coordinate() would do it, in a session of its own. */
+/* One pass of one duty, as coordinate() would do it, in a session of its own; nothing when another pass is running. */
 extern void pocket_duty_run(const char *name);
 
 extern void pocket_duty_check(PocketPass *pass);
