@@ -281,7 +281,5 @@ pocket_duty_check(PocketPass *pass)
 	}
 	pocket_take_over(false);
 	pocket_map_push(pass);
-}
-
 	sample_fill();
 }
