@@ -32,7 +32,8 @@ quietly()
 step "building: gcc, then clang, then with sanitizers"
 jobs=-j$(nproc)
 quietly make "$jobs" PG_CONFIG="$PG_CONFIG" all
-quietly make "$jobs" -f sidecar/Makefile .build/release/regress/unit/store/test_crash
+thorough=(.build/release/regress/unit/store/test_crash .build/release/regress/unit/volume/test_damage)
+quietly make "$jobs" -f sidecar/Makefile "${thorough[@]}"
 quietly make "$jobs" -f sidecar/Makefile VARIANT=clang sidecar unit
 quietly clang -fsyntax-only -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-ignored-attributes -Iextension \
     -I"$("$PG_CONFIG" --includedir-server)" extension/*.c extension/*/*.c
@@ -63,9 +64,12 @@ fi
 
 units=() ; while IFS= read -r file; do units+=("$file"); done < <(cd "$work" && find .build/asan/regress/unit .build/tsan/regress/unit -type f -name 'test_*' ! -name '*.*' | sort)
 # Those that look at thousands of crashes and damages look at most of them where it costs least.
-units+=(.build/release/regress/unit/store/test_crash)
+units+=("${thorough[@]}")
 taps=() ; while IFS= read -r file; do taps+=("$file"); done < <(cd "$work" && ls regress/t/*.pl)
 [[ $long == long ]] && taps+=($(cd "$work" && ls regress/t/long/*.pl 2>/dev/null || true))
+
+# What tests are told by variables: how many crashes, kills and damages, and their seeds.
+told=() ; for name in ${!POCKET_@}; do told+=("$name=${!name}"); done
 
 step "running"
 {
@@ -77,7 +81,7 @@ step "running"
         POCKETD="$work/.build/asan/pocketd" POCKET="$work/.build/asan/pocket" POCKETD_RELEASE="$work/.build/release/pocketd" SMALL_FS="$small" SMALL_FS_TWO="$small2" \
         CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=86 UBSAN_OPTIONS=print_stacktrace=1 \
         TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1" \
-        perl regress/run.pl --jobs "$(nproc)" "${taps[@]}" "${units[@]}" || true
+        "${told[@]}" perl regress/run.pl --jobs "$(nproc)" "${taps[@]}" "${units[@]}" || true
     cd "$top"
 } | tee "$work/output"
 

@@ -14,6 +14,7 @@
 #include "utils/timestamp.h"
 
 #include "base/spi.h"
+#include "base/wait.h"
 #include "blocks/pace.h"
 #include "blocks/receipt.h"
 #include "blocks/spread.h"
@@ -24,7 +25,7 @@
 #define WINDOW_BYTES PK_BLOCK_SIZE_MAX /* hashed before the namespace is asked what it holds */
 #define WINDOW_BLOCKS 256
 #define TRIES_MAX 5
-#define BUSY_PAUSE_US 20000
+#define BUSY_PAUSE_MS 20
 #define LOOK_US INT64CONST(1000000) /* after such a silence rows are asked who is away */
 
 /* A block to be sent; data is the caller's. */
@@ -224,7 +225,7 @@ can_retry(Store *store, const Piece *piece, pk_error error)
 	switch (error)
 	{
 		case PK_ERR_BUSY:
-			pg_usleep(BUSY_PAUSE_US);
+			pocket_pause(BUSY_PAUSE_MS);
 			return true;
 		case PK_ERR_BUCKET_CLOSED:
 		case PK_ERR_DISK_FULL:
