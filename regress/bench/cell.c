@@ -5,9 +5,11 @@
  *	  what the machine does with the same bytes.
  *
  *		cell MEMORY DISK
+ *		cell blocks DRIVE KEYS
  *
  * MEMORY: a folder that is backed by memory, DISK: one that is not.  Prints "name value": rates in bytes per
- * second, times in microseconds; medians of five.
+ * second, times in microseconds; medians of five.  The second form makes a drive with 1,000,000 blocks, and the
+ * key file that opens it, for a pocketd to be measured.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -493,6 +495,83 @@ scrub(struct node *node, uint64_t length, uint8_t *bytes)
 	say("scrub_read", median(plain, ROUNDS));
 }
 
+/* --- a drive with many blocks --- */
+
+#define MANY 1000000
+#define MANY_PER_BUCKET 50000
+#define MANY_AT_ONCE 1000
+#define SMALL 64
+
+static void
+put_many(struct pd_cell *cell, uint64_t bucket_id, uint64_t first)
+{
+	static struct waiting_put waiting[MANY_AT_ONCE];
+	static uint8_t bodies[MANY_AT_ONCE][SMALL];
+	struct pd_latch latch;
+
+	memset(waiting, 0, sizeof(waiting));
+	pd_latch_init(&latch, MANY_AT_ONCE);
+	for (int i = 0; i < MANY_AT_ONCE; i++)
+	{
+		uint64_t number = first + (uint64_t) i;
+
+		memcpy(bodies[i], &number, sizeof(number));
+		waiting[i].latch = &latch;
+		waiting[i].put.bucket_id = bucket_id;
+		waiting[i].put.generation = 1;
+		waiting[i].put.length = SMALL;
+		waiting[i].put.body = bodies[i];
+		waiting[i].put.crc32c = pk_crc32c(0, bodies[i], SMALL);
+		waiting[i].put.done = put_done;
+		pk_sha256(waiting[i].put.hash, bodies[i], SMALL);
+		pd_bucket_put(cell, &waiting[i].put);
+	}
+	pd_latch_wait(&latch);
+	pd_latch_release(&latch);
+	for (int i = 0; i < MANY_AT_ONCE; i++)
+		need(waiting[i].put.result, "put a small block");
+}
+
+static void
+make_many(const char *path, const char *key_file)
+{
+	static const pk_epoch epoch = {1, 1, 1};
+	struct pd_buffer_pool *pool = pd_buffer_pool_create((size_t) 64 << 20);
+	pk_keyring keys = {.count = 1};
+	struct pd_drive *drive;
+	struct pd_cell *cell;
+	FILE *out = fopen(key_file, "w");
+
+	keys.keys[0].id = 1;
+	if (pool == NULL || out == NULL)
+		fail(key_file);
+	fprintf(out, "1 %0*d\n", 2 * PK_KEY_SIZE, 0);
+	fclose(out);
+	need(pd_drive_format(&pd_vfs_real, path, &err), "format a drive");
+	drive = pd_drive_open(&pd_vfs_real, path);
+	cell = drive == NULL ? NULL : pd_cell_create(&drive, 1, &keys, pool, &err);
+	if (cell == NULL)
+		fail("a cell");
+	need(pd_cell_bind(cell, cell_uuid, &epoch, &err), "bind");
+	for (uint64_t done = 0; done < MANY; done += MANY_PER_BUCKET)
+	{
+		struct pd_members members = {.generation = 1, .code = {PK_CODE_REPLICATED, 1, 0}, .count = 1};
+		uint64_t id = done / MANY_PER_BUCKET + 1;
+		uint64_t length;
+
+		members.volume_id = id;
+		members.member[0].bucket_id = id;
+		memcpy(members.member[0].drive, pd_drive_uuid(drive), PK_UUID_SIZE);
+		need(pd_bucket_open(cell, &members, id, (uint64_t) MANY_PER_BUCKET * 512, &err), "open a bucket");
+		for (uint64_t i = 0; i < MANY_PER_BUCKET; i += MANY_AT_ONCE)
+			put_many(cell, id, done + i);
+		need(pd_bucket_seal(cell, id, &length, &err), "seal");
+	}
+	pd_cell_free(cell);
+	pd_drive_close(drive);
+	pd_buffer_pool_free(pool);
+}
+
 /* --- the whole --- */
 
 int
@@ -508,9 +587,14 @@ main(int argc, char **argv)
 	uint64_t decoded;
 	char away[600];
 
+	if (argc == 4 && strcmp(argv[1], "blocks") == 0)
+	{
+		make_many(argv[2], argv[3]);
+		return 0;
+	}
 	if (argc != 3)
 	{
-		fprintf(stderr, "usage: cell MEMORY DISK\n");
+		fprintf(stderr, "usage: cell MEMORY DISK | cell blocks DRIVE KEYS\n");
 		return 2;
 	}
 	if (bytes == NULL || RAND_bytes(bytes, 2 * BLOCK) != 1)
