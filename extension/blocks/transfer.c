@@ -561,6 +561,30 @@ pocket_transfer_cancel(PocketTransfer *transfer)
 	leave(transfer);
 }
 
+static void
+give_up(PocketBatch *batch, TransferList *list, const char *node)
+{
+	PocketTransfer *next;
+
+	for (PocketTransfer *transfer = list->first; transfer != NULL; transfer = next)
+	{
+		next = transfer->next;
+		if (strcmp(transfer->node, node) != 0)
+			continue;
+		leave(transfer);
+		transfer_fail(transfer, PK_ERR_UNAVAILABLE, "does not answer");
+		list_append(&batch->finished, transfer);
+	}
+}
+
+void
+pocket_batch_give_up(PocketBatch *batch, const char *node, bool waiting_only)
+{
+	give_up(batch, &batch->waiting, node);
+	if (!waiting_only)
+		give_up(batch, &batch->running, node);
+}
+
 void
 pocket_transfer_receive(PocketTransfer *transfer, char *into)
 {

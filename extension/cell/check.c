@@ -242,6 +242,23 @@ pocket_pass_status(PocketPass *pass)
 	return status;
 }
 
+/* One row a day: what the fill rate is told from. */
+static void
+sample_fill(void)
+{
+	static PocketPlan sample = {
+		"INSERT INTO pocket_data.fill (at, used) SELECT pg_catalog.clock_timestamp(), pg_catalog.sum(d.used)"
+		" FROM pocket_data.drive d WHERE d.state IN ('ok', 'quarantined') AND NOT EXISTS (SELECT FROM pocket_data.fill "
+		"f"
+		" WHERE f.at > pg_catalog.clock_timestamp() - '1 day'::interval) HAVING pg_catalog.count(*) > 0",
+		"", NULL, NULL};
+	static PocketPlan forget = {
+		"DELETE FROM pocket_data.fill WHERE at < pg_catalog.clock_timestamp() - '400 days'::interval", "", NULL, NULL};
+
+	if (pocket_write(&sample, NULL, NULL) > 0)
+		(void) pocket_write(&forget, NULL, NULL);
+}
+
 void
 pocket_duty_check(PocketPass *pass)
 {
@@ -264,4 +281,5 @@ pocket_duty_check(PocketPass *pass)
 	}
 	pocket_take_over(false);
 	pocket_map_push(pass);
+	sample_fill();
 }

@@ -24,6 +24,7 @@ static const Duty duties[] = {{"check", pocket_duty_check, false},	   {"settle",
 							  {"encode", pocket_duty_encode, false},   {"repair", pocket_duty_repair, false},
 							  {"scrub", pocket_duty_scrub, false},	   {"index", pocket_duty_index, false},
 							  {"watch", pocket_duty_watch, false},	   {"retain", pocket_duty_retain, false},
+							  {"reclaim", pocket_duty_reclaim, false}, {"trash", pocket_duty_trash, false},
 							  {"referee", pocket_duty_referee, false}, {"seal", pocket_duty_seal, true},
 							  {"open", pocket_duty_open, true}};
 
@@ -34,6 +35,7 @@ PG_FUNCTION_INFO_V1(pocket_encode);
 PG_FUNCTION_INFO_V1(pocket_repair);
 PG_FUNCTION_INFO_V1(pocket_scrub);
 PG_FUNCTION_INFO_V1(pocket_retain);
+PG_FUNCTION_INFO_V1(pocket_reclaim);
 PG_FUNCTION_INFO_V1(pocket_verify_now);
 
 /* Duties read the rows of now: a snapshot from before the lock would have them act upon what is no more. */
@@ -78,10 +80,9 @@ find_duty(const char *name)
 		if (strcmp(duties[i].name, name) == 0)
 			return &duties[i];
 	}
-	ereport(
-		ERROR,
-		(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
-		 errhint("Duties are check, settle, encode, repair, scrub, index, watch, retain, referee, seal and open.")));
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
+					errhint("Duties are check, settle, encode, repair, scrub, index, watch, retain, reclaim, trash, "
+							"referee, seal and open.")));
 }
 
 static void
@@ -119,8 +120,9 @@ pocket_duty_run(const char *name)
 	PocketSession session;
 
 	pocket_enter(&session);
-	pocket_lock_pass();
-	(void) run(find_duty(name), false);
+	/* somebody runs one by hand, or uninstalls: the next round will do */
+	if (pocket_lock_if_free(POCKET_LOCK_PASS))
+		(void) run(find_duty(name), false);
 	pocket_leave(&session);
 }
 
@@ -190,18 +192,30 @@ pocket_scrub(PG_FUNCTION_ARGS)
 	return by_name("scrub");
 }
 
-/* No node has a part in it. */
-Datum
-pocket_retain(PG_FUNCTION_ARGS)
+/* A duty in which no node has a part. */
+static Datum
+by_rows(const char *name)
 {
 	PocketSession session;
 	PocketPass pass;
 
 	pocket_enter(&session);
 	pocket_lock_pass();
-	pass = run(find_duty("retain"), true);
+	pass = run(find_duty(name), true);
 	pocket_leave(&session);
-	PG_RETURN_INT64(pass.done);
+	return Int64GetDatum(pass.done);
+}
+
+Datum
+pocket_retain(PG_FUNCTION_ARGS)
+{
+	return by_rows("retain");
+}
+
+Datum
+pocket_reclaim(PG_FUNCTION_ARGS)
+{
+	return by_rows("reclaim");
 }
 
 /* All that verifiers would look at in a round, now. */

@@ -47,6 +47,14 @@ struct pd_members
 	struct pd_member member[PK_MEMBERS_MAX];
 };
 
+/* Their bytes, in a slot and between nodes: volume_id, generation, code, count, then each as FORMAT.md has it. */
+#define PD_MEMBERS_HEAD 16
+#define PD_MEMBER_SIZE 96
+#define PD_MEMBERS_SIZE_MAX (PD_MEMBERS_HEAD + PK_MEMBERS_MAX * PD_MEMBER_SIZE)
+extern size_t pd_members_encode(uint8_t out[PD_MEMBERS_SIZE_MAX], const struct pd_members *members);
+/* False unless the n bytes are just that; what they mean is not looked at. */
+extern bool pd_members_decode(struct pd_members *members, const uint8_t *in, size_t n);
+
 struct pd_extent;
 
 struct pd_extent_info
@@ -59,6 +67,7 @@ struct pd_extent_info
 	uint64_t length; /* sealed: final; else the furthest durable byte that this process knows */
 	uint64_t file_size;
 	struct pd_members members;
+	bool trashed;
 	char file[PK_EXTENT_FILE];
 };
 
@@ -96,6 +105,12 @@ extern void pd_extent_uncache(struct pd_extent *extent);
  * another one, or one beyond what it holds, is PK_ERR_STATE.
  */
 extern pk_error pd_extent_seal(struct pd_extent *extent, uint64_t length, struct pd_err *err) PK_MUST_CHECK;
+
+/*
+ * The same for whoever measured the extent while another node may have gone on to append: ends that first. What this process wrote is
+ * not cut: PK_ERR_STATE when it holds more by now. Of a remote drive, its node sees to that.
+ */
+extern pk_error pd_extent_seal_whole(struct pd_extent *extent, uint64_t length, struct pd_err *err) PK_MUST_CHECK;
 
 /* Replaces the slot durably. A lower generation of the same volume than the present one's is PK_ERR_STATE. */
 extern pk_error pd_extent_set_members(struct pd_extent *extent, const struct pd_members *members,
@@ -158,7 +173,14 @@ extern pk_error pd_extent_records(struct pd_extent *extent, uint64_t *at, uint64
 /* PK_OK when its file can be opened and is as long as it shall be. */
 extern pk_error pd_extent_look(struct pd_extent *extent, struct pd_err *err) PK_MUST_CHECK;
 
-/* Unlinks durably; readers that hold it go on. */
+/*
+ * Durably into the trash, and back; readers that hold it go on, and it is found under its other name from then on. Again is PK_OK.
+ * PK_ERR_STATE when it takes appends, or another one has the name there.
+ */
+extern pk_error pd_extent_trash(struct pd_extent *extent, struct pd_err *err) PK_MUST_CHECK;
+extern pk_error pd_extent_untrash(struct pd_extent *extent, struct pd_err *err) PK_MUST_CHECK;
+
+/* Unlinks durably, also out of the trash; readers that hold it go on. */
 extern pk_error pd_extent_remove(struct pd_extent *extent, struct pd_err *err) PK_MUST_CHECK;
 
 extern void pd_extent_info(struct pd_extent *extent, struct pd_extent_info *info);
@@ -175,9 +197,13 @@ extern pk_error pd_extent_lookup(struct pd_drive *drive, pk_extent_kind kind, ui
 
 /* The same, or NULL: for those to whom an extent that is not reached is as good as none. */
 extern struct pd_extent *pd_extent_find(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position);
+/* The same in the trash of a local drive; or, for readers, in place and else there. */
+extern struct pd_extent *pd_extent_find_trashed(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position);
+extern struct pd_extent *pd_extent_find_kept(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position);
 
 /*
- * In order of file name, those after `after` (NULL = from the start), until each returns false. The drive is not locked during the call.
+ * In order of file name, those after `after` (NULL = from the start), until each returns false: first those in place, then those in
+ * the trash. The drive is not locked during the call.
  */
 extern void pd_extent_each(struct pd_drive *drive, const char *after, bool (*each)(void *arg, struct pd_extent *extent),
 						   void *arg);

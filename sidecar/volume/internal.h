@@ -47,7 +47,8 @@ struct pd_place
 enum pd_told
 {
 	PD_TOLD_BY_SLOT = 1,
-	PD_TOLD_BY_MAP = 2
+	PD_TOLD_BY_MAP = 2,
+	PD_TOLD_BY_TRASH = 4 /* the slot of an extent in the trash */
 };
 
 struct pd_volume_entry
@@ -99,6 +100,10 @@ extern void pd_map_forget_told(struct pd_cell *cell);
 /* The coordinator says that there is no such volume any more. */
 extern void pd_map_forget_volume(struct pd_cell *cell, uint64_t volume_id);
 
+/* A volume goes to the trash with all that it has; whether it did, as far as is known here: no extent in place names it. */
+extern void pd_map_retire(struct pd_cell *cell, uint64_t volume_id);
+extern bool pd_map_retired(struct pd_cell *cell, uint64_t volume_id);
+
 /* The volume of highest generation with this id. */
 extern bool pd_map_volume(struct pd_cell *cell, uint64_t volume_id, struct pd_members *members);
 
@@ -128,9 +133,6 @@ extern bool pd_map_has_key(struct pd_cell *cell, uint64_t bucket_id);
 extern void pd_map_fill(struct pd_cell *cell, struct pd_members *members);
 
 /* --- map.c again --- */
-
-/* PK_ERR_STATE when a higher generation of this volume was seen: a late message changes nothing. */
-extern pk_error pd_map_fence(struct pd_cell *cell, const struct pd_members *members, struct pd_err *err) PK_MUST_CHECK;
 
 /* Each volume, as a copy. */
 extern void pd_map_each(struct pd_cell *cell, void (*each)(void *arg, const struct pd_members *members), void *arg);
@@ -193,12 +195,10 @@ struct pd_cell
 extern void pd_cell_enter(struct pd_cell *cell);
 extern void pd_cell_leave(struct pd_cell *cell);
 
-/* A drive of this node, or NULL. */
-extern struct pd_drive *pd_cell_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE]);
-/* A drive of any node, by the map. */
+/* A drive of any node, by the map; pd_cell_drive gives just those of this node. */
 extern struct pd_drive *pd_cell_any_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE]);
 
-/* The same; they fail with PK_ERR_NOT_FOUND, or PK_ERR_UNAVAILABLE when it cannot be written. */
+/* The same two; they fail with PK_ERR_NOT_FOUND, or PK_ERR_UNAVAILABLE when it cannot be written. */
 extern pk_error pd_cell_target(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], struct pd_drive **drive,
 							   struct pd_err *err) PK_MUST_CHECK;
 extern pk_error pd_cell_any_target(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], struct pd_drive **drive,
@@ -212,6 +212,7 @@ struct pd_wanted
 	pk_extent_kind kind;
 	uint64_t id;
 	int position;
+	bool kept;								   /* for readers: also in the trash of the drives here */
 	struct pd_extent *extents[PK_MEMBERS_MAX]; /* counted; those here first */
 	int count;
 	int unreached; /* drives of other nodes that did not tell whether they have it */
@@ -233,15 +234,23 @@ extern pk_error pd_cell_fill(struct pd_cell *cell, struct pd_members *members, s
 extern int pd_cell_extents(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
 						   struct pd_extent **extents, int max);
 
+/* The same, for readers: in place or in the trash. */
+extern int pd_cell_extents_kept(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
+								struct pd_extent **extents, int max);
 /* The drives of other nodes that volumes put it on, those of the current volume first. Returns how many. */
 extern int pd_cell_remotes(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
 						   struct pd_cell_drive *drives[PK_MEMBERS_MAX]);
+
+/* Whether all members with the bucket are on drives of this node. Where others have some too, who seals it is ordered. */
+extern bool pd_bucket_is_here(struct pd_cell *cell, uint64_t bucket_id);
 
 /* The extent of a member on the drive that it names, asked now, or NULL. */
 extern struct pd_extent *pd_member_find(struct pd_cell *cell, const struct pd_members *members, int p);
 
 /* Notes damage of an extent. */
 extern void pd_cell_report_extent(struct pd_cell *cell, struct pd_extent *extent, const char *problem);
+/* The same after an operation on it failed; that a node is not reached is no damage of what it holds. */
+extern void pd_cell_report_failure(struct pd_cell *cell, struct pd_extent *extent, pk_error code, const char *problem);
 
 extern const uint8_t pd_uuid_zero[PK_UUID_SIZE];
 extern bool pd_uuid_equal(const uint8_t *a, const uint8_t *b);
@@ -389,6 +398,11 @@ extern void pd_bucket_forget(struct pd_bucket *bucket); /* takes it out of the o
  */
 extern pk_error pd_bucket_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length,
 								   struct pd_err *err) PK_MUST_CHECK;
+
+/* --- settle.c --- */
+
+/* Whether what replaced the extent is there, and it is a member no more; else PK_ERR_STATE. */
+extern pk_error pd_extent_may_drop(struct pd_cell *cell, struct pd_extent *extent, struct pd_err *err) PK_MUST_CHECK;
 
 /* --- seal.c --- */
 
