@@ -29,6 +29,8 @@ extern pk_error pd_order_admit(struct pd_exchange *exchange, struct pd_err *err)
 extern bool pd_order_tick(void *exchange, uint64_t done, uint64_t total);
 
 extern pk_error pd_order_bind(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
+extern pk_error pd_order_adopt(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
+extern pk_error pd_order_epoch(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_status(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_open(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_seal(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);

@@ -32,11 +32,26 @@ extern void pd_cell_recover(struct pd_cell *cell);
 
 /* The cell's uuid (zero while no drive is bound) and the highest epoch. */
 extern void pd_cell_identity(struct pd_cell *cell, uint8_t uuid[PK_UUID_SIZE], pk_epoch *epoch);
+/* PK_ERR_FOREIGN unless this node is bound to the cell; *at: the highest epoch. */
+extern pk_error pd_cell_is(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], pk_epoch *at,
+						   struct pd_err *err) PK_MUST_CHECK;
+/*
+ * The highest id of a volume or bucket that any slot or extent here names, since the start, and the highest generation. Ids
+ * carry the incarnation in their upper half, so this one is of the last that has placed anything here.
+ */
+extern void pd_cell_highest(struct pd_cell *cell, uint64_t *id, uint64_t *generation);
 /* Binds all unbound drives. PK_ERR_FOREIGN when this node is another cell's. */
 extern pk_error pd_cell_bind(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch,
 							 struct pd_err *err) PK_MUST_CHECK;
-/* PK_ERR_FOREIGN, PK_ERR_STALE_EPOCH, or PK_OK after a higher epoch is durable on every writable drive. */
+/*
+ * PK_ERR_FOREIGN (also for an incarnation that has not adopted the cell), PK_ERR_STALE_EPOCH, or PK_OK after a higher
+ * epoch is durable on every writable drive.
+ */
 extern pk_error pd_cell_admit(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch,
+							  struct pd_err *err) PK_MUST_CHECK;
+
+/* The same, for a higher incarnation too: from then on the one before it changes nothing here. */
+extern pk_error pd_cell_adopt(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch,
 							  struct pd_err *err) PK_MUST_CHECK;
 
 /* Since the start: bytes of members that were read to compute others, and bytes that were computed. */
