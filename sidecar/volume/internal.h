@@ -3,7 +3,7 @@
  *	  What the files of this room share: the cell, its map of volumes, open
  *	  buckets, and work done on several drives at once.
  *
- * Locks, outermost first: seal (one bucket is closed at a time), the cell's lock,
+ * Locks, outermost first: a bucket's seal lock, the converge lock, the cell's lock,
  * a bucket's lock, the map's lock, the reports' lock.  No callback of a caller
  * runs under any of them, and no job on a drive's queue waits for another job.
  */
@@ -23,6 +23,7 @@
 #define PD_GROWING_MIN (1024 * 1024)		   /* a record of this size need not be whole before it is written */
 #define PD_STREAM_MIN (512 * 1024)			   /* a smaller block is opened before it is sent */
 #define PD_REPORTS_MAX 1000
+#define PD_SEAL_LOCKS 64
 #define PD_MAP_HEADS 65536
 #define PD_MAP_UUID_HEADS 1024
 #define PD_MAP_UUIDS_MAX 65535 /* drives that members name */
@@ -183,7 +184,8 @@ struct pd_cell
 	struct pd_peers *peers;
 	struct pd_reports *reports;
 
-	pthread_mutex_t seal_lock; /* one bucket is closed at a time */
+	pthread_mutex_t seal_locks[PD_SEAL_LOCKS]; /* a bucket is sealed by one thread at a time; by its id */
+	pthread_mutex_t converge_lock;			   /* and one converges at a time: it takes much memory */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t quiet;
@@ -248,6 +250,10 @@ extern pk_error pd_cell_fill(struct pd_cell *cell, struct pd_members *members, s
 /* pd_cell_find for one identity; at most max. Returns how many. */
 extern int pd_cell_extents(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
 						   struct pd_extent **extents, int max);
+
+/* The same, for readers: in place or in the trash. */
+extern int pd_cell_extents_kept(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
+								struct pd_extent **extents, int max);
 
 /* The drives of other nodes that volumes put it on, those of the current volume first. Returns how many. */
 extern int pd_cell_remotes(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
@@ -472,7 +478,7 @@ extern void pd_bucket_forget(struct pd_bucket *bucket); /* takes it out of the o
 
 /*
  * Makes all replicas here alike and sealed: the furthest valid record that any of them holds ends the bucket, what one lacks or has rotted
- * is taken from another.  A bucket that is coded already keeps its length.  Caller holds seal_lock.
+ * is taken from another.  A bucket that is coded already keeps its length.  Caller holds its seal lock.
  */
 extern pk_error pd_bucket_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length,
 								   struct pd_err *err) PK_MUST_CHECK;
