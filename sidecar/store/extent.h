@@ -105,6 +105,12 @@ extern void pd_extent_uncache(struct pd_extent *extent);
  */
 extern pk_error pd_extent_seal(struct pd_extent *extent, uint64_t length, struct pd_err *err) PK_MUST_CHECK;
 
+/*
+ * The same for whoever measured the extent while another node may have gone on to append: ends that first. What this process wrote is
+ * not cut: PK_ERR_STATE when it holds more by now. Of a remote drive, its node sees to that.
+ */
+extern pk_error pd_extent_seal_whole(struct pd_extent *extent, uint64_t length, struct pd_err *err) PK_MUST_CHECK;
+
 /* Replaces the slot durably. A lower generation of the same volume than the present one's is PK_ERR_STATE. */
 extern pk_error pd_extent_set_members(struct pd_extent *extent, const struct pd_members *members,
 									  struct pd_err *err) PK_MUST_CHECK;

@@ -232,11 +232,16 @@ extern int pd_cell_extents(struct pd_cell *cell, pk_extent_kind kind, uint64_t i
 extern int pd_cell_remotes(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
 						   struct pd_cell_drive *drives[PK_MEMBERS_MAX]);
 
+/* Whether all members with the bucket are on drives of this node. Where others have some too, who seals it is ordered. */
+extern bool pd_bucket_is_here(struct pd_cell *cell, uint64_t bucket_id);
+
 /* The extent of a member on the drive that it names, asked now, or NULL. */
 extern struct pd_extent *pd_member_find(struct pd_cell *cell, const struct pd_members *members, int p);
 
 /* Notes damage of an extent. */
 extern void pd_cell_report_extent(struct pd_cell *cell, struct pd_extent *extent, const char *problem);
+/* The same after an operation on it failed; that a node is not reached is no damage of what it holds. */
+extern void pd_cell_report_failure(struct pd_cell *cell, struct pd_extent *extent, pk_error code, const char *problem);
 
 extern const uint8_t pd_uuid_zero[PK_UUID_SIZE];
 extern bool pd_uuid_equal(const uint8_t *a, const uint8_t *b);
