@@ -6,6 +6,11 @@ CREATE FUNCTION pocket.add_node(url text, zone text DEFAULT 'default') RETURNS b
 REVOKE ALL ON FUNCTION pocket.add_node(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION pocket.add_node(text, text) IS 'Makes the sidecar at a url, and its drives, the cell''s; again for a node that it has: takes in new drives. Returns the node''s id.';
 
+CREATE FUNCTION pocket.adopt() RETURNS bigint
+	AS 'MODULE_PATHNAME', 'pocket_adopt' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION pocket.adopt() FROM PUBLIC;
+COMMENT ON FUNCTION pocket.adopt() IS 'Makes this database, which is a copy or was rewound, the owner of its cell; the former owner only reads from then on. Returns the incarnation. Nodes hear of it when they are next looked at.';
+
 CREATE FUNCTION pocket.remove_node(url text) RETURNS void
 	AS 'MODULE_PATHNAME', 'pocket_remove_node' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION pocket.remove_node(text) FROM PUBLIC;
@@ -29,7 +34,7 @@ COMMENT ON FUNCTION pocket.coordinate() IS 'One bounded pass of every duty of th
 CREATE FUNCTION pocket.coordinate(name text, OUT duty text, OUT done bigint, OUT remaining bigint) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'pocket_coordinate_duty' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION pocket.coordinate(text) FROM PUBLIC;
-COMMENT ON FUNCTION pocket.coordinate(text) IS 'One bounded pass of one duty: check, settle, encode, repair, scrub, index, watch, retain, referee, seal or open.';
+COMMENT ON FUNCTION pocket.coordinate(text) IS 'One bounded pass of one duty: check, settle, encode, repair, scrub, index, watch, retain, reclaim, trash, referee, seal or open.';
 
 CREATE FUNCTION pocket.seal() RETURNS bigint
 	AS 'MODULE_PATHNAME', 'pocket_seal' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
@@ -61,10 +66,25 @@ CREATE FUNCTION pocket.retain() RETURNS bigint
 REVOKE ALL ON FUNCTION pocket.retain() FROM PUBLIC;
 COMMENT ON FUNCTION pocket.retain() IS 'Drops revisions that were replaced longer ago than their namespace retains them: of each namespace as many as a pass may. Returns how many.';
 
+CREATE FUNCTION pocket.reclaim() RETURNS bigint
+	AS 'MODULE_PATHNAME', 'pocket_reclaim' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION pocket.reclaim() FROM PUBLIC;
+COMMENT ON FUNCTION pocket.reclaim() IS 'Condemns blocks that nobody holds any more, lets go of those condemned by earlier calls that no snapshot can ask for, and retires volumes of which no block is left. Returns how many of all these.';
+
 CREATE FUNCTION pocket.verify() RETURNS TABLE (verifier text, object text, problem text)
 	AS 'MODULE_PATHNAME', 'pocket_verify' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION pocket.verify() FROM PUBLIC;
 COMMENT ON FUNCTION pocket.verify() IS 'Everything that is wrong now, one row each; no row when all is well.';
+
+CREATE FUNCTION pocket.durability() RETURNS TABLE (code text, volumes bigint, tolerates integer, annual_loss double precision, nines double precision, assumptions text)
+	AS 'MODULE_PATHNAME', 'pocket_durability' LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION pocket.durability() FROM PUBLIC;
+COMMENT ON FUNCTION pocket.durability() IS 'For each code in use the chance that one of its volumes is lost within a year, as a share and as nines, and what that assumes.';
+
+CREATE FUNCTION pocket.durability_of(code text, failure_rate double precision, repair_hours double precision, replicas integer DEFAULT 0, unreadable double precision DEFAULT 0, OUT tolerates integer, OUT annual_loss double precision, OUT nines double precision)
+	AS 'MODULE_PATHNAME', 'pocket_durability_of' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+REVOKE ALL ON FUNCTION pocket.durability_of(text, double precision, double precision, integer, double precision) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.durability_of(text, double precision, double precision, integer, double precision) IS 'The same for a code and assumptions that are given: drives that fail in a year (0.015: 1.5 %), hours until a member is whole again, of ''replicated'' the replicas, and the chance that a member that seems well cannot be read.';
 
 CREATE FUNCTION pocket.extent_file(role text, id bigint, "position" integer) RETURNS text
 	AS 'MODULE_PATHNAME', 'pocket_extent_path' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
@@ -145,6 +165,7 @@ CREATE VIEW pocket.progress AS SELECT * FROM pocket.show_progress();
 COMMENT ON VIEW pocket.progress IS 'What the coordinator has done, and what is left.';
 
 GRANT EXECUTE ON FUNCTION pocket.show_nodes(), pocket.show_drives(), pocket.show_buckets(), pocket.show_volumes(),
-	pocket.show_extents(), pocket.show_health(), pocket.show_progress() TO pg_monitor;
+	pocket.show_extents(), pocket.show_health(), pocket.show_progress(), pocket.durability(),
+	pocket.durability_of(text, double precision, double precision, integer, double precision) TO pg_monitor;
 GRANT SELECT ON pocket.nodes, pocket.drives, pocket.buckets, pocket.volumes, pocket.extents, pocket.health,
 	pocket.progress TO pg_monitor;

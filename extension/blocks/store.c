@@ -14,6 +14,7 @@
 #include "utils/timestamp.h"
 
 #include "base/spi.h"
+#include "base/wait.h"
 #include "blocks/pace.h"
 #include "blocks/receipt.h"
 #include "blocks/spread.h"
@@ -24,7 +25,7 @@
 #define WINDOW_BYTES PK_BLOCK_SIZE_MAX /* hashed before the namespace is asked what it holds */
 #define WINDOW_BLOCKS 256
 #define TRIES_MAX 5
-#define BUSY_PAUSE_US 20000
+#define BUSY_PAUSE_MS 20
 #define LOOK_US INT64CONST(1000000) /* after such a silence rows are asked who is away */
 
 /* A block to be sent; data is the caller's. */
@@ -69,6 +70,7 @@ send_piece(Store *store, Piece *piece)
 {
 	PocketTransfer *transfer = &piece->transfer;
 
+	pocket_owner_check(&store->signer.cell);
 	if (!pocket_spread_find(&store->spread))
 	{
 		send_again_later(store, piece);
@@ -214,6 +216,7 @@ epoch_moved(Store *store)
 	pk_epoch before = store->signer.cell.epoch;
 
 	pocket_cell_identity(&store->signer.cell);
+	pocket_owner_check(&store->signer.cell);
 	return pk_epoch_compare(&before, &store->signer.cell.epoch) != 0;
 }
 
@@ -224,7 +227,7 @@ can_retry(Store *store, const Piece *piece, pk_error error)
 	switch (error)
 	{
 		case PK_ERR_BUSY:
-			pg_usleep(BUSY_PAUSE_US);
+			pocket_pause(BUSY_PAUSE_MS);
 			return true;
 		case PK_ERR_BUCKET_CLOSED:
 		case PK_ERR_DISK_FULL:
@@ -292,7 +295,11 @@ drain(Store *store)
 		}
 		pocket_spread_note(&store->spread, transfer->error, transfer->node, transfer->problem);
 		if (!can_retry(store, piece, transfer->error))
+		{
+			if (transfer->error == PK_ERR_DENIED && pocket_node_is_ahead(transfer->node, &store->signer.cell))
+				pocket_superseded_raise();
 			pocket_node_raise(transfer->node, transfer->error, transfer->problem);
+		}
 		send_again_later(store, piece);
 	}
 	pocket_spread_hint(known);

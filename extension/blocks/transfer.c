@@ -15,11 +15,11 @@
 #include <signal.h>
 
 #include "libpq/pqsignal.h"
-#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "base/error.h"
 #include "base/guc.h"
+#include "base/wait.h"
 #include "blocks/pace.h"
 #include "contract/pk_hash.h"
 #include "contract/pk_limits.h"
@@ -524,7 +524,7 @@ pocket_batch_next_until(PocketBatch *batch, TimestampTz until)
 		PocketTransfer *transfer = batch->finished.first;
 		long left = POLL_SLICE_MS;
 
-		CHECK_FOR_INTERRUPTS();
+		pocket_heed();
 		if (transfer != NULL)
 		{
 			list_remove(transfer);

@@ -37,7 +37,10 @@ typedef struct PocketPass
 	PocketNodesStatus *status; /* NULL until pocket_pass_status() */
 } PocketPass;
 
-/* All nodes are asked at once, once in a pass: a node that is silent is waited for. */
+/*
+ * All nodes are asked at once, once in a pass: a node that is silent is waited for. One that has not heard of an adoption is
+ * told of it.
+ */
 extern const PocketNodesStatus *pocket_pass_status(PocketPass *pass);
 
 /* One pass of one duty, as coordinate() would do it, in a session of its own; nothing when another pass is running. */
@@ -52,15 +55,18 @@ extern void pocket_duty_index(PocketPass *pass);
 extern void pocket_duty_watch(PocketPass *pass);
 extern void pocket_duty_referee(PocketPass *pass);
 extern void pocket_duty_retain(PocketPass *pass);
+extern void pocket_duty_reclaim(PocketPass *pass);
+extern void pocket_duty_trash(PocketPass *pass);
 extern void pocket_duty_seal(PocketPass *pass);
 extern void pocket_duty_open(PocketPass *pass);
 
 /*
- * Held to the end of the transaction.  The second is for buckets being opened
- * and sealed: it is taken last in a pass, so that a put that needs a bucket
- * does not wait for an encoding.
+ * Held to the end of the transaction.  pass: 55000 unless this database owns the cell; rows: the same lock for who changes
+ * rows only, which a copy may.  open is for buckets being opened and sealed: it is taken last in a pass, so that a put that
+ * needs a bucket does not wait for an encoding.
  */
 extern void pocket_lock_pass(void);
+extern void pocket_lock_rows(void);
 extern void pocket_lock_open(void);
 
 /* Seals what is known to be closed, beside what is due. */
@@ -81,7 +87,13 @@ extern char *pocket_node_url_clean(const char *url);
 /* Marks an extent that a node complains of; file is a path below the drive. False: no row says it should be there. */
 extern bool pocket_extent_damaged(int64 drive_id, const char *file, const char *problem);
 
-extern int64 pocket_placement_next(void);			  /* a number that was never given, even by what was rolled back */
+/*
+ * A number, for an id or a generation, that was never given, even by what was rolled back, or by a history that this database
+ * was rewound from; raise: none up to this one is given any more.
+ */
+extern int64 pocket_placement_next(void);
+extern void pocket_placement_raise(int64 number);
+extern void pocket_placement_skip(int64 stretches);	  /* of numbers that somebody may have given, whom nobody can ask */
 extern int64 pocket_placement_id(int64 next);		  /* with the incarnation: an id of a bucket or volume */
 extern void pocket_cell_code(pk_code *code);		  /* pocket.code */
 extern pk_code pocket_code_of(const char *name);	  /* of a volume */
@@ -111,6 +123,30 @@ extern PocketMember *pocket_members_load(int64 volume_id, int *count);
 extern void pocket_intend_settle(int64 volume_id);
 /* Of a bucket's extent when bucket_id is not 0, else of a parity. */
 extern void pocket_intend_drop(int64 drive_id, int64 bucket_id, int64 volume_id, int position);
+/* The same of an extent that is stale: it goes through the trash. */
+extern void pocket_intend_trash(int64 drive_id, int64 bucket_id, int64 volume_id, int position);
+
+/* The order of an intent was carried out: an extent is in the trash now, or has left it. */
+extern void pocket_trash_book(int64 intent_id, const char *answer);
+extern void pocket_trash_emptied(int64 intent_id, const char *answer);
+
+/* xid8: transactions below it have ended before any snapshot that is still in use was taken. */
+extern Datum pocket_horizon(void);
+
+/* So long after a bucket was sealed no receipt on it counts any more: its life, and an hour by which clocks may differ. */
+#define POCKET_RECEIPTS_END_S 90000
+StaticAssertDecl(POCKET_RECEIPTS_END_S >= PK_RECEIPT_LIFE_S + 3600, "a receipt has expired, whoever's clock is asked");
+
+/* In SQL: every member of a volume is well and in place. */
+#define POCKET_VOLUME_WELL(volume_id)                                                                               \
+	"(EXISTS (SELECT FROM pocket_data.extent e WHERE e.volume_id = " volume_id ") AND NOT EXISTS (SELECT FROM"      \
+	" pocket_data.extent e LEFT JOIN pocket_data.drive d ON d.drive_id = e.drive_id WHERE e.volume_id = " volume_id \
+	" AND (e.state <> 'ok' OR coalesce(d.state <> 'ok', false))))"
+
+/* The same of the volume that a bucket is in, which is not retired. */
+#define POCKET_BUCKET_WELL(bucket_id)                                         \
+	"EXISTS (SELECT FROM pocket_data.bucket w WHERE w.bucket_id = " bucket_id \
+	" AND w.state <> 'retired' AND " POCKET_VOLUME_WELL("w.volume_id") ")"
 
 /* A member of an order's answer that is a number; -1 when there is none. */
 extern int64 pocket_answer_number(const char *answer, const char *field);

@@ -11,21 +11,26 @@
 #include "utils/builtins.h"
 
 #include "base/spi.h"
+#include "placement/placement.h"
 
 typedef struct Duty
 {
 	const char *name;
 	void (*run)(PocketPass *pass);
-	bool opens; /* works on open buckets, under the second lock */
+	bool opens;	   /* works on open buckets, under the second lock */
+	bool any_cell; /* changes rows of files only: a copy of the database may */
 } Duty;
 
 /* In the order of a pass: what opens and seals comes last, see pocket_lock_open(). */
-static const Duty duties[] = {{"check", pocket_duty_check, false},	   {"settle", pocket_duty_settle, false},
-							  {"encode", pocket_duty_encode, false},   {"repair", pocket_duty_repair, false},
-							  {"scrub", pocket_duty_scrub, false},	   {"index", pocket_duty_index, false},
-							  {"watch", pocket_duty_watch, false},	   {"retain", pocket_duty_retain, false},
-							  {"referee", pocket_duty_referee, false}, {"seal", pocket_duty_seal, true},
-							  {"open", pocket_duty_open, true}};
+static const Duty duties[] = {
+	{"check", pocket_duty_check, false, false},		{"settle", pocket_duty_settle, false, false},
+	{"encode", pocket_duty_encode, false, false},	{"repair", pocket_duty_repair, false, false},
+	{"scrub", pocket_duty_scrub, false, false},		{"index", pocket_duty_index, false, false},
+	{"watch", pocket_duty_watch, false, false},		{"retain", pocket_duty_retain, false, true},
+	{"reclaim", pocket_duty_reclaim, false, false}, {"trash", pocket_duty_trash, false, false},
+	{"referee", pocket_duty_referee, false, false}, {"seal", pocket_duty_seal, true, false},
+	{"open", pocket_duty_open, true, false},
+};
 
 PG_FUNCTION_INFO_V1(pocket_coordinate);
 PG_FUNCTION_INFO_V1(pocket_coordinate_duty);
@@ -34,6 +39,7 @@ PG_FUNCTION_INFO_V1(pocket_encode);
 PG_FUNCTION_INFO_V1(pocket_repair);
 PG_FUNCTION_INFO_V1(pocket_scrub);
 PG_FUNCTION_INFO_V1(pocket_retain);
+PG_FUNCTION_INFO_V1(pocket_reclaim);
 PG_FUNCTION_INFO_V1(pocket_verify_now);
 
 /* Duties read the rows of now: a snapshot from before the lock would have them act upon what is no more. */
@@ -48,9 +54,16 @@ take(PocketLock lock)
 }
 
 void
+pocket_lock_rows(void)
+{
+	take(POCKET_LOCK_PASS);
+}
+
+void
 pocket_lock_pass(void)
 {
 	take(POCKET_LOCK_PASS);
+	pocket_owner_require();
 }
 
 void
@@ -64,6 +77,9 @@ run(const Duty *duty, bool by_hand)
 {
 	PocketPass pass = {.by_hand = by_hand};
 
+	/* a look at the nodes may have told, in this very pass, that another database owns the cell */
+	if (!duty->any_cell && pocket_cell_standing() != POCKET_OWNER)
+		return pass;
 	if (duty->opens)
 		pocket_lock_open();
 	duty->run(&pass);
@@ -78,10 +94,9 @@ find_duty(const char *name)
 		if (strcmp(duties[i].name, name) == 0)
 			return &duties[i];
 	}
-	ereport(
-		ERROR,
-		(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
-		 errhint("Duties are check, settle, encode, repair, scrub, index, watch, retain, referee, seal and open.")));
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
+					errhint("Duties are check, settle, encode, repair, scrub, index, watch, retain, reclaim, trash, "
+							"referee, seal and open.")));
 }
 
 static void
@@ -135,7 +150,9 @@ pocket_coordinate_duty(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	pocket_enter(&session);
-	pocket_lock_pass();
+	pocket_lock_rows();
+	if (!duty->any_cell)
+		pocket_owner_require();
 	pass = run(duty, false);
 	put_row(fcinfo, duty, &pass);
 	pocket_leave(&session);
@@ -191,18 +208,33 @@ pocket_scrub(PG_FUNCTION_ARGS)
 	return by_name("scrub");
 }
 
-/* No node has a part in it. */
-Datum
-pocket_retain(PG_FUNCTION_ARGS)
+/* A duty in which no node has a part. */
+static Datum
+by_rows(const char *name)
 {
+	const Duty *duty = find_duty(name);
 	PocketSession session;
 	PocketPass pass;
 
 	pocket_enter(&session);
-	pocket_lock_pass();
-	pass = run(find_duty("retain"), true);
+	pocket_lock_rows();
+	if (!duty->any_cell)
+		pocket_owner_require();
+	pass = run(duty, true);
 	pocket_leave(&session);
-	PG_RETURN_INT64(pass.done);
+	return Int64GetDatum(pass.done);
+}
+
+Datum
+pocket_retain(PG_FUNCTION_ARGS)
+{
+	return by_rows("retain");
+}
+
+Datum
+pocket_reclaim(PG_FUNCTION_ARGS)
+{
+	return by_rows("reclaim");
 }
 
 /* All that verifiers would look at in a round, now. */

@@ -11,6 +11,7 @@
 #include "base/guc.h"
 #include "base/spi.h"
 #include "cell/show.h"
+#include "placement/placement.h"
 
 PG_FUNCTION_INFO_V1(pocket_show_nodes);
 PG_FUNCTION_INFO_V1(pocket_show_drives);
@@ -147,12 +148,47 @@ pocket_show_progress(PG_FUNCTION_ARGS)
 		" AS recent FROM pocket_data.drive d WHERE d.state IN ('ok', 'quarantined')) x"
 		" UNION ALL SELECT 'settle', 0, pg_catalog.count(*), 'intents' FROM pocket_data.intent i"
 		" LEFT JOIN pocket_data.drive d ON d.drive_id = i.drive_id WHERE i.duty = 'settle' OR d.state IN ('ok', "
-		"'silent')",
+		"'silent')"
+		" UNION ALL SELECT 'reclaim', 0, (SELECT pg_catalog.count(*) FROM pocket_data.review)"
+		" + (SELECT pg_catalog.count(*) FROM pocket_data.block WHERE state = 'condemned'), 'blocks'"
+		" UNION ALL SELECT 'trash', 0, pg_catalog.count(*), 'extents' FROM pocket_data.trash",
 		"", NULL, NULL};
 
 	pocket_show(fcinfo, &query, NULL);
 	return (Datum) 0;
 }
+
+/*
+ * How full the file systems are, whoever fills them, and how fast Pocket does: from the oldest sample of the last 30 days.  One that
+ * several drives are on counts for each of them.
+ */
+#define FULL_PERCENT "85"
+#define FILL                                                                                                         \
+	"fs AS (SELECT x.drive_id, x.used, x.capacity, x.available, 100 - 100.0 * x.available / x.capacity AS percent"   \
+	" FROM pocket_data.drive x WHERE x.state IN ('ok', 'quarantined') AND x.capacity > 0),"                          \
+	" cap AS (SELECT coalesce(pg_catalog.sum(fs.capacity), 0)::int8 AS capacity,"                                    \
+	" coalesce(pg_catalog.sum(fs.available), 0)::int8 AS available, coalesce(pg_catalog.sum(fs.used), 0)::int8 AS "  \
+	"used,"                                                                                                          \
+	" coalesce(100 - 100.0 * pg_catalog.sum(fs.available) / pg_catalog.sum(fs.capacity), 0) AS percent,"             \
+	" pg_catalog.count(*) FILTER (WHERE fs.percent >= " FULL_PERCENT ") AS full_drives, pg_catalog.string_agg("      \
+	"pg_catalog.format('drive %s %s %%', fs.drive_id, pg_catalog.floor(fs.percent)), ', ' ORDER BY fs.percent DESC)" \
+	" FILTER (WHERE fs.percent >= " FULL_PERCENT ") AS full_names FROM fs),"                                         \
+	" since AS (SELECT s.used, extract(epoch FROM pg_catalog.now() - s.at)::float8 / 86400 AS days"                  \
+	" FROM pocket_data.fill s WHERE s.at > pg_catalog.now() - '30 days'::interval"                                   \
+	" AND s.at < pg_catalog.now() - '1 day'::interval ORDER BY s.at LIMIT 1),"                                       \
+	" rate AS (SELECT cap.*, since.days, ((cap.used - since.used) / since.days)::int8 AS daily"                      \
+	" FROM cap LEFT JOIN since ON true)"
+#define FILL_ROWS                                                                                                     \
+	"SELECT 'capacity', pg_catalog.format('%s %%', pg_catalog.floor(percent)), CASE WHEN percent >= " FULL_PERCENT    \
+	" THEN 'warning: ' ELSE '' END || pg_catalog.format('%s of %s bytes are taken', capacity - available, capacity)"  \
+	" FROM cap UNION ALL SELECT 'full_drives', full_drives::text, coalesce('warning: ' || full_names,"                \
+	" 'that are full to " FULL_PERCENT " % or more') FROM cap"                                                        \
+	" UNION ALL SELECT 'fill_rate', coalesce(daily::text, 'unknown'), coalesce(pg_catalog.format('bytes a day, over " \
+	"the"                                                                                                             \
+	" last %s days', pg_catalog.round(days::numeric, 1)), 'bytes a day: told from the second day on') FROM rate"      \
+	" UNION ALL SELECT 'days_left', CASE WHEN daily > 0 THEN (available / daily)::text WHEN daily <= 0 THEN "         \
+	"'unlimited'"                                                                                                     \
+	" ELSE 'unknown' END, 'until the drives are full, at this rate' FROM rate"
 
 /* Drives that failed and hold nothing any more, and nodes of none but such, are history, not a fault. */
 static PocketPlan health = {
@@ -183,8 +219,8 @@ static PocketPlan health = {
 	" e AS (SELECT pg_catalog.count(*) FILTER (WHERE state = 'damaged') AS damaged,"
 	" pg_catalog.count(*) FILTER (WHERE state = 'lost') AS lost FROM pocket_data.extent),"
 	" i AS (SELECT pg_catalog.count(*) AS total, pg_catalog.count(problem) AS failed FROM pocket_data.intent),"
-	" w AS (SELECT pg_catalog.count(*) AS waiting FROM pocket_data.volume WHERE state = 'sealed')"
-	" SELECT 'status', CASE WHEN v.lost > 0 OR e.lost > 0 OR o.usable = 0 THEN 'failed'"
+	" w AS (SELECT pg_catalog.count(*) AS waiting FROM pocket_data.volume WHERE state = 'sealed'), " FILL
+	" SELECT 'status', CASE WHEN v.lost > 0 OR e.lost > 0 OR o.usable = 0 OR $5 <> 'owner' THEN 'failed'"
 	" WHEN n.up < n.total OR d.well < d.total OR v.hurt > 0 OR e.damaged > 0 OR o.usable < $1 OR o.replicas < $2"
 	" OR i.failed > 0 THEN 'degraded' ELSE 'ok' END,"
 	" 'failed: bytes are lost or no bucket takes blocks; degraded: less protection or service than promised'"
@@ -204,20 +240,46 @@ static PocketPlan health = {
 	" what their code bears', lost) FROM v"
 	" UNION ALL SELECT 'extents_damaged', damaged::text, 'that wait for repair' FROM e"
 	" UNION ALL SELECT 'extents_lost', lost::text, 'that no decoding can bring back now' FROM e"
-	" UNION ALL SELECT 'intents', total::text, pg_catalog.format('not yet carried out; %s have failed', failed) FROM i",
-	"int8 int8 text int8", NULL, NULL};
+	" UNION ALL SELECT 'intents', total::text, pg_catalog.format('not yet carried out; %s have failed', failed) FROM i"
+	" UNION ALL " FILL_ROWS
+	" UNION ALL SELECT 'trash', coalesce(pg_catalog.sum(t.bytes), 0)::text, pg_catalog.format('bytes of %s extents that"
+	" retired or are stale; the inspector keeps %s of them', pg_catalog.count(*), pg_catalog.count(t.problem))"
+	" FROM pocket_data.trash t"
+	" UNION ALL SELECT 'garbage', coalesce(pg_catalog.sum(b.length - b.live), 0)::text, 'bytes of sealed buckets that "
+	"no"
+	" block row points to, as far as they were counted' FROM pocket_data.bucket b WHERE b.state = 'sealed'"
+	" UNION ALL SELECT 'identity', $5, $6",
+	"int8 int8 text int8 text text", NULL, NULL};
+
+/* By PocketStanding. */
+static const char *const standings[][2] = {
+	{"owner", "this database owns the cell"},
+	{"copy",
+	 "files are read, and no block is stored: the database that this one was copied from owns the cell; if that is "
+	 "given up for good: SELECT pocket.adopt()"},
+	{"superseded",
+	 "files are read, and no block is stored: another database owns the cell now; if that is given up for "
+	 "good: SELECT pocket.adopt()"},
+};
 
 Datum
 pocket_show_health(PG_FUNCTION_ARGS)
 {
 	pk_code code;
-	Datum values[4];
+	Datum values[6];
+	PocketSession session;
+	PocketStanding standing;
 
+	pocket_enter(&session);
+	standing = pocket_cell_standing();
+	pocket_leave(&session);
 	pocket_cell_code(&code);
 	values[0] = Int64GetDatum(pocket_open_buckets);
 	values[1] = Int64GetDatum(pocket_cell_replicas(&code));
 	values[2] = CStringGetTextDatum(pocket_code);
 	values[3] = Int64GetDatum(code.kind == PK_CODE_REPLICATED ? 0 : code.k + code.m);
+	values[4] = CStringGetTextDatum(standings[standing][0]);
+	values[5] = CStringGetTextDatum(standings[standing][1]);
 	pocket_show(fcinfo, &health, values);
 	pocket_show_placement(fcinfo);
 	return (Datum) 0;

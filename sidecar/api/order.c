@@ -19,12 +19,14 @@
 
 static const struct pd_verb verbs[] = {
 	{"bind", false, PD_ADMIT_ITSELF, pd_order_bind},	  {"status", false, PD_ADMIT_ITSELF, pd_order_status},
+	{"adopt", false, PD_ADMIT_ITSELF, pd_order_adopt},	  {"epoch", false, PD_ADMIT_ITSELF, pd_order_epoch},
 	{"open", false, PD_ADMIT_BEFORE, pd_order_open},	  {"seal", false, PD_ADMIT_BEFORE, pd_order_seal},
 	{"encode", true, PD_ADMIT_BEFORE, pd_order_encode},	  {"settle", false, PD_ADMIT_BEFORE, pd_order_settle},
 	{"rebuild", true, PD_ADMIT_BEFORE, pd_order_rebuild}, {"drop", false, PD_ADMIT_HELD, pd_order_drop},
 	{"scrub", true, PD_ADMIT_BEFORE, pd_order_scrub},	  {"list", true, PD_ADMIT_BEFORE, pd_order_list},
 	{"records", true, PD_ADMIT_BEFORE, pd_order_records}, {"watch", true, PD_ADMIT_BEFORE, pd_order_watch},
-	{"map", false, PD_ADMIT_BEFORE, pd_order_map},
+	{"trash", false, PD_ADMIT_HELD, pd_order_trash},	  {"untrash", false, PD_ADMIT_HELD, pd_order_untrash},
+	{"empty", false, PD_ADMIT_HELD, pd_order_empty},	  {"map", false, PD_ADMIT_BEFORE, pd_order_map},
 };
 
 static const struct pd_verb unknown_verb = {"", false, PD_ADMIT_ITSELF, NULL};

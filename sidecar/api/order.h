@@ -29,6 +29,8 @@ extern pk_error pd_order_admit(struct pd_exchange *exchange, struct pd_err *err)
 extern bool pd_order_tick(void *exchange, uint64_t done, uint64_t total);
 
 extern pk_error pd_order_bind(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
+extern pk_error pd_order_adopt(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
+extern pk_error pd_order_epoch(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_status(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_open(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_seal(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
@@ -36,6 +38,9 @@ extern pk_error pd_order_encode(struct pd_exchange *exchange, const json_t *body
 extern pk_error pd_order_settle(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_rebuild(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_drop(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
+extern pk_error pd_order_trash(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
+extern pk_error pd_order_untrash(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
+extern pk_error pd_order_empty(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_map(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_scrub(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_list(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);

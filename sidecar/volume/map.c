@@ -330,6 +330,9 @@ pd_map_note(struct pd_cell *cell, const struct pd_members *members, enum pd_told
 	pthread_rwlock_wrlock(&cell->map.lock);
 	ok = note_locked(&cell->map, members, told);
 	pthread_rwlock_unlock(&cell->map.lock);
+	pd_cell_saw(cell, members->volume_id, members->generation);
+	for (int i = 0; i < members->count; i++)
+		pd_cell_saw(cell, members->member[i].bucket_id, 0);
 	if (!ok)
 		pd_log(PD_LOG_ERROR, "out of memory: volume %" PRIu64 " is not known until the next start", members->volume_id);
 	return ok;
@@ -362,7 +365,9 @@ pd_map_forget_volume(struct pd_cell *cell, uint64_t volume_id)
 
 	pthread_rwlock_wrlock(&cell->map.lock);
 	volume = find_volume(&cell->map, volume_id);
-	if (volume != NULL)
+	if (volume != NULL && (volume->told & PD_TOLD_BY_TRASH) != 0) /* what lies there is read on */
+		volume->told = PD_TOLD_BY_TRASH;
+	else if (volume != NULL)
 		remove_volume(&cell->map, volume);
 	pthread_rwlock_unlock(&cell->map.lock);
 }
@@ -392,6 +397,31 @@ fill_members(struct pd_map *map, const struct pd_volume_entry *volume, struct pd
 			pd_bucket_tell_key(place->bucket, member->key);
 		}
 	}
+}
+
+void
+pd_map_retire(struct pd_cell *cell, uint64_t volume_id)
+{
+	struct pd_volume_entry *volume;
+
+	pthread_rwlock_wrlock(&cell->map.lock);
+	volume = find_volume(&cell->map, volume_id);
+	if (volume != NULL)
+		volume->told = PD_TOLD_BY_TRASH;
+	pthread_rwlock_unlock(&cell->map.lock);
+}
+
+bool
+pd_map_retired(struct pd_cell *cell, uint64_t volume_id)
+{
+	const struct pd_volume_entry *volume;
+	bool retired;
+
+	pthread_rwlock_rdlock(&cell->map.lock);
+	volume = find_volume(&cell->map, volume_id);
+	retired = volume != NULL && (volume->told & (PD_TOLD_BY_SLOT | PD_TOLD_BY_TRASH)) == PD_TOLD_BY_TRASH;
+	pthread_rwlock_unlock(&cell->map.lock);
+	return retired;
 }
 
 bool
@@ -430,28 +460,30 @@ void
 pd_map_each(struct pd_cell *cell, void (*each)(void *arg, const struct pd_members *members), void *arg)
 {
 	struct pd_map *map = &cell->map;
+	int head = 0;
+	int nth = 0;
 
-	for (int i = 0; i < PD_MAP_HEADS; i++)
+	for (;;)
 	{
+		struct pd_volume_entry *volume = NULL;
 		struct pd_members members;
-		int nth = 0;
 
-		for (;;)
+		pthread_rwlock_rdlock(&map->lock);
+		for (; head < PD_MAP_HEADS; head++, nth = 0)
 		{
-			struct pd_volume_entry *volume;
-
-			pthread_rwlock_rdlock(&map->lock);
-			volume = map->volumes[i];
+			volume = map->volumes[head];
 			for (int skip = nth; volume != NULL && skip > 0; skip--)
 				volume = volume->next;
 			if (volume != NULL)
-				fill_members(map, volume, &members);
-			pthread_rwlock_unlock(&map->lock);
-			if (volume == NULL)
 				break;
-			each(arg, &members);
-			nth++;
 		}
+		if (volume != NULL)
+			fill_members(map, volume, &members);
+		pthread_rwlock_unlock(&map->lock);
+		if (volume == NULL)
+			return;
+		each(arg, &members);
+		nth++;
 	}
 }
 

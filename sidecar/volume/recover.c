@@ -696,7 +696,7 @@ look_at_extent(void *arg, struct pd_extent *extent)
 	struct pd_members told = {0};
 
 	pd_extent_info(extent, &info);
-	if (info.kind != PK_EXTENT_BUCKET || !pd_bucket_is_here(list->cell, info.id))
+	if (info.kind != PK_EXTENT_BUCKET || info.trashed || !pd_bucket_is_here(list->cell, info.id))
 		return true;
 	told.count = 1;
 	told.member[0].bucket_id = info.id;

@@ -32,11 +32,26 @@ extern void pd_cell_recover(struct pd_cell *cell);
 
 /* The cell's uuid (zero while no drive is bound) and the highest epoch. */
 extern void pd_cell_identity(struct pd_cell *cell, uint8_t uuid[PK_UUID_SIZE], pk_epoch *epoch);
+/* PK_ERR_FOREIGN unless this node is bound to the cell; *at: the highest epoch. */
+extern pk_error pd_cell_is(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], pk_epoch *at,
+						   struct pd_err *err) PK_MUST_CHECK;
+/*
+ * The highest id of a volume or bucket that any slot or extent here names, since the start, and the highest generation. Ids
+ * carry the incarnation in their upper half, so this one is of the last that has placed anything here.
+ */
+extern void pd_cell_highest(struct pd_cell *cell, uint64_t *id, uint64_t *generation);
 /* Binds all unbound drives. PK_ERR_FOREIGN when this node is another cell's. */
 extern pk_error pd_cell_bind(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch,
 							 struct pd_err *err) PK_MUST_CHECK;
-/* PK_ERR_FOREIGN, PK_ERR_STALE_EPOCH, or PK_OK after a higher epoch is durable on every writable drive. */
+/*
+ * PK_ERR_FOREIGN (also for an incarnation that has not adopted the cell), PK_ERR_STALE_EPOCH, or PK_OK after a higher
+ * epoch is durable on every writable drive.
+ */
 extern pk_error pd_cell_admit(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch,
+							  struct pd_err *err) PK_MUST_CHECK;
+
+/* The same, for a higher incarnation too: from then on the one before it changes nothing here. */
+extern pk_error pd_cell_adopt(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch,
 							  struct pd_err *err) PK_MUST_CHECK;
 
 /* Since the start: bytes of members that were read to compute others, and bytes that were computed. */
@@ -233,6 +248,32 @@ extern pk_error pd_volume_rebuild(struct pd_cell *cell, const struct pd_members 
 /* Removes an extent that no newer slot names as a member on this drive; PK_ERR_STATE otherwise, PK_OK when it is not there. */
 extern pk_error pd_extent_drop(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], pk_extent_kind kind,
 							   uint64_t id, int position, uint64_t *bytes, struct pd_err *err) PK_MUST_CHECK;
+
+/* --- trash.c: an extent of one drive, which lies in place or in its trash --- */
+
+struct pd_trash_order
+{
+	uint8_t drive[PK_UUID_SIZE];
+	pk_extent_kind kind;
+	uint64_t id;
+	int position;
+	/* put: of the volume that is retired; 0: it is a stale extent, as pd_extent_drop removes them */
+	uint64_t volume_id;
+	uint32_t generation;
+};
+
+/*
+ * Into the trash, where readers still find it; bytes: of its file, 0 when the drive does not have it. PK_ERR_STATE when it is of a newer
+ * generation than the volume's, or not stale.
+ */
+extern pk_error pd_trash_put(struct pd_cell *cell, const struct pd_trash_order *order, uint64_t *bytes,
+							 struct pd_err *err) PK_MUST_CHECK;
+/* Back to where it was. PK_ERR_NOT_FOUND when the drive does not have it; PK_ERR_STATE when another one took its place. */
+extern pk_error pd_trash_take(struct pd_cell *cell, const struct pd_trash_order *order,
+							  struct pd_err *err) PK_MUST_CHECK;
+/* Out of the trash for good; what is in place is not touched. PK_OK when it is not there. */
+extern pk_error pd_trash_empty(struct pd_cell *cell, const struct pd_trash_order *order, uint64_t *bytes,
+							   struct pd_err *err) PK_MUST_CHECK;
 
 /* What readers, recovery and scrubbing found wrong since it was last taken; at most 1,000 are kept, the same place once. */
 struct pd_report

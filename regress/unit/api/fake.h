@@ -249,7 +249,7 @@ pk_error
 pd_cell_admit(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch, struct pd_err *err)
 {
 	(void) cell;
-	if (memcmp(uuid, fake.uuid, PK_UUID_SIZE) != 0 || epoch->incarnation != fake.epoch.incarnation)
+	if (memcmp(uuid, fake.uuid, PK_UUID_SIZE) != 0 || epoch->incarnation > fake.epoch.incarnation)
 		return pd_fail(err, PK_ERR_FOREIGN, "foreign");
 	if (pk_epoch_compare(epoch, &fake.epoch) < 0)
 		return pd_fail(err, PK_ERR_STALE_EPOCH, "stale");
@@ -258,6 +258,35 @@ pd_cell_admit(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_e
 		fake.epoch = *epoch;
 	pthread_mutex_unlock(&fake_mutex);
 	return PK_OK;
+}
+
+pk_error
+pd_cell_is(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], pk_epoch *at, struct pd_err *err)
+{
+	(void) cell;
+	*at = fake.epoch;
+	return memcmp(uuid, fake.uuid, PK_UUID_SIZE) == 0 ? PK_OK : pd_fail(err, PK_ERR_FOREIGN, "foreign");
+}
+
+pk_error
+pd_cell_adopt(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch, struct pd_err *err)
+{
+	pk_epoch at;
+
+	if (pd_cell_is(cell, uuid, &at, err) != PK_OK)
+		return PK_ERR_FOREIGN;
+	if (pk_epoch_compare(epoch, &at) < 0)
+		return pd_fail(err, PK_ERR_STALE_EPOCH, "stale");
+	fake.epoch = *epoch;
+	return PK_OK;
+}
+
+void
+pd_cell_highest(struct pd_cell *cell, uint64_t *id, uint64_t *generation)
+{
+	(void) cell;
+	*id = 77;
+	*generation = 5;
 }
 
 pk_error
@@ -439,6 +468,40 @@ pd_extent_drop(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], pk_exten
 	fake.id = id;
 	fake.number = (uint64_t) kind * 1000 + (uint64_t) position * 10 + drive[PK_UUID_SIZE - 1];
 	*bytes = 77;
+	return next_result(err);
+}
+
+static void
+fake_trash(const struct pd_trash_order *order)
+{
+	fake.id = order->id;
+	fake.number = (uint64_t) order->kind * 1000 + (uint64_t) order->position * 10 + order->drive[PK_UUID_SIZE - 1] +
+				  order->volume_id * 10000 + order->generation * 1000000;
+}
+
+pk_error
+pd_trash_put(struct pd_cell *cell, const struct pd_trash_order *order, uint64_t *bytes, struct pd_err *err)
+{
+	(void) cell;
+	fake_trash(order);
+	*bytes = 78;
+	return next_result(err);
+}
+
+pk_error
+pd_trash_take(struct pd_cell *cell, const struct pd_trash_order *order, struct pd_err *err)
+{
+	(void) cell;
+	fake_trash(order);
+	return next_result(err);
+}
+
+pk_error
+pd_trash_empty(struct pd_cell *cell, const struct pd_trash_order *order, uint64_t *bytes, struct pd_err *err)
+{
+	(void) cell;
+	fake_trash(order);
+	*bytes = 79;
 	return next_result(err);
 }
 

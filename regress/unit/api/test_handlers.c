@@ -523,8 +523,8 @@ orders_need_a_token_for_just_their_body(void **state)
 static void
 orders_are_fenced_by_cell_and_epoch(void **state)
 {
-	static const char *const verbs[] = {"status", "open",  "seal", "encode",  "settle", "rebuild",
-										"drop",	  "scrub", "list", "records", "watch"};
+	static const char *const verbs[] = {"status", "open", "seal",	 "encode", "settle", "rebuild", "drop",
+										"scrub",  "list", "records", "watch",  "trash",	 "untrash", "empty"};
 
 	(void) state;
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
@@ -535,6 +535,9 @@ orders_are_fenced_by_cell_and_epoch(void **state)
 		assert_string_equal(code_of(order_with(verbs[i], "{}", token)), "stale_epoch");
 		token = good_token(PK_METHOD_ORDER);
 		token.epoch.incarnation--;
+		assert_string_equal(code_of(order_with(verbs[i], "{}", token)), "stale_epoch");
+		token = good_token(PK_METHOD_ORDER);
+		token.epoch.incarnation++;
 		assert_string_equal(code_of(order_with(verbs[i], "{}", token)), "foreign");
 		token = good_token(PK_METHOD_ORDER);
 		token.cell[3] ^= 1;
@@ -547,6 +550,41 @@ orders_are_fenced_by_cell_and_epoch(void **state)
 #define MAP(from, number, nodes, drives, volumes)                                                                      \
 	"{\"from\":" from ",\"number\":" number ",\"nodes\":[" nodes "],\"drives\":[" drives "],\"volumes\":[" volumes "]" \
 	"}"
+
+static void
+another_incarnation_comes_by_adopt(void **state)
+{
+	pk_token token = good_token(PK_METHOD_ORDER);
+	json_t *answer;
+
+	(void) state;
+	token.epoch = (pk_epoch){1, 1, 1};
+	answer = order_with("epoch", "{}", token);
+	assert_int_equal(json_integer_value(json_object_get(answer, "incarnation")), 11);
+	assert_int_equal(json_integer_value(json_object_get(answer, "timeline")), 2);
+	assert_int_equal(json_integer_value(json_object_get(answer, "starts")), 5);
+	json_decref(answer);
+	assert_string_equal(code_of(order_with("adopt", "{}", token)), "stale_epoch");
+	token.epoch = (pk_epoch){12, 1, 0};
+	assert_string_equal(code_of(order_with("status", "{}", token)), "foreign");
+	answer = order_with("adopt", "{}", token);
+	assert_int_equal(json_integer_value(json_object_get(answer, "highest")), 77);
+	assert_int_equal(json_integer_value(json_object_get(answer, "generation")), 5);
+	json_decref(answer);
+	assert_int_equal(fake.epoch.incarnation, 12);
+
+	/* the one before it writes nothing any more, and asks still; another cell does not even ask */
+	token = good_token(PK_METHOD_PUT);
+	token.epoch = (pk_epoch){11, 9, 9};
+	expect_denied("PUT", token);
+	token = good_token(PK_METHOD_ORDER);
+	token.epoch.incarnation = 11;
+	assert_string_equal(code_of(order_with("status", "{}", token)), "stale_epoch");
+	json_decref(order_with("epoch", "{}", token));
+	token.cell[3] ^= 1;
+	assert_string_equal(code_of(order_with("epoch", "{}", token)), "foreign");
+	assert_string_equal(code_of(order_with("adopt", "{}", token)), "foreign");
+}
 
 static void
 orders_that_make_no_sense_are_refused(void **state)
@@ -570,6 +608,8 @@ orders_that_make_no_sense_are_refused(void **state)
 		{"drop", "{\"drive\":" UUID1 ",\"kind\":\"drive\",\"id\":6,\"position\":0}"},
 		{"drop", "{\"drive\":" UUID1 ",\"kind\":\"bucket\",\"id\":6,\"position\":32}"},
 		{"drop", "{\"drive\":null,\"kind\":\"bucket\",\"id\":6,\"position\":0}"},
+		{"trash", "{\"drive\":" UUID1 ",\"kind\":\"bucket\",\"id\":6,\"position\":0,\"volume\":0,\"generation\":1}"},
+		{"trash", "{\"drive\":" UUID1 ",\"kind\":\"bucket\",\"id\":6,\"position\":0,\"volume\":1}"},
 		{"scrub", "{\"drive\":" UUID1 ",\"after\":\"\",\"budget\":0}"},
 		{"scrub", "{\"drive\":" UUID1 ",\"after\":7,\"budget\":1}"},
 		{"list", "{}"},
@@ -658,6 +698,19 @@ orders_reach_the_volume_as_they_were_given(void **state)
 	assert_int_equal(
 		integer_of(order("drop", "{\"drive\":" UUID2 ",\"kind\":\"parity\",\"id\":6,\"position\":8}"), "bytes"), 77);
 	assert_int_equal(fake.number, 2082);
+	assert_int_equal(
+		integer_of(order("trash", "{\"drive\":" UUID2 ",\"kind\":\"parity\",\"id\":6,\"position\":8,\"volume\":6,"
+								  "\"generation\":3}"),
+				   "bytes"),
+		78);
+	assert_int_equal(fake.number, 3062082);
+	assert_int_equal(
+		integer_of(order("trash", "{\"drive\":" UUID2 ",\"kind\":\"bucket\",\"id\":6,\"position\":0}"), "bytes"), 78);
+	assert_int_equal(fake.number, 1002); /* a stale one */
+	json_decref(order("untrash", "{\"drive\":" UUID1 ",\"kind\":\"bucket\",\"id\":9,\"position\":0}"));
+	assert_int_equal(fake.id, 9);
+	assert_int_equal(
+		integer_of(order("empty", "{\"drive\":" UUID2 ",\"kind\":\"parity\",\"id\":6,\"position\":8}"), "bytes"), 79);
 
 	fake.next = PK_ERR_STATE;
 	assert_string_equal(code_of(order("seal", "{\"bucket\":6}")), "state");
@@ -1027,6 +1080,7 @@ main(void)
 		EACH(a_get_answers_the_plain_bytes),
 		EACH(orders_need_a_token_for_just_their_body),
 		EACH(orders_are_fenced_by_cell_and_epoch),
+		EACH(another_incarnation_comes_by_adopt),
 		EACH(orders_that_make_no_sense_are_refused),
 		EACH(orders_reach_the_volume_as_they_were_given),
 		EACH(an_inventory_comes_in_pages),
