@@ -17,6 +17,7 @@
 
 #define REQUESTS_MAX 256 /* of peers at one time: their bodies and answers are held in memory */
 #define BUILDS_MAX 64
+#define REFUSED_BODY_MAX (64 * 1024)
 #define BUILD_IDLE_US (INT64_C(300) * 1000 * 1000)
 
 /* An extent that a peer is building here. Ended by finish or abandon, or when the peer is silent for too long. */
@@ -645,19 +646,37 @@ admit(struct pd_exchange *exchange, struct pd_err *err)
 	return PK_OK;
 }
 
+static void
+refuse(struct pd_exchange *exchange)
+{
+	const struct pd_err *refusal = &exchange->peer.refusal;
+
+	if (refusal->code == PK_ERR_DENIED)
+		pd_api_reply_denied(exchange);
+	else
+		pd_api_reply_error(exchange, refusal->code, refusal->text);
+}
+
+/*
+ * A refusal that comes before the body is lost when the connection is closed upon who still sends. So a small body is let in, and
+ * only a large one is not worth it.
+ */
 int64_t
 pd_api_peer_begin(struct pd_exchange *exchange, const char *rest)
 {
+	const char *length = pd_request_header(exchange->request, "Content-Length");
+	unsigned long long announced = length != NULL ? strtoull(length, NULL, 10) : 0;
 	struct pd_err err = {PK_OK, ""};
 	pk_error rc = admit(exchange, &err);
 
 	(void) rest;
 	if (rc == PK_OK)
 		return exchange->token.length;
-	if (rc == PK_ERR_DENIED)
-		pd_api_reply_denied(exchange);
-	else
-		pd_api_reply_error(exchange, rc, err.text);
+	err.code = rc;
+	exchange->peer.refusal = err;
+	if (announced > 0 && announced <= REFUSED_BODY_MAX)
+		return (int64_t) announced;
+	refuse(exchange);
 	return rc;
 }
 
@@ -672,6 +691,11 @@ pd_api_peer_finish(struct pd_exchange *exchange)
 {
 	size_t length;
 
+	if (exchange->peer.refusal.code != PK_OK)
+	{
+		refuse(exchange);
+		return;
+	}
 	(void) pd_request_body(exchange->request, &length);
 	if (length != exchange->token.length || exchange->peer.crc != exchange->token.crc32c)
 	{

@@ -75,7 +75,7 @@ static atomic_llong clock_ahead_us; /* of the node's clock */
 static struct
 {
 	struct pd_peer_options options;
-	atomic_bool stopping;
+	atomic_llong end_us;
 	uint8_t cell[PK_UUID_SIZE];
 	pk_epoch epoch;
 	pk_keyring keys;
@@ -159,7 +159,7 @@ start_asker(void)
 	memset(&asker, 0, sizeof(asker));
 	asker.options.vfs = &pd_vfs_real;
 	asker.options.silence_s = 10;
-	asker.options.stopping = &asker.stopping;
+	asker.options.end_us = &asker.end_us;
 	asker.options.identity = who_asks;
 	memcpy(asker.cell, test_cell, PK_UUID_SIZE);
 	asker.epoch = (pk_epoch){7, 1, 1};
@@ -410,7 +410,7 @@ struct manner
 	bool silent;	  /* takes requests, and answers nothing */
 	bool deaf;		  /* closes when the headers are there */
 	int beats;		  /* newlines before the answer, every 400 ms */
-	char reply[4096]; /* all bytes of it */
+	char reply[8192]; /* all bytes of it */
 	size_t reply_length;
 	bool closes; /* after the reply */
 };
@@ -546,7 +546,7 @@ odd_says(const void *bytes, size_t n)
 static inline void
 odd_answers(int status, const void *bytes, size_t n, bool crc)
 {
-	char reply[4096];
+	char reply[8192];
 	int used = snprintf(reply, sizeof(reply), "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n\r\n", status,
 						n + (crc ? PD_PEER_CRC : 0));
 

@@ -113,11 +113,17 @@ static void
 wrong_key_cell_or_incarnation(void **state)
 {
 	struct pd_extent *extent = new_bucket(7);
-	uint8_t bytes[64] = {1};
+	uint8_t *bytes = make_bytes(65537, 1);
 
 	(void) state;
 	asker.keys.keys[0].secret[0] ^= 1;
-	assert_fails(append(extent, bytes, 64, 0), PK_ERR_DENIED, "key file");
+	assert_fails(append(extent, bytes, 65536, 0), PK_ERR_DENIED, "key file");
+	assert_int_equal(there(PK_EXTENT_BUCKET, 7, 0)->length, 0);
+	pd_extent_unref(extent);
+	extent = pd_extent_find(asker.drive, PK_EXTENT_BUCKET, 7, 0);
+	assert_null(extent); /* denied too */
+	asker.keys = node.keys;
+	extent = pd_extent_find(asker.drive, PK_EXTENT_BUCKET, 7, 0);
 	asker.keys = node.keys;
 	asker.cell[3] ^= 1;
 	assert_fails(pd_extent_read(extent, 0, bytes, 1, &ok_err), PK_ERR_FOREIGN, "another cell");
@@ -127,6 +133,24 @@ wrong_key_cell_or_incarnation(void **state)
 	asker.epoch = (pk_epoch){7, 9, 9}; /* a node hears of a new start later than another */
 	assert_ok(pd_extent_seal(extent, 0, &ok_err));
 	pd_extent_unref(extent);
+	free(bytes);
+}
+
+/* Its body is not waited for, and the connection closed: what comes of that depends on who is faster, but nothing is written. */
+static void
+a_large_body_that_is_refused(void **state)
+{
+	struct pd_extent *extent = new_bucket(7);
+	uint8_t *bytes = make_bytes(PK_PEER_SIZE_MAX, 1);
+	pk_error rc;
+
+	(void) state;
+	asker.keys.keys[0].secret[0] ^= 1;
+	rc = append(extent, bytes, PK_PEER_SIZE_MAX, 0);
+	assert_true(rc == PK_ERR_DENIED || rc == PK_ERR_UNAVAILABLE);
+	assert_int_equal(there(PK_EXTENT_BUCKET, 7, 0)->length, 0);
+	pd_extent_unref(extent);
+	free(bytes);
 }
 
 static void
@@ -500,6 +524,7 @@ main(void)
 		ON_UNIX(the_node_learns),
 		ON_UNIX(wrong_key_cell_or_incarnation),
 		ON_TCP(wrong_key_cell_or_incarnation),
+		ON_TCP(a_large_body_that_is_refused),
 		ON_UNIX(foreign_extents),
 		ON_UNIX(a_drive_that_is_not_there_or_failed),
 		ON_UNIX(a_tampered_request),
