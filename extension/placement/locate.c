@@ -72,14 +72,16 @@ add_reader(PocketPlace *place, char *url)
 		place->readers[place->reader_count++] = url;
 }
 
-/* Nodes that have no extent of the bucket: those first that have most of its volume. */
+/* Nodes that have no extent of the bucket: those first that have most of its volume, if only in their trash. */
 static void
 add_others(PocketPlace *place)
 {
 	static PocketPlan find = {
 		"SELECT n.url FROM pocket_data.node n WHERE n.state = 'up' ORDER BY (SELECT pg_catalog.count(*)"
 		" FROM pocket_data.extent e JOIN pocket_data.drive d ON d.drive_id = e.drive_id"
-		" WHERE e.volume_id = $1 AND d.node_id = n.node_id) DESC, n.node_id"
+		" WHERE e.volume_id = $1 AND d.node_id = n.node_id) + (SELECT pg_catalog.count(*) FROM pocket_data.trash t"
+		" JOIN pocket_data.drive d ON d.drive_id = t.drive_id WHERE t.volume_id = $1 AND d.node_id = n.node_id) DESC,"
+		" n.node_id"
 		" LIMIT " POCKET_READERS_MAX_TEXT,
 		"int8", NULL, NULL};
 	Datum values[1] = {Int64GetDatum(place->volume_id)};
