@@ -202,16 +202,17 @@ all_drives_gone(int64 volume_id)
 	return true;
 }
 
+#define AWAY "it was away when the bucket was sealed"
+
 /* The drives that could not be reached, or not be sealed at the bucket's length: what they have is made anew. */
 static void
 note_absent(const Sealing *sealing)
 {
 	static PocketPlan mark = {"UPDATE pocket_data.extent e SET state = CASE WHEN x.absent THEN 'damaged' ELSE 'ok' END,"
-							  " problem = CASE WHEN x.absent THEN 'it was away when the bucket was sealed' END"
-							  " FROM (SELECT d.drive_id, coalesce(($2::jsonb -> 'absent') @> "
-							  "pg_catalog.to_jsonb(d.uuid::text), false) AS absent"
-							  " FROM pocket_data.drive d) x WHERE e.volume_id = $1 AND x.drive_id = e.drive_id AND "
-							  "(e.state = 'ok') = x.absent",
+							  " problem = CASE WHEN x.absent THEN '" AWAY "' END FROM (SELECT d.drive_id,"
+							  " coalesce(($2::jsonb -> 'absent') @> pg_catalog.to_jsonb(d.uuid::text), false) AS absent"
+							  " FROM pocket_data.drive d) x WHERE e.volume_id = $1 AND x.drive_id = e.drive_id"
+							  " AND (e.state = 'ok') = x.absent AND (e.state = 'ok' OR e.problem = '" AWAY "')",
 							  "int8 text", NULL, NULL};
 	Datum values[2] = {Int64GetDatum(sealing->volume_id), CStringGetTextDatum(sealing->order->answer)};
 
