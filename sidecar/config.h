@@ -19,7 +19,8 @@ enum pd_command
 	PD_COMMAND_KEYGEN,
 	PD_COMMAND_INIT,
 	PD_COMMAND_RUN,
-	PD_COMMAND_CHECK
+	PD_COMMAND_CHECK,
+	PD_COMMAND_RECOVER
 };
 
 struct pd_config
@@ -28,7 +29,8 @@ struct pd_config
 	char *listen;
 	char *keys;
 	char *zone;
-	int peer_timeout_s;			 /* 1 .. PD_PEER_TIMEOUT_MAX */
+	int peer_timeout_s; /* 1 .. PD_PEER_TIMEOUT_MAX */
+	char *to;
 	char *drives[PD_DRIVES_MAX]; /* without trailing slashes, all different */
 	int drive_count;
 };

@@ -354,7 +354,7 @@ run_seal(struct pd_exchange *exchange, struct answer *answer, struct pd_err *err
 		return rc;
 	answer->field = "length";
 	answer->value = exchange->peer.call.number[0];
-	rc = pd_extent_seal(extent, answer->value, err);
+	rc = pd_extent_seal_whole(extent, answer->value, err);
 	pd_extent_unref(extent);
 	return rc;
 }

@@ -3,7 +3,7 @@
  *	  A range of some members of a coded volume, from others.
  *
  * Only the members that a plan needs are looked for and read; where one is not there, or turns out damaged, another
- * plan is made without it.  Every source is held against its checksums, and against the length that the
+ * plan is made without it; likewise where another node does not answer in time.  Every source is held against its checksums, and against the length that the
  * volume says it has: an extent of another length (a replica that was away when
  * the bucket was sealed) would decode to nonsense without any checksum noticing.
  */
@@ -18,50 +18,60 @@ struct decoding
 	struct pd_cell *cell;
 	const struct pd_members *volume;
 	struct pd_matrix matrix;
+	uint32_t avoid;	 /* positions that are not to be used */
 	uint32_t absent; /* positions that are not to be used, or have no extent that is good */
 	uint64_t offset;
 	size_t n;
 	enum pd_job_class class;
+	bool hurry;		/* those that are slow are done without, when that is possible */
+	bool unreached; /* some could not be asked, or have not answered */
 	int bad_count;
 	struct pd_extent *bad[PK_MEMBERS_MAX * 2]; /* counted; failed this range */
 	struct pd_extent *sources[PK_MEMBERS_MAX]; /* counted, by position; those that were looked for */
 };
 
+/* Of another node's extent every lookup gives another proxy. */
 static bool
-is_bad(const struct decoding *decoding, const struct pd_extent *extent)
+is_same(struct pd_extent *a, struct pd_extent *b)
+{
+	struct pd_extent_info one, other;
+
+	if (a == b || pd_extent_drive(a) != pd_extent_drive(b) || !pd_drive_is_remote(pd_extent_drive(a)))
+		return a == b;
+	pd_extent_info(a, &one);
+	pd_extent_info(b, &other);
+	return strcmp(one.file, other.file) == 0;
+}
+
+static bool
+is_bad(const struct decoding *decoding, struct pd_extent *extent)
 {
 	for (int i = 0; i < decoding->bad_count; i++)
 	{
-		if (decoding->bad[i] == extent)
+		if (is_same(decoding->bad[i], extent))
 			return true;
 	}
 	return false;
 }
 
-/* A sealed extent of member p with the right length that has not failed, or NULL. */
+/* Of what was found: a sealed extent of member p with the right length that has not failed, or NULL. Lets go of the others. */
 static struct pd_extent *
-find_source(struct decoding *decoding, int p)
+choose_source(struct decoding *decoding, int p, struct pd_wanted *found)
 {
 	const struct pd_members *volume = decoding->volume;
-	const struct pd_member *member = &volume->member[p];
-	bool parity = p >= volume->code.k;
-	uint64_t length = parity ? pd_members_parity_length(volume) : member->length;
-	struct pd_extent *found[PK_MEMBERS_MAX];
+	uint64_t length = p >= volume->code.k ? pd_members_parity_length(volume) : volume->member[p].length;
 	struct pd_extent *source = NULL;
-	int count =
-		pd_cell_extents_kept(decoding->cell, parity ? PK_EXTENT_PARITY : PK_EXTENT_BUCKET,
-							 parity ? volume->volume_id : member->bucket_id, parity ? p : 0, found, PK_MEMBERS_MAX);
 
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < found->count; i++)
 	{
 		struct pd_extent_info info;
 
-		pd_extent_info(found[i], &info);
-		if (source == NULL && info.sealed && info.length == length && !is_bad(decoding, found[i]))
-			source = found[i];
-		else
-			pd_extent_unref(found[i]);
+		pd_extent_info(found->extents[i], &info);
+		if (source == NULL && info.sealed && info.length == length && !is_bad(decoding, found->extents[i]))
+			source = pd_extent_ref(found->extents[i]);
 	}
+	decoding->unreached = decoding->unreached || (source == NULL && found->unreached > 0);
+	pd_wanted_free(found);
 	return source;
 }
 
@@ -76,6 +86,9 @@ drop_source(struct decoding *decoding, int p)
 static bool
 find_sources(struct decoding *decoding, const struct pd_decode_plan *plan)
 {
+	struct pd_wanted wanted[PK_MEMBERS_MAX] = {0};
+	int positions[PK_MEMBERS_MAX];
+	int count = 0;
 	bool found = true;
 
 	for (int i = 0; i < plan->source_count; i++)
@@ -84,10 +97,17 @@ find_sources(struct decoding *decoding, const struct pd_decode_plan *plan)
 
 		if (decoding->sources[p] != NULL || pd_member_virtual(decoding->volume, p))
 			continue;
-		decoding->sources[p] = find_source(decoding, p);
-		if (decoding->sources[p] != NULL)
+		pd_want_member(&wanted[count], decoding->volume, p);
+		wanted[count].kept = true;
+		positions[count++] = p;
+	}
+	pd_cell_find(decoding->cell, wanted, count, decoding->hurry);
+	for (int i = 0; i < count; i++)
+	{
+		decoding->sources[positions[i]] = choose_source(decoding, positions[i], &wanted[i]);
+		if (decoding->sources[positions[i]] != NULL)
 			continue;
-		decoding->absent |= UINT32_C(1) << p;
+		decoding->absent |= UINT32_C(1) << positions[i];
 		found = false;
 	}
 	return found;
@@ -101,17 +121,27 @@ make_plan(struct decoding *decoding, const int *wanted, int wanted_count, struct
 	{
 		pk_error rc = pd_decode_plan_init(plan, &decoding->matrix, ~decoding->absent, wanted, wanted_count);
 
+		if (rc != PK_OK && decoding->unreached && decoding->hurry)
+		{
+			/* without those that are slow it cannot be done */
+			decoding->hurry = decoding->unreached = false;
+			decoding->absent = decoding->avoid;
+			rc = pd_decode_plan_init(plan, &decoding->matrix, ~decoding->absent, wanted, wanted_count);
+		}
 		if (rc != PK_OK)
-			return pd_fail(err, rc, "volume %" PRIu64 ": too few members can be read at offset %" PRIu64,
-						   decoding->volume->volume_id, decoding->offset);
+			return pd_fail(err, decoding->unreached ? PK_ERR_UNAVAILABLE : rc,
+						   "volume %" PRIu64 ": too few members can be read at offset %" PRIu64 "%s",
+						   decoding->volume->volume_id, decoding->offset,
+						   decoding->unreached ? ": some of their nodes are not reached" : "");
 	} while (!find_sources(decoding, plan));
 	return PK_OK;
 }
 
 static bool
-note_bad(struct decoding *decoding, int p, const char *problem)
+note_bad(struct decoding *decoding, int p, pk_error code, const char *problem)
 {
-	pd_cell_report_extent(decoding->cell, decoding->sources[p], problem);
+	pd_cell_report_failure(decoding->cell, decoding->sources[p], code, problem);
+	decoding->unreached = decoding->unreached || code == PK_ERR_UNAVAILABLE || code == PK_ERR_BUSY;
 	if (decoding->bad_count == (int) (sizeof(decoding->bad) / sizeof(decoding->bad[0])))
 		return false;
 	decoding->bad[decoding->bad_count++] = pd_extent_ref(decoding->sources[p]);
@@ -119,32 +149,59 @@ note_bad(struct decoding *decoding, int p, const char *problem)
 	return true;
 }
 
-/* Reads the plan's sources at once. *damaged: one of them failed, and another set may do. */
-static pk_error
-read_sources(struct decoding *decoding, const struct pd_decode_plan *plan, uint8_t **data, bool *damaged,
-			 struct pd_err *err)
+static void
+start_reads(struct decoding *decoding, const struct pd_decode_plan *plan, struct pd_batch *batch, uint8_t **data)
 {
-	struct pd_task tasks[PK_MEMBERS_MAX] = {0};
-	pk_error rc;
+	for (int i = 0; i < plan->source_count; i++)
+	{
+		struct pd_extent *source = decoding->sources[plan->sources[i]];
+		struct pd_task *task = &batch->tasks[i].task;
 
+		data[i] = batch->buffer->data + decoding->n * (size_t) i;
+		task->work = pd_work_read_checked;
+		task->buf = data[i];
+		task->n = decoding->n;
+		task->offset = decoding->offset;
+		if (source == NULL)
+			continue;
+		task->extent = pd_extent_ref(source);
+		task->drive = pd_extent_drive(source);
+		if (pd_drive_is_remote(task->drive))
+			batch->tasks[i].drive = pd_peers_drive(decoding->cell, pd_drive_uuid(task->drive));
+		atomic_fetch_add(&decoding->cell->decode_read_bytes, decoding->n);
+	}
+	pd_batch_start(batch, decoding->class);
+}
+
+/* Waits for the plan's sources. *again: one of them failed, or is too slow, and another set may do. */
+static pk_error
+end_reads(struct decoding *decoding, const struct pd_decode_plan *plan, struct pd_batch *batch, bool *again,
+		  struct pd_err *err)
+{
+	bool full = false;
+	pk_error rc = PK_OK;
+
+	pd_batch_wait(batch, decoding->hurry);
 	for (int i = 0; i < plan->source_count; i++)
 	{
-		tasks[i].work = pd_work_read_checked;
-		tasks[i].extent = decoding->sources[plan->sources[i]];
-		tasks[i].drive = tasks[i].extent != NULL ? pd_extent_drive(tasks[i].extent) : NULL;
-		tasks[i].buf = data[i];
-		tasks[i].n = decoding->n;
-		tasks[i].offset = decoding->offset;
-		if (tasks[i].extent != NULL)
-			atomic_fetch_add(&decoding->cell->decode_read_bytes, decoding->n);
+		const struct pd_batch_task *task = &batch->tasks[i];
+		int p = plan->sources[i];
+
+		if (!pd_batch_ended(batch, i))
+		{
+			rc = pd_fail(err, PK_ERR_UNAVAILABLE, "member %d of volume %" PRIu64 " is not read in time", p,
+						 decoding->volume->volume_id);
+			decoding->unreached = true;
+			decoding->absent |= UINT32_C(1) << p;
+			drop_source(decoding, p);
+		}
+		else if (task->task.result != PK_OK)
+		{
+			rc = pd_fail(err, task->task.result, "%s", task->task.err.text);
+			full = !note_bad(decoding, p, rc, task->task.err.text) || full;
+		}
 	}
-	rc = pd_tasks_run(tasks, plan->source_count, decoding->class, err);
-	*damaged = rc != PK_OK;
-	for (int i = 0; i < plan->source_count; i++)
-	{
-		if (tasks[i].result != PK_OK && !note_bad(decoding, plan->sources[i], tasks[i].err.text))
-			*damaged = false;
-	}
+	*again = rc != PK_OK && !full;
 	return rc;
 }
 
@@ -154,7 +211,7 @@ attempt(struct decoding *decoding, const int *wanted, int wanted_count, uint8_t 
 		struct pd_err *err)
 {
 	struct pd_decode_plan plan;
-	struct pd_buffer *buffer;
+	struct pd_batch *batch;
 	uint8_t *data[PK_MEMBERS_MAX];
 	pk_error rc;
 
@@ -162,18 +219,17 @@ attempt(struct decoding *decoding, const int *wanted, int wanted_count, uint8_t 
 	rc = make_plan(decoding, wanted, wanted_count, &plan, err);
 	if (rc != PK_OK)
 		return rc;
-	buffer = pd_buffer_get(decoding->cell->buffers, decoding->n * (size_t) plan.source_count);
-	if (buffer == NULL)
+	batch = pd_batch_create(decoding->cell, plan.source_count, decoding->n * (size_t) plan.source_count);
+	if (batch == NULL)
 		return pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for decoding");
-	for (int i = 0; i < plan.source_count; i++)
-		data[i] = buffer->data + decoding->n * (size_t) i;
-	rc = read_sources(decoding, &plan, data, again, err);
+	start_reads(decoding, &plan, batch, data);
+	rc = end_reads(decoding, &plan, batch, again, err);
 	if (rc == PK_OK)
 	{
 		pd_decode(&plan, decoding->n, data, out);
 		atomic_fetch_add(&decoding->cell->decoded_bytes, decoding->n * (size_t) wanted_count);
 	}
-	pd_buffer_put(decoding->cell->buffers, buffer);
+	pd_batch_free(batch);
 	return rc;
 }
 
@@ -181,11 +237,13 @@ static pk_error
 decode_whole(struct pd_cell *cell, const struct pd_members *volume, uint32_t avoid, const int *wanted, int wanted_count,
 			 uint64_t offset, size_t n, uint8_t *const *out, enum pd_job_class class, struct pd_err *err)
 {
-	struct decoding decoding = {.cell = cell, .volume = volume, .absent = avoid, .offset = offset, .n = n};
+	struct decoding decoding = {
+		.cell = cell, .volume = volume, .avoid = avoid, .absent = avoid, .offset = offset, .n = n};
 	bool again = true;
 	pk_error rc;
 
 	decoding.class = class;
+	decoding.hurry = class == PD_JOB_LIVE;
 	rc = pd_matrix_init(&decoding.matrix, &volume->code);
 	if (rc != PK_OK)
 		return pd_fail(err, rc, "volume %" PRIu64 " has a code that is not built", volume->volume_id);

@@ -156,6 +156,8 @@ errors_keep_their_code_and_name_the_node(void **state)
 	assert_fails(pd_extent_seal(extent, 1, &ok_err), PK_ERR_CORRUPT, "it rots");
 	odd_answers(500, ok, strlen(ok), false);
 	assert_fails(pd_extent_seal(extent, 1, &ok_err), PK_ERR_INTERNAL, "all is well");
+	odd_answers(500, "{\"length\": 1}", 13, false);
+	assert_fails(pd_extent_seal(extent, 1, &ok_err), PK_ERR_UNAVAILABLE, "status 500");
 	odd_answers(404, "<html>", 6, false); /* some other server: it does not say that there is no extent */
 	assert_fails(find(), PK_ERR_UNAVAILABLE, "status 404");
 	odd_answers(404, "{\"error\": 7}", 12, false);

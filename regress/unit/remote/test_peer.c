@@ -347,6 +347,9 @@ a_build_takes_its_own_bytes_once(void **state)
 	question.call.name.position = 4; /* the build of another extent */
 	assert_fails(pd_peer_ask(asker.peer, &question, &ok_err), PK_ERR_NOT_FOUND, "no such build");
 	question.call.name.position = 3;
+	question.call.number[0] = id + 1;
+	assert_fails(pd_peer_ask(asker.peer, &question, &ok_err), PK_ERR_NOT_FOUND, "no such build");
+	question.call.number[0] = id;
 
 	question.body_count = 0;
 	question.call.verb = PD_PEER_FINISH;
@@ -362,6 +365,78 @@ a_build_takes_its_own_bytes_once(void **state)
 	question.body = &body;
 	question.body_count = 1;
 	assert_ok(pd_peer_ask(asker.peer, &question, &ok_err));
+}
+
+/* Who is superseded while he builds does not replace what superseded him. */
+static void
+a_build_that_is_overtaken(void **state)
+{
+	uint8_t bytes[100] = {1};
+	struct pd_extent_build *build = begin_build(9, 100), *newer;
+	struct pd_members members;
+
+	(void) state;
+	fill_members(&members, 9, 5);
+	assert_ok(pd_extent_build_begin(node.drives[0], PK_EXTENT_PARITY, 9, 3, test_cell, &members, 50, &newer, &ok_err));
+	assert_ok(pd_extent_build_write(newer, bytes, 50, &ok_err));
+	assert_ok(pd_extent_build_finish(newer, NULL, &ok_err));
+	assert_ok(pd_extent_build_write(build, bytes, 100, &ok_err));
+	assert_fails(pd_extent_build_finish(build, NULL, &ok_err), PK_ERR_STATE, "generation 5: 4 is older");
+	assert_int_equal(there(PK_EXTENT_PARITY, 9, 3)->length, 50);
+	fill_members(&members, 9, 4);
+	assert_fails(pd_extent_build_begin(asker.drive, PK_EXTENT_PARITY, 9, 3, test_cell, &members, 50, &newer, &ok_err),
+				 PK_ERR_STATE, "older");
+}
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static atomic_int at_gate;
+
+static ssize_t
+write_through_gate(const struct pd_vfs *vfs, int fd, const struct iovec *iov, int count, uint64_t offset)
+{
+	(void) vfs;
+	atomic_fetch_add(&at_gate, 1);
+	pthread_mutex_lock(&gate);
+	pthread_mutex_unlock(&gate);
+	return pd_vfs_real.pwritev(&pd_vfs_real, fd, iov, count, offset);
+}
+
+static void *
+write_slowly(void *arg)
+{
+	static const uint8_t bytes[100];
+	struct pd_err err;
+
+	return pd_extent_build_write(arg, bytes, 100, &err) == PK_OK ? arg : NULL;
+}
+
+/* A request that works on a build has it alone: it is neither ended nor swept below it. */
+static void
+a_build_at_work(void **state)
+{
+	struct pd_extent_build *build = begin_build(9, 100);
+	struct pd_extent *extent;
+	pk_error spoiled, found;
+	pthread_t thread;
+	void *written;
+
+	(void) state;
+	pthread_mutex_lock(&gate);
+	atomic_store(&at_gate, 0);
+	node.vfs.pwritev = write_through_gate;
+	assert_int_equal(pthread_create(&thread, NULL, write_slowly, build), 0);
+	while (atomic_load(&at_gate) == 0)
+		pause_ms(1);
+	spoiled = pd_extent_build_spoil(build, 0, 1, &ok_err);
+	atomic_store(&clock_ahead_us, INT64_C(400) * 1000000);
+	found = pd_extent_lookup(asker.drive, PK_EXTENT_BUCKET, 1, 0, &extent, NULL);
+	pthread_mutex_unlock(&gate);
+	pthread_join(thread, &written);
+	assert_non_null(written);
+	assert_fails(spoiled, PK_ERR_STATE, "another request");
+	assert_int_equal(found, PK_ERR_NOT_FOUND);
+	assert_fails(pd_extent_build_finish(build, NULL, &ok_err), PK_ERR_STATE, "abandon"); /* the spoiling failed */
+	assert_null(there(PK_EXTENT_PARITY, 9, 3));
 }
 
 static void
@@ -533,6 +608,8 @@ main(void)
 		ON_TCP(sizes_at_their_limits),
 		ON_UNIX(builds_have_a_limit_and_are_abandoned),
 		ON_UNIX(a_build_takes_its_own_bytes_once),
+		ON_UNIX(a_build_that_is_overtaken),
+		ON_UNIX(a_build_at_work),
 		ON_UNIX(a_body_without_members),
 		ON_TCP(two_writers),
 		ON_TCP(a_node_that_comes_back),
