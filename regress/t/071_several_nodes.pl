@@ -111,7 +111,7 @@ all_read('when it goes on');
 
 # --- a node is lost for good, another comes: what it had is made anew there ---
 $cell->kill_sidecar('KILL', 'n3');
-$cell->add_sidecar('n4', 3, tcp => 1);
+$cell->add_sidecar('n4', 3, tcp => 1, peers => 1);
 $cell->add_node('n4', 'west');
 $cell->sql("ALTER SYSTEM SET pocket.drive_timeout = '10ms'; SELECT pg_reload_conf()");
 ok($cell->{server}->poll_query_until('postgres', "SELECT count(*) FILTER (WHERE d.state <> 'failed' OR d.extents > 0) = 0 FROM pocket.coordinate() c, pocket.drives d WHERE d.node = '" . $cell->url('n3') . "'"), 'repaired onto the node that was added')
@@ -125,7 +125,7 @@ is($cell->sql('SELECT count(*) FROM pocket.nodes'), '3', 'the lost one is remove
 export_is_equal('repaired');
 
 # --- a node is drained and removed while files are written and read ---
-$cell->add_sidecar('n5', 3);
+$cell->add_sidecar('n5', 3, peers => 1);
 $cell->add_node('n5', 'west');
 my $script = join ";\n", map { "SELECT (r).outcome FROM pocket.put('app:/load$_', " . random("load$_", 40) . ") r; SELECT pocket.get('app:/load$_') = " . random("load$_", 40) } 1 .. 60;
 my ($loaded, $said) = ('', '');
@@ -142,4 +142,4 @@ is($cell->sql('SELECT count(*) FROM pocket.verify()'), '0', 'and whole') or diag
 all_read('at the end');
 export_is_equal('at the end');
 is($cell->kill_sidecar('TERM', $_), 0, "pocketd $_ stops cleanly") for 'n1', 'n4', 'n5';
-diag(sprintf("%.1f s", time - $^T)); done_testing();
+done_testing();
