@@ -12,16 +12,24 @@
 
 #include "volume/internal.h"
 
+/*
+ * What is held of the sources at a time: their pieces are read, decoded and forgotten, so that a request takes little more
+ * memory than what it asks for, and the decoder finds them in the processor's cache.
+ */
+#define PIECES_BYTES (3 * 1024 * 1024)
+
+_Static_assert(PK_MEMBERS_MAX *PD_EXTENT_CHUNK <= PIECES_BYTES, "a piece is at least a chunk");
+
 /* One attempt after another at one range. */
 struct decoding
 {
 	struct pd_cell *cell;
 	const struct pd_members *volume;
 	struct pd_matrix matrix;
+	const int *wanted;
+	int wanted_count;
 	uint32_t avoid;	 /* positions that are not to be used */
 	uint32_t absent; /* positions that are not to be used, or have no extent that is good */
-	uint64_t offset;
-	size_t n;
 	enum pd_job_class class;
 	bool hurry;		/* those that are slow are done without, when that is possible */
 	bool unreached; /* some could not be asked, or have not answered */
@@ -114,24 +122,25 @@ find_sources(struct decoding *decoding, const struct pd_decode_plan *plan)
 }
 
 static pk_error
-make_plan(struct decoding *decoding, const int *wanted, int wanted_count, struct pd_decode_plan *plan,
-		  struct pd_err *err)
+make_plan(struct decoding *decoding, uint64_t offset, struct pd_decode_plan *plan, struct pd_err *err)
 {
 	do
 	{
-		pk_error rc = pd_decode_plan_init(plan, &decoding->matrix, ~decoding->absent, wanted, wanted_count);
+		pk_error rc =
+			pd_decode_plan_init(plan, &decoding->matrix, ~decoding->absent, decoding->wanted, decoding->wanted_count);
 
 		if (rc != PK_OK && decoding->unreached && decoding->hurry)
 		{
 			/* without those that are slow it cannot be done */
 			decoding->hurry = decoding->unreached = false;
 			decoding->absent = decoding->avoid;
-			rc = pd_decode_plan_init(plan, &decoding->matrix, ~decoding->absent, wanted, wanted_count);
+			rc = pd_decode_plan_init(plan, &decoding->matrix, ~decoding->absent, decoding->wanted,
+									 decoding->wanted_count);
 		}
 		if (rc != PK_OK)
 			return pd_fail(err, decoding->unreached ? PK_ERR_UNAVAILABLE : rc,
 						   "volume %" PRIu64 ": too few members can be read at offset %" PRIu64 "%s",
-						   decoding->volume->volume_id, decoding->offset,
+						   decoding->volume->volume_id, offset,
 						   decoding->unreached ? ": some of their nodes are not reached" : "");
 	} while (!find_sources(decoding, plan));
 	return PK_OK;
@@ -149,26 +158,28 @@ note_bad(struct decoding *decoding, int p, pk_error code, const char *problem)
 	return true;
 }
 
+/* Starts to read n bytes of each of the plan's sources; data points to where. */
 static void
-start_reads(struct decoding *decoding, const struct pd_decode_plan *plan, struct pd_batch *batch, uint8_t **data)
+start_reads(struct decoding *decoding, const struct pd_decode_plan *plan, struct pd_batch *batch, uint64_t offset,
+			size_t n, uint8_t **data)
 {
 	for (int i = 0; i < plan->source_count; i++)
 	{
 		struct pd_extent *source = decoding->sources[plan->sources[i]];
 		struct pd_task *task = &batch->tasks[i].task;
 
-		data[i] = batch->buffer->data + decoding->n * (size_t) i;
+		data[i] = batch->buffer->data + n * (size_t) i;
 		task->work = pd_work_read_checked;
 		task->buf = data[i];
-		task->n = decoding->n;
-		task->offset = decoding->offset;
+		task->n = n;
+		task->offset = offset;
 		if (source == NULL)
 			continue;
 		task->extent = pd_extent_ref(source);
 		task->drive = pd_extent_drive(source);
 		if (pd_drive_is_remote(task->drive))
 			batch->tasks[i].drive = pd_peers_drive(decoding->cell, pd_drive_uuid(task->drive));
-		atomic_fetch_add(&decoding->cell->decode_read_bytes, decoding->n);
+		atomic_fetch_add(&decoding->cell->decode_read_bytes, n);
 	}
 	pd_batch_start(batch, decoding->class);
 }
@@ -205,31 +216,52 @@ end_reads(struct decoding *decoding, const struct pd_decode_plan *plan, struct p
 	return rc;
 }
 
-/* One set of sources. *again: it failed by damage that is now known. */
+/* One piece of what is wanted, to out. */
 static pk_error
-attempt(struct decoding *decoding, const int *wanted, int wanted_count, uint8_t *const *out, bool *again,
-		struct pd_err *err)
+decode_piece(struct decoding *decoding, const struct pd_decode_plan *plan, uint64_t offset, size_t n,
+			 uint8_t *const *out, bool *again, struct pd_err *err)
 {
-	struct pd_decode_plan plan;
-	struct pd_batch *batch;
+	struct pd_batch *batch = pd_batch_create(decoding->cell, plan->source_count, n * (size_t) plan->source_count);
 	uint8_t *data[PK_MEMBERS_MAX];
 	pk_error rc;
 
-	*again = false;
-	rc = make_plan(decoding, wanted, wanted_count, &plan, err);
-	if (rc != PK_OK)
-		return rc;
-	batch = pd_batch_create(decoding->cell, plan.source_count, decoding->n * (size_t) plan.source_count);
 	if (batch == NULL)
 		return pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for decoding");
-	start_reads(decoding, &plan, batch, data);
-	rc = end_reads(decoding, &plan, batch, again, err);
+	start_reads(decoding, plan, batch, offset, n, data);
+	rc = end_reads(decoding, plan, batch, again, err);
 	if (rc == PK_OK)
 	{
-		pd_decode(&plan, decoding->n, data, out);
-		atomic_fetch_add(&decoding->cell->decoded_bytes, decoding->n * (size_t) wanted_count);
+		pd_decode(plan, n, data, out);
+		atomic_fetch_add(&decoding->cell->decoded_bytes, n * (size_t) plan->wanted_count);
 	}
 	pd_batch_free(batch);
+	return rc;
+}
+
+/* Goes on from *done, piece by piece, with one set of sources. *again: it failed by damage that is now known. */
+static pk_error
+attempt(struct decoding *decoding, uint64_t offset, size_t n, uint8_t *const *out, size_t *done, bool *again,
+		struct pd_err *err)
+{
+	struct pd_decode_plan plan;
+	uint8_t *to[PK_MEMBERS_MAX];
+	size_t piece = PIECES_BYTES;
+	pk_error rc;
+
+	*again = false;
+	rc = make_plan(decoding, offset + *done, &plan, err);
+	if (rc == PK_OK && plan.source_count > 0)
+		piece = PIECES_BYTES / (size_t) plan.source_count / PD_EXTENT_CHUNK * PD_EXTENT_CHUNK;
+	while (rc == PK_OK && *done < n)
+	{
+		size_t part = n - *done < piece ? n - *done : piece;
+
+		for (int i = 0; i < plan.wanted_count; i++)
+			to[i] = out[i] + *done;
+		rc = decode_piece(decoding, &plan, offset + *done, part, to, again, err);
+		if (rc == PK_OK)
+			*done += part;
+	}
 	return rc;
 }
 
@@ -237,18 +269,20 @@ static pk_error
 decode_whole(struct pd_cell *cell, const struct pd_members *volume, uint32_t avoid, const int *wanted, int wanted_count,
 			 uint64_t offset, size_t n, uint8_t *const *out, enum pd_job_class class, struct pd_err *err)
 {
-	struct decoding decoding = {
-		.cell = cell, .volume = volume, .avoid = avoid, .absent = avoid, .offset = offset, .n = n};
+	struct decoding decoding = {.cell = cell, .volume = volume, .avoid = avoid, .absent = avoid};
+	size_t done = 0;
 	bool again = true;
 	pk_error rc;
 
+	decoding.wanted = wanted;
+	decoding.wanted_count = wanted_count;
 	decoding.class = class;
 	decoding.hurry = class == PD_JOB_LIVE;
 	rc = pd_matrix_init(&decoding.matrix, &volume->code);
 	if (rc != PK_OK)
 		return pd_fail(err, rc, "volume %" PRIu64 " has a code that is not built", volume->volume_id);
 	while (again)
-		rc = attempt(&decoding, wanted, wanted_count, out, &again, err);
+		rc = attempt(&decoding, offset, n, out, &done, &again, err);
 	for (int p = 0; p < volume->count; p++)
 		drop_source(&decoding, p);
 	for (int i = 0; i < decoding.bad_count; i++)
