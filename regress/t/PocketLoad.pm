@@ -189,6 +189,7 @@ sub reckon
         my $got = delete $is{$path};
         next if grep { defined $_->[0] ? defined $got && $got eq sha256_hex(content(@$_[ 0, 1 ])) : !defined $got } @{ $may{$path} };
         diag("$path: " . join ', ', map { join(' ', @$_) . (defined $got && $_->[1] ne '-' && sha256_hex(content(@$_[ 1, 2 ])) eq $got ? ' WHICH IT IS' : '') } @{ $self->{history}{$path} });
+        diag($cell->sql("SELECT * FROM pocket.history('$path')")) if defined $got;
         push @wrong, "$path is " . ($got // 'not there') . ', and may be ' . join ' or ', map { defined $_->[0] ? "$_->[0] of $_->[1] bytes" : 'not there' } @{ $may{$path} };
     }
     is(join("\n", @wrong), '', "what was acknowledged is there $what");
