@@ -148,6 +148,9 @@ StaticAssertDecl(POCKET_RECEIPTS_END_S >= PK_RECEIPT_LIFE_S + 3600, "a receipt h
 	"EXISTS (SELECT FROM pocket_data.bucket w WHERE w.bucket_id = " bucket_id \
 	" AND w.state <> 'retired' AND " POCKET_VOLUME_WELL("w.volume_id") ")"
 
+/* Of parities that no row names and the referee found. */
+extern void pocket_intend_drop_attempts(void);
+
 /* A member of an order's answer that is a number; -1 when there is none. */
 extern int64 pocket_answer_number(const char *answer, const char *field);
 

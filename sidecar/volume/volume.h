@@ -332,4 +332,33 @@ extern pk_error pd_drive_watch(struct pd_cell *cell, const uint8_t drive[PK_UUID
 							   void (*problem)(void *arg, uint64_t offset, const char *text), void *arg,
 							   struct pd_err *err) PK_MUST_CHECK;
 
+/* --- salvage.c: offline, when nothing but drives is left --- */
+
+struct pd_salvage
+{
+	/* Whether the block is there already, proved; length 0: whatever its length. */
+	bool (*has)(void *arg, const uint8_t hash[PK_SHA256_SIZE], uint32_t length);
+	/* A block, proved to its hash. A failure ends the salvage. */
+	pk_error (*block)(void *arg, const uint8_t hash[PK_SHA256_SIZE], const uint8_t *data, uint32_t length,
+					  struct pd_err *err);
+	/* At the end: a block of which a record was seen and which nothing yields. */
+	void (*missing)(void *arg, const uint8_t hash[PK_SHA256_SIZE], uint64_t bucket_id, uint64_t offset);
+	/* No extent and no decoding shows all records of the bucket. */
+	void (*problem)(void *arg, uint64_t bucket_id);
+	void *arg;
+};
+
+struct pd_salvaged
+{
+	uint64_t blocks; /* that were given */
+	uint64_t bytes;
+	uint64_t missing;
+	uint64_t buckets;
+	uint64_t buckets_damaged;
+};
+
+/* Of a cell that nobody else uses; changes nothing. */
+extern pk_error pd_cell_salvage(struct pd_cell *cell, const struct pd_salvage *to, struct pd_salvaged *so_far,
+								struct pd_err *err) PK_MUST_CHECK;
+
 #endif
