@@ -13,6 +13,8 @@ CREATE TABLE pocket_data.cell (
 	instance text NOT NULL,					-- the database that owns the cell; in another one this row is a copy
 	timeline bigint NOT NULL,				-- of the server when it last gave an id
 	superseded_at timestamptz,				-- since when nodes obey a higher epoch
+	reconciled text NOT NULL,				-- "INCARNATION/TIMELINE" for which placement was compared with the drives
+	reconciling text,						-- the one for which it is being done, pass by pass
 	teams bigint NOT NULL DEFAULT 0			-- another one after each change of member: what was read of that before is good no more
 );
 CREATE TRIGGER cell_changed AFTER INSERT OR UPDATE OR DELETE ON pocket_data.cell
@@ -110,6 +112,7 @@ CREATE TABLE pocket_data.holder (
 	files bigint NOT NULL CHECK (files >= 0),
 	PRIMARY KEY (ns_id, hash)
 );
+CREATE INDEX holder_hash ON pocket_data.holder (hash);	-- whether anybody holds a block
 
 -- The block index.  Two rows with one hash are two copies that were brought at the same time; either serves.
 CREATE TABLE pocket_data.block (
@@ -119,11 +122,20 @@ CREATE TABLE pocket_data.block (
 	stored_length integer NOT NULL,
 	length integer NOT NULL,
 	crc32c bigint NOT NULL CHECK (crc32c BETWEEN 0 AND 4294967295),
-	state text NOT NULL DEFAULT 'live' CHECK (state IN ('live')),
+	state text NOT NULL DEFAULT 'live' CHECK (state IN ('live', 'condemned')),
 	created_at timestamptz NOT NULL,
+	condemned_xid xid8 CHECK ((condemned_xid IS NOT NULL) = (state = 'condemned')),	-- snapshots that could see a holder are older
 	PRIMARY KEY (hash, bucket_id, "offset")
 );
 CREATE INDEX block_bucket ON pocket_data.block (bucket_id, "offset");
+CREATE INDEX block_condemned ON pocket_data.block (condemned_xid) WHERE state = 'condemned';
+
+-- Blocks that the reclaimer shall look at: a namespace has let go of one, or a second copy has come.  Once more than needed
+-- does no harm.
+CREATE TABLE pocket_data.review (
+	review_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	hash pocket.sha256 NOT NULL
+);
 -- The sample that is read back after a while: 3 of 256 blocks.
 CREATE INDEX block_watched ON pocket_data.block (created_at, hash) WHERE get_byte(hash::bytea, 31) < 3;
 
@@ -172,7 +184,7 @@ CREATE TABLE pocket_data.volume (
 	volume_id bigint PRIMARY KEY,
 	node_id bigint NOT NULL REFERENCES pocket_data.node,
 	code text NOT NULL,
-	state text NOT NULL CHECK (state IN ('open', 'sealed', 'coded')),
+	state text NOT NULL CHECK (state IN ('open', 'sealed', 'coded', 'retired')),
 	generation integer NOT NULL,
 	changed_at timestamptz NOT NULL,
 	changed xid8 NOT NULL DEFAULT pg_current_xact_id()	-- who made or last changed it: nodes are told what changed since
@@ -182,11 +194,12 @@ CREATE INDEX volume_changed ON pocket_data.volume (changed);
 CREATE TABLE pocket_data.bucket (
 	bucket_id bigint PRIMARY KEY,
 	volume_id bigint NOT NULL REFERENCES pocket_data.volume,
-	state text NOT NULL CHECK (state IN ('open', 'sealed')),
+	state text NOT NULL CHECK (state IN ('open', 'sealed', 'retired')),	-- retired: no block row may point into it any more
 	capacity bigint NOT NULL,
 	length bigint NOT NULL,			-- 0 until sealed
 	opened_at timestamptz NOT NULL,
-	sealed_at timestamptz
+	sealed_at timestamptz,
+	live bigint					-- bytes that block rows point to, as far as it was counted; null: it was not
 );
 CREATE INDEX bucket_volume ON pocket_data.bucket (volume_id);
 CREATE INDEX bucket_open ON pocket_data.bucket (bucket_id) WHERE state = 'open';
@@ -212,16 +225,30 @@ CREATE INDEX extent_bucket ON pocket_data.extent (bucket_id);
 -- What shall be done to drives, and may be done only by a later transaction than the one that wrote it.
 CREATE TABLE pocket_data.intent (
 	intent_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-	duty text NOT NULL CHECK (duty IN ('settle', 'drop')),
+	duty text NOT NULL CHECK (duty IN ('settle', 'drop', 'trash', 'empty')),
 	xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
-	volume_id bigint,				-- settle; drop of a parity
-	bucket_id bigint,				-- drop of a bucket's extent
-	position integer,				-- drop of a parity
-	drive_id bigint,				-- drop
+	volume_id bigint,				-- settle; of a parity, and of what is trashed with its volume
+	bucket_id bigint,				-- of a bucket's extent
+	position integer,				-- of a parity
+	drive_id bigint,				-- all but settle
 	problem text,					-- why the last attempt failed
-	at timestamptz NOT NULL
+	at timestamptz NOT NULL,
+	generation integer				-- trash: of the volume that retired; null: the extent is stale
 );
 
+-- Extents in the trash of their drives.
+CREATE TABLE pocket_data.trash (
+	drive_id bigint NOT NULL REFERENCES pocket_data.drive,
+	bucket_id bigint NOT NULL,		-- 0: a parity
+	volume_id bigint NOT NULL,		-- of a parity, and of what retired with its volume; 0: a stale extent of a bucket
+	position integer NOT NULL,		-- of a parity
+	bytes bigint NOT NULL,			-- of its file
+	trashed_at timestamptz NOT NULL,
+	trashed_xid xid8 NOT NULL,		-- snapshots of before are older
+	problem text,					-- why it was not emptied when it was time
+	PRIMARY KEY (drive_id, bucket_id, volume_id, position)
+);
+CREATE INDEX trash_volume ON pocket_data.trash (volume_id);
 -- What verifiers found, and has not healed since: told by pocket.verify() from told_from on.
 CREATE TABLE pocket_data.finding (
 	verifier text NOT NULL,
@@ -249,6 +276,45 @@ INSERT INTO pocket_data.watch SELECT a, now(), decode(repeat('00', 32), 'hex')::
 CREATE TABLE pocket_data.counted (
 	ns_id bigint PRIMARY KEY,
 	at timestamptz NOT NULL
+);
+
+-- What reconcile() has read from the drives, until it has ended.
+CREATE TABLE pocket_data.survey (
+	drive_id bigint PRIMARY KEY REFERENCES pocket_data.drive,
+	began_at timestamptz NOT NULL,
+	listed_to text COLLATE "C" NOT NULL,	-- a file, '': from the start
+	listed boolean NOT NULL			-- to its end
+);
+
+CREATE TABLE pocket_data.found (
+	drive_id bigint NOT NULL,
+	file text COLLATE "C" NOT NULL,
+	kind text NOT NULL,
+	id bigint NOT NULL,				-- of the bucket, or of the parity's volume
+	position integer NOT NULL,		-- of a parity
+	sealed boolean NOT NULL,
+	length bigint NOT NULL,
+	problem text,
+	volume_id bigint NOT NULL,		-- what its slot says; 0: none is valid
+	generation integer NOT NULL,
+	code text NOT NULL,
+	members jsonb NOT NULL,			-- [{"drive", "bucket", "length"}]
+	trashed boolean NOT NULL,
+	PRIMARY KEY (drive_id, file)
+);
+CREATE INDEX found_extent ON pocket_data.found (kind, id, position);
+CREATE INDEX found_slot ON pocket_data.found (volume_id, generation);
+
+-- Of each volume the slot of its highest generation; committed: data was given to it, which comes after the commit.
+CREATE VIEW pocket_data.found_volume AS
+	SELECT DISTINCT ON (f.volume_id) f.volume_id, f.generation, f.code, f.members, EXISTS (SELECT FROM pocket_data.found g
+		WHERE g.volume_id = f.volume_id AND g.kind = 'bucket' AND g.problem IS NULL AND NOT g.trashed) AS committed
+	FROM pocket_data.found f WHERE f.volume_id <> 0 AND f.problem IS NULL AND NOT f.trashed ORDER BY f.volume_id, f.generation DESC;
+
+-- Buckets of which drives know better than rows where they are.
+CREATE TABLE pocket_data.believed (
+	bucket_id bigint PRIMARY KEY,
+	volume_id bigint NOT NULL
 );
 
 -- Names that rights can be given to, beside roles; and teams, which lists call group:NAME.

@@ -353,18 +353,30 @@ pocket_read(PocketPlan *plan, const Datum *values, const char *nulls)
 	return pocket_select(plan, values, nulls, false, 0);
 }
 
-uint64
-pocket_latest(PocketPlan *plan, const Datum *values, const char *nulls)
+static uint64
+execute_latest(PocketPlan *plan, const Datum *values, const char *nulls, bool read_only)
 {
 	MemoryContext context = CurrentMemoryContext;
 	SPIPlanPtr prepared = pocket_plan(plan);
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 	int result;
 
-	result =
-		SPI_execute_snapshot(prepared, unconstify(Datum *, values), nulls, snapshot, InvalidSnapshot, true, false, 0);
+	result = SPI_execute_snapshot(prepared, unconstify(Datum *, values), nulls, snapshot, InvalidSnapshot, read_only,
+								  false, 0);
 	UnregisterSnapshot(snapshot);
 	return finish(plan, result, context);
+}
+
+uint64
+pocket_latest(PocketPlan *plan, const Datum *values, const char *nulls)
+{
+	return execute_latest(plan, values, nulls, true);
+}
+
+uint64
+pocket_latest_lock(PocketPlan *plan, const Datum *values, const char *nulls)
+{
+	return execute_latest(plan, values, nulls, false);
 }
 
 Datum
@@ -479,4 +491,33 @@ pocket_unlock(PocketLock lock)
 	LOCKTAG tag = lock_tag(lock);
 
 	(void) LockRelease(&tag, ExclusiveLock, false);
+}
+
+/* The SQL functions have no advisory locks of this method. */
+#define BUCKET_LOCK_METHOD 4
+
+static LOCKTAG
+bucket_tag(int64 bucket_id)
+{
+	LOCKTAG tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) ((uint64) bucket_id >> 32), (uint32) bucket_id,
+						 BUCKET_LOCK_METHOD);
+	return tag;
+}
+
+void
+pocket_lock_bucket_shared(int64 bucket_id)
+{
+	LOCKTAG tag = bucket_tag(bucket_id);
+
+	(void) LockAcquire(&tag, ShareLock, false, false);
+}
+
+bool
+pocket_lock_bucket_if_free(int64 bucket_id)
+{
+	LOCKTAG tag = bucket_tag(bucket_id);
+
+	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
 }

@@ -90,6 +90,9 @@ extern uint64 pocket_write(PocketPlan *plan, const Datum *values, const char *nu
 extern uint64 pocket_read(PocketPlan *plan, const Datum *values, const char *nulls);
 extern uint64 pocket_latest(PocketPlan *plan, const Datum *values, const char *nulls);
 
+/* As latest, for SELECT ... FOR SHARE and the like. What is changed by others in that moment is 40001 above READ COMMITTED. */
+extern uint64 pocket_latest_lock(PocketPlan *plan, const Datum *values, const char *nulls);
+
 /* For a read that serves both: fresh ? write : read, with at most max rows (0 = all). */
 extern uint64 pocket_select(PocketPlan *plan, const Datum *values, const char *nulls, bool fresh, long max);
 
@@ -132,5 +135,12 @@ typedef enum PocketLock
 extern void pocket_lock_exclusive(PocketLock lock);
 extern bool pocket_lock_if_free(PocketLock lock);
 extern void pocket_unlock(PocketLock lock);
+
+/*
+ * On a bucket, to the end of the transaction, a prepared one's too: shared by who adds block rows to it, exclusive for who
+ * retires it, which never waits.
+ */
+extern void pocket_lock_bucket_shared(int64 bucket_id);
+extern bool pocket_lock_bucket_if_free(int64 bucket_id);
 
 #endif

@@ -7,6 +7,8 @@
  * file: a run of revisions with the block counts once, and ends when its last
  * revision is no longer kept.  All work here is in hash order, so that two
  * transactions never wait for each other in a circle.
+ *
+ * What nobody holds any more is told to the reclaimer (cell/reclaim.c).
  */
 #include "blocks/blocks.h"
 
@@ -17,6 +19,8 @@
 
 #include "base/spi.h"
 #include "blocks/transfer.h"
+
+#define INSERT_TRIES_MAX 10
 
 Datum
 pocket_hash_array(const PocketBlock *const *blocks, int count)
@@ -120,26 +124,39 @@ subtract(const PocketBlock **a, int na, const PocketBlock **b, int nb)
 	return kept;
 }
 
-static void
-insert_block(const pk_receipt *receipt)
+/* Blocks that are to be inserted, by hash; as arrays for SQL. */
+typedef struct NewBlocks
 {
-	static PocketPlan insert = {
-		"INSERT INTO pocket_data.block (hash, bucket_id, \"offset\", stored_length, length, crc32c, created_at)"
-		" VALUES ($1::pocket.sha256, $2, $3, $4, $5, $6, pg_catalog.clock_timestamp()) ON CONFLICT DO NOTHING",
-		"bytea int8 int8 int4 int4 int8", NULL, NULL};
-	bytea *name = palloc(VARHDRSZ + PK_SHA256_SIZE);
-	Datum values[6];
+	const PocketBlock **blocks;
+	const pk_receipt **receipts;
+	int count;
+	Datum hashes;
+	Datum bucket_ids;
+	Datum offsets;
+} NewBlocks;
 
-	SET_VARSIZE(name, VARHDRSZ + PK_SHA256_SIZE);
-	memcpy(VARDATA(name), receipt->hash, PK_SHA256_SIZE);
-	values[0] = PointerGetDatum(name);
-	values[1] = Int64GetDatum((int64) receipt->bucket_id);
-	values[2] = Int64GetDatum((int64) receipt->offset);
-	values[3] = Int32GetDatum((int32) receipt->stored_length);
-	values[4] = Int32GetDatum((int32) receipt->length);
-	values[5] = Int64GetDatum((int64) receipt->crc32c);
-	(void) pocket_write(&insert, values, NULL);
-	pfree(name);
+typedef enum Column
+{
+	BUCKET_ID,
+	OFFSET,
+	STORED_LENGTH,
+	CRC32C
+} Column;
+
+static Datum
+column_array(const NewBlocks *new, Column column)
+{
+	Datum *elements = palloc(sizeof(Datum) * new->count);
+
+	for (int i = 0; i < new->count; i++)
+	{
+		const pk_receipt *receipt = new->receipts[i];
+		const uint64 values[] = {receipt->bucket_id, receipt->offset, receipt->stored_length, receipt->crc32c};
+
+		elements[i] = Int64GetDatum((int64) values[column]);
+	}
+	return PointerGetDatum(
+		construct_array(elements, new->count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
 /* One error, whether others have the block or not: that is nobody's business. */
@@ -154,6 +171,88 @@ block_needed(const PocketBlock *block)
 							  block->size),
 					errhint("Put the content again, or ask pocket.upload() for the URLs of the blocks that are needed, "
 							"and commit with the receipts that they answer.")));
+}
+
+/*
+ * Into a bucket that is retiring no row may come: its lock is held from before that is looked at to the end of the transaction. What
+ * a receipt promised has expired then, however valid it looked.
+ */
+static void
+lock_buckets(const NewBlocks *new)
+{
+	static PocketPlan find = {
+		"SELECT u.i FROM pg_catalog.unnest($1) WITH ORDINALITY u (b, i) WHERE NOT EXISTS (SELECT FROM"
+		" pocket_data.bucket k WHERE k.bucket_id = u.b AND k.state <> 'retired') ORDER BY u.i LIMIT 1",
+		"int8[]", NULL, NULL};
+	Datum values[1] = {new->bucket_ids};
+
+	for (int i = 0; i < new->count; i++)
+		pocket_lock_bucket_shared((int64) new->receipts[i]->bucket_id);
+	if (pocket_latest(&find, values, NULL) > 0)
+		block_needed(new->blocks[pocket_column_int64(0, 1) - 1]);
+}
+
+/* Those that are not there; the reclaimer shall look at those that now have two copies. Returns how many. */
+static int64
+insert_missing(const NewBlocks *new)
+{
+	static PocketPlan insert = {
+		"WITH new AS (INSERT INTO pocket_data.block (hash, bucket_id, \"offset\", stored_length, length, crc32c, "
+		"created_at)"
+		" SELECT u.b::pocket.sha256, u.bucket_id, u.o, u.stored, u.length, u.crc, pg_catalog.clock_timestamp()"
+		" FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4),"
+		" pg_catalog.unnest($5), pg_catalog.unnest($6)) WITH ORDINALITY u (b, bucket_id, o, stored, length, crc, i)"
+		" ORDER BY u.i ON CONFLICT DO NOTHING RETURNING hash),"
+		" second AS (INSERT INTO pocket_data.review (hash) SELECT n.hash FROM new n CROSS JOIN LATERAL (SELECT"
+		" FROM pocket_data.block k WHERE k.hash OPERATOR(pocket.=) n.hash LIMIT 1) k)"
+		" SELECT pg_catalog.count(*) FROM new",
+		"bytea[] int8[] int8[] int8[] int4[] int8[]", NULL, NULL};
+	Datum values[6] = {new->hashes,
+					   new->bucket_ids,
+					   new->offsets,
+					   column_array(new, STORED_LENGTH),
+					   size_array(new->blocks, new->count),
+					   column_array(new, CRC32C)};
+	int64 inserted;
+
+	(void) pocket_write(&insert, values, NULL);
+	inserted = pocket_column_int64(0, 1);
+	pocket_free_rows();
+	return inserted;
+}
+
+/*
+ * Whoever gives a namespace its first hold of a block by a receipt keeps a lock on the row of just the copy that the
+ * receipt names, to the end of the transaction: on one that he inserted nobody else has one, one that was there is locked here. All
+ * other holds stand on one of the namespace itself, or of the one copied from: these rows are committed, or this
+ * transaction's own, and their head is locked, so that there is no moment without a holder.
+ */
+static void
+insert_blocks(NewBlocks *new)
+{
+	static PocketPlan lock = {
+		"SELECT FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3))"
+		" WITH ORDINALITY u (b, bucket_id, o, i) CROSS JOIN LATERAL (SELECT FROM pocket_data.block k"
+		" WHERE k.hash OPERATOR(pocket.=) u.b::pocket.sha256 AND k.bucket_id = u.bucket_id AND k.\"offset\" = u.o"
+		" FOR KEY SHARE) k",
+		"bytea[] int8[] int8[]", NULL, NULL};
+	Datum values[3];
+
+	if (new->count == 0)
+		return;
+	values[0] = new->hashes = pocket_hash_array(new->blocks, new->count);
+	values[1] = new->bucket_ids = column_array(new, BUCKET_ID);
+	values[2] = new->offsets = column_array(new, OFFSET);
+	lock_buckets(new);
+	for (int tries = 0; tries < INSERT_TRIES_MAX; tries++)
+	{
+		if (insert_missing(new) == new->count || pocket_latest_lock(&lock, values, NULL) == (uint64) new->count)
+			return;
+		/* the reclaimer has just let go of one: it is inserted anew */
+	}
+	ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+					errmsg("blocks were let go of again and again while they were held"),
+					errhint("The transaction might succeed if retried.")));
 }
 
 static void
@@ -178,8 +277,9 @@ pocket_blocks_release(int64 ns_id, const PocketBlockList *before, const PocketBl
 		" AND b.hash OPERATOR(pocket.=) u.b::pocket.sha256 LIMIT 1) b ORDER BY u.i) o"
 		" WHERE h.ns_id = $1 AND h.hash OPERATOR(pocket.=) o.hash",
 		"int8 bytea[]", NULL, NULL};
-	static PocketPlan clean = {"DELETE FROM pocket_data.holder h USING pg_catalog.unnest($2) u (b)"
-							   " WHERE h.ns_id = $1 AND h.hash OPERATOR(pocket.=) u.b::pocket.sha256 AND h.files = 0",
+	static PocketPlan clean = {"WITH gone AS (DELETE FROM pocket_data.holder h USING pg_catalog.unnest($2) u (b)"
+							   " WHERE h.ns_id = $1 AND h.hash OPERATOR(pocket.=) u.b::pocket.sha256 AND h.files = 0"
+							   " RETURNING h.hash) INSERT INTO pocket_data.review (hash) SELECT hash FROM gone",
 							   "int8 bytea[]", NULL, NULL};
 	int count;
 	int count_after;
@@ -211,6 +311,7 @@ pocket_blocks_hold(int64 ns_id, const PocketReceipts *receipts, const PocketBloc
 	const PocketBlock **old = distinct_blocks(before, &count_before);
 	const PocketBlock **added = palloc(sizeof(PocketBlock *) * Max(count, 1));
 	bool *held = palloc(sizeof(bool) * Max(count, 1));
+	NewBlocks new = {palloc(sizeof(void *) * Max(count, 1)), palloc(sizeof(void *) * Max(count, 1)), 0, 0, 0, 0};
 
 	memcpy(added, blocks, sizeof(PocketBlock *) * count);
 	count_added = subtract(added, count, old, count_before);
@@ -231,8 +332,12 @@ pocket_blocks_hold(int64 ns_id, const PocketReceipts *receipts, const PocketBloc
 		if (receipt == NULL && (!held[i] || pocket_receipts_alone(receipts)))
 			block_needed(blocks[i]);
 		if (!held[i])
-			insert_block(receipt);
+		{
+			new.blocks[new.count] = blocks[i];
+			new.receipts[new.count++] = receipt;
+		}
 	}
+	insert_blocks(&new);
 	count_holders(ns_id, added, count_added);
 	pfree(held);
 }

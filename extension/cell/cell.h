@@ -47,6 +47,7 @@ extern const PocketNodesStatus *pocket_pass_status(PocketPass *pass);
 extern void pocket_duty_run(const char *name);
 
 extern void pocket_duty_check(PocketPass *pass);
+extern void pocket_duty_reconcile(PocketPass *pass);
 extern void pocket_duty_settle(PocketPass *pass);
 extern void pocket_duty_encode(PocketPass *pass);
 extern void pocket_duty_repair(PocketPass *pass);
@@ -55,6 +56,8 @@ extern void pocket_duty_index(PocketPass *pass);
 extern void pocket_duty_watch(PocketPass *pass);
 extern void pocket_duty_referee(PocketPass *pass);
 extern void pocket_duty_retain(PocketPass *pass);
+extern void pocket_duty_reclaim(PocketPass *pass);
+extern void pocket_duty_trash(PocketPass *pass);
 extern void pocket_duty_seal(PocketPass *pass);
 extern void pocket_duty_open(PocketPass *pass);
 
@@ -66,6 +69,12 @@ extern void pocket_duty_open(PocketPass *pass);
 extern void pocket_lock_pass(void);
 extern void pocket_lock_rows(void);
 extern void pocket_lock_open(void);
+
+/*
+ * Whether placement was compared with the drives since this epoch's incarnation and timeline began: nothing that destroys
+ * bytes runs before.
+ */
+extern bool pocket_cell_reconciled(void);
 
 /* Seals what is known to be closed, beside what is due. */
 extern void pocket_seal_closed(PocketPass *pass, const int64 *closed, int count);
@@ -121,6 +130,30 @@ extern PocketMember *pocket_members_load(int64 volume_id, int *count);
 extern void pocket_intend_settle(int64 volume_id);
 /* Of a bucket's extent when bucket_id is not 0, else of a parity. */
 extern void pocket_intend_drop(int64 drive_id, int64 bucket_id, int64 volume_id, int position);
+/* The same of an extent that is stale: it goes through the trash. */
+extern void pocket_intend_trash(int64 drive_id, int64 bucket_id, int64 volume_id, int position);
+
+/* The order of an intent was carried out: an extent is in the trash now, or has left it. */
+extern void pocket_trash_book(int64 intent_id, const char *answer);
+extern void pocket_trash_emptied(int64 intent_id, const char *answer);
+
+/* xid8: transactions below it have ended before any snapshot that is still in use was taken. */
+extern Datum pocket_horizon(void);
+
+/* So long after a bucket was sealed no receipt on it counts any more: its life, and an hour by which clocks may differ. */
+#define POCKET_RECEIPTS_END_S 90000
+StaticAssertDecl(POCKET_RECEIPTS_END_S >= PK_RECEIPT_LIFE_S + 3600, "a receipt has expired, whoever's clock is asked");
+
+/* In SQL: every member of a volume is well and in place. */
+#define POCKET_VOLUME_WELL(volume_id)                                                                               \
+	"(EXISTS (SELECT FROM pocket_data.extent e WHERE e.volume_id = " volume_id ") AND NOT EXISTS (SELECT FROM"      \
+	" pocket_data.extent e LEFT JOIN pocket_data.drive d ON d.drive_id = e.drive_id WHERE e.volume_id = " volume_id \
+	" AND (e.state <> 'ok' OR coalesce(d.state <> 'ok', false))))"
+
+/* The same of the volume that a bucket is in, which is not retired. */
+#define POCKET_BUCKET_WELL(bucket_id)                                         \
+	"EXISTS (SELECT FROM pocket_data.bucket w WHERE w.bucket_id = " bucket_id \
+	" AND w.state <> 'retired' AND " POCKET_VOLUME_WELL("w.volume_id") ")"
 
 /* A member of an order's answer that is a number; -1 when there is none. */
 extern int64 pocket_answer_number(const char *answer, const char *field);

@@ -22,7 +22,7 @@ void
 pocket_placement_raise(int64 number)
 {
 	static PocketPlan raise = {"SELECT pg_catalog.setval('pocket_data.placement_id', $1 + $2)"
-							   " FROM pocket_data.placement_id s WHERE s.last_value <= $1",
+							   " FROM pocket_data.placement_id s WHERE s.last_value - (NOT s.is_called)::int4 < $1",
 							   "int8 int8", NULL, NULL};
 	Datum values[2] = {Int64GetDatum(number), Int64GetDatum(RAISE_MARGIN)};
 
@@ -191,16 +191,28 @@ pocket_intend_settle(int64 volume_id)
 	(void) pocket_write(&insert, values, NULL);
 }
 
+static void
+intend(const char *duty, int64 drive_id, int64 bucket_id, int64 volume_id, int position)
+{
+	static PocketPlan insert = {"INSERT INTO pocket_data.intent (duty, drive_id, bucket_id, volume_id, position, at)"
+								" VALUES ($5, $1, $2, $3, $4, pg_catalog.clock_timestamp())",
+								"int8 int8 int8 int4 text", NULL, NULL};
+	Datum values[5] = {Int64GetDatum(drive_id), Int64GetDatum(bucket_id), Int64GetDatum(volume_id),
+					   Int32GetDatum(position), CStringGetTextDatum(duty)};
+
+	(void) pocket_write(&insert, values, bucket_id != 0 ? "  nn " : " n   ");
+}
+
 void
 pocket_intend_drop(int64 drive_id, int64 bucket_id, int64 volume_id, int position)
 {
-	static PocketPlan insert = {"INSERT INTO pocket_data.intent (duty, drive_id, bucket_id, volume_id, position, at)"
-								" VALUES ('drop', $1, $2, $3, $4, pg_catalog.clock_timestamp())",
-								"int8 int8 int8 int4", NULL, NULL};
-	Datum values[4] = {Int64GetDatum(drive_id), Int64GetDatum(bucket_id), Int64GetDatum(volume_id),
-					   Int32GetDatum(position)};
+	intend("drop", drive_id, bucket_id, volume_id, position);
+}
 
-	(void) pocket_write(&insert, values, bucket_id != 0 ? "  nn" : " n  ");
+void
+pocket_intend_trash(int64 drive_id, int64 bucket_id, int64 volume_id, int position)
+{
+	intend("trash", drive_id, bucket_id, volume_id, position);
 }
 
 bool
@@ -217,6 +229,9 @@ pocket_extent_damaged(int64 drive_id, const char *file, const char *problem)
 	int position;
 	Datum values[5];
 
+	/* what lies in the trash is no member */
+	if (strncmp(file, "trash/", strlen("trash/")) == 0)
+		return false;
 	if (!pk_extent_file_parse(slash == NULL ? file : slash + 1, &kind, &id, &position))
 		return false;
 	values[0] = Int64GetDatum(drive_id);

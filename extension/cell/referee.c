@@ -58,7 +58,8 @@ find_vanished(const RefereeDrive *drive, const char *page, const char *last)
 		" ELSE pg_catalog.format('it has %s bytes, not %s', listed.length, held.length) END FROM " ROWS
 		" LEFT JOIN" POCKET_LISTED(
 			"$1") " ON listed.file = held.file"
-				  " WHERE held.state = 'ok' AND held.changed_at < $5 AND held.file > $3 COLLATE \"C\""
+				  " WHERE held.state = 'ok' AND held.volume_state <> 'retired' AND held.changed_at < $5 AND held.file "
+				  "> $3 COLLATE \"C\""
 				  " AND ($4 = '' OR held.file <= $4 COLLATE \"C\") AND (listed.file IS NULL OR listed.problem IS NOT "
 				  "NULL"
 				  " OR (listed.sealed AND held.volume_state <> 'open' AND listed.length <> held.length))",
@@ -126,7 +127,12 @@ find_strays(const RefereeDrive *drive, const char *page)
 		"FROM" POCKET_LISTED(
 			"$1") " LEFT JOIN pocket_data.bucket b ON listed.kind = 'bucket' AND b.bucket_id = listed.id"
 				  " WHERE listed.problem IS NULL AND NOT EXISTS (SELECT FROM " ROWS " WHERE held.file = listed.file)"
-				  " AND NOT EXISTS (SELECT FROM pocket_data.intent i WHERE i.duty = 'drop' AND i.drive_id = $2"
+				  " AND NOT EXISTS (SELECT FROM pocket_data.trash t WHERE t.drive_id = $2 AND listed.file LIKE "
+				  "'trash/%'"
+				  " AND CASE listed.kind WHEN 'bucket' THEN t.bucket_id = listed.id"
+				  " ELSE t.bucket_id = 0 AND t.volume_id = listed.id AND t.position = listed.position END)"
+				  " AND NOT EXISTS (SELECT FROM pocket_data.intent i WHERE i.duty IN ('drop', 'trash') AND i.drive_id "
+				  "= $2"
 				  " AND CASE listed.kind WHEN 'bucket' THEN i.bucket_id = listed.id"
 				  " ELSE i.bucket_id IS NULL AND i.volume_id = listed.id AND i.position = listed.position END)",
 		"text int8", NULL, NULL};

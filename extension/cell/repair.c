@@ -177,7 +177,7 @@ book(const Hurt *hurt, const PocketMember *fresh, uint32 rebuild, int32 generati
 		values[2] = Int64GetDatum(fresh[i].drive_id);
 		(void) pocket_write(&extent, values, NULL);
 		if (fresh[i].drive_id != old->drive_id)
-			pocket_intend_drop(old->drive_id, old->parity ? 0 : old->bucket_id, hurt->volume_id, i);
+			pocket_intend_trash(old->drive_id, old->parity ? 0 : old->bucket_id, hurt->volume_id, i);
 	}
 	pocket_intend_settle(hurt->volume_id);
 }

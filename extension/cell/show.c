@@ -148,7 +148,10 @@ pocket_show_progress(PG_FUNCTION_ARGS)
 		" AS recent FROM pocket_data.drive d WHERE d.state IN ('ok', 'quarantined')) x"
 		" UNION ALL SELECT 'settle', 0, pg_catalog.count(*), 'intents' FROM pocket_data.intent i"
 		" LEFT JOIN pocket_data.drive d ON d.drive_id = i.drive_id WHERE i.duty = 'settle' OR d.state IN ('ok', "
-		"'silent')",
+		"'silent')"
+		" UNION ALL SELECT 'reclaim', 0, (SELECT pg_catalog.count(*) FROM pocket_data.review)"
+		" + (SELECT pg_catalog.count(*) FROM pocket_data.block WHERE state = 'condemned'), 'blocks'"
+		" UNION ALL SELECT 'trash', 0, pg_catalog.count(*), 'extents' FROM pocket_data.trash",
 		"", NULL, NULL};
 
 	pocket_show(fcinfo, &query, NULL);
@@ -206,6 +209,12 @@ static PocketPlan health = {
 	" UNION ALL SELECT 'extents_damaged', damaged::text, 'that wait for repair' FROM e"
 	" UNION ALL SELECT 'extents_lost', lost::text, 'that no decoding can bring back now' FROM e"
 	" UNION ALL SELECT 'intents', total::text, pg_catalog.format('not yet carried out; %s have failed', failed) FROM i"
+	" UNION ALL SELECT 'trash', coalesce(pg_catalog.sum(t.bytes), 0)::text, pg_catalog.format('bytes of %s extents that"
+	" retired or are stale; the inspector keeps %s of them', pg_catalog.count(*), pg_catalog.count(t.problem))"
+	" FROM pocket_data.trash t"
+	" UNION ALL SELECT 'garbage', coalesce(pg_catalog.sum(b.length - b.live), 0)::text, 'bytes of sealed buckets that "
+	"no"
+	" block row points to, as far as they were counted' FROM pocket_data.bucket b WHERE b.state = 'sealed'"
 	" UNION ALL SELECT 'identity', $5, $6",
 	"int8 int8 text int8 text text", NULL, NULL};
 

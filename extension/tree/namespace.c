@@ -227,7 +227,9 @@ pocket_namespace_drop(const PocketHead *head)
 	/* the head last: until then whoever waits for it waits on */
 	static PocketPlan drops[] = {{"DELETE FROM pocket_data.entry WHERE ns_id = $1", "int8", NULL, NULL},
 								 {"DELETE FROM pocket_data.journal WHERE ns_id = $1", "int8", NULL, NULL},
-								 {"DELETE FROM pocket_data.holder WHERE ns_id = $1", "int8", NULL, NULL},
+								 {"WITH gone AS (DELETE FROM pocket_data.holder WHERE ns_id = $1 RETURNING hash)"
+								  " INSERT INTO pocket_data.review (hash) SELECT hash FROM gone",
+								  "int8", NULL, NULL},
 								 {"DELETE FROM pocket_data.link WHERE ns_id = $1", "int8", NULL, NULL},
 								 {"DELETE FROM pocket_data.namespace WHERE ns_id = $1", "int8", NULL, NULL},
 								 {"DELETE FROM pocket_data.namespace_head WHERE ns_id = $1", "int8", NULL, NULL}};

@@ -26,7 +26,8 @@ static const struct pd_verb verbs[] = {
 	{"rebuild", true, PD_ADMIT_BEFORE, pd_order_rebuild}, {"drop", false, PD_ADMIT_HELD, pd_order_drop},
 	{"scrub", true, PD_ADMIT_BEFORE, pd_order_scrub},	  {"list", true, PD_ADMIT_BEFORE, pd_order_list},
 	{"records", true, PD_ADMIT_BEFORE, pd_order_records}, {"watch", true, PD_ADMIT_BEFORE, pd_order_watch},
-	{"map", false, PD_ADMIT_BEFORE, pd_order_map},
+	{"trash", false, PD_ADMIT_HELD, pd_order_trash},	  {"untrash", false, PD_ADMIT_HELD, pd_order_untrash},
+	{"empty", false, PD_ADMIT_HELD, pd_order_empty},	  {"map", false, PD_ADMIT_BEFORE, pd_order_map},
 };
 
 static const struct pd_verb unknown_verb = {"", false, PD_ADMIT_ITSELF, NULL};

@@ -38,6 +38,9 @@ extern pk_error pd_order_encode(struct pd_exchange *exchange, const json_t *body
 extern pk_error pd_order_settle(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_rebuild(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_drop(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
+extern pk_error pd_order_trash(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
+extern pk_error pd_order_untrash(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
+extern pk_error pd_order_empty(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_map(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_scrub(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_list(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);

@@ -1,6 +1,6 @@
 /*
  * api/order_bucket.c
- *	  open, seal and drop: single extents and buckets.
+ *	  open, seal, drop, trash, untrash and empty: single extents and buckets.
  */
 #include <string.h>
 
@@ -92,31 +92,92 @@ pd_order_seal(struct pd_exchange *exchange, const json_t *body, json_t **result,
 	return code;
 }
 
-pk_error
-pd_order_drop(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err)
+/* "drive", "kind", "id" and "position": one extent of one drive. */
+static pk_error
+read_extent(const json_t *body, struct pd_trash_order *order, struct pd_err *err)
 {
-	uint8_t drive[PK_UUID_SIZE];
 	const char *kind;
-	uint64_t id;
 	int64_t position;
-	uint64_t bytes = 0;
-	pk_extent_kind extent_kind;
 	pk_error code;
 
-	if ((code = pd_json_uuid(body, "drive", drive, NULL, err)) != PK_OK ||
+	memset(order, 0, sizeof(*order));
+	if ((code = pd_json_uuid(body, "drive", order->drive, NULL, err)) != PK_OK ||
 		(code = pd_json_string(body, "kind", 16, &kind, err)) != PK_OK ||
-		(code = pd_json_id(body, "id", &id, err)) != PK_OK ||
+		(code = pd_json_id(body, "id", &order->id, err)) != PK_OK ||
 		(code = pd_json_integer(body, "position", 0, PK_MEMBERS_MAX - 1, &position, err)) != PK_OK)
 		return code;
+	order->position = (int) position;
 	if (strcmp(kind, "bucket") == 0)
-		extent_kind = PK_EXTENT_BUCKET;
+		order->kind = PK_EXTENT_BUCKET;
 	else if (strcmp(kind, "parity") == 0)
-		extent_kind = PK_EXTENT_PARITY;
+		order->kind = PK_EXTENT_PARITY;
 	else
 		return pd_fail(err, PK_ERR_MALFORMED, "\"kind\" is neither \"bucket\" nor \"parity\"");
+	return PK_OK;
+}
 
-	code = pd_extent_drop(exchange->api->cell, drive, extent_kind, id, (int) position, &bytes, err);
+static pk_error
+answer_bytes(pk_error code, uint64_t bytes, json_t **result)
+{
 	if (code == PK_OK)
 		*result = json_pack("{sI}", "bytes", (json_int_t) bytes);
 	return code;
+}
+
+pk_error
+pd_order_drop(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err)
+{
+	struct pd_trash_order order;
+	uint64_t bytes = 0;
+	pk_error code = read_extent(body, &order, err);
+
+	if (code == PK_OK)
+		code = pd_extent_drop(exchange->api->cell, order.drive, order.kind, order.id, order.position, &bytes, err);
+	return answer_bytes(code, bytes, result);
+}
+
+/* With "volume" and "generation": that volume is retired; without: the extent is stale. */
+pk_error
+pd_order_trash(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err)
+{
+	struct pd_trash_order order;
+	uint64_t bytes = 0;
+	int64_t generation = 0;
+	pk_error code = read_extent(body, &order, err);
+
+	if (code == PK_OK && json_object_get(body, "volume") != NULL)
+	{
+		code = pd_json_id(body, "volume", &order.volume_id, err);
+		if (code == PK_OK)
+			code = pd_json_integer(body, "generation", 0, INT32_MAX, &generation, err);
+		order.generation = (uint32_t) generation;
+	}
+	if (code == PK_OK)
+		code = pd_trash_put(exchange->api->cell, &order, &bytes, err);
+	return answer_bytes(code, bytes, result);
+}
+
+pk_error
+pd_order_untrash(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err)
+{
+	struct pd_trash_order order;
+	pk_error code = read_extent(body, &order, err);
+
+	if (code == PK_OK)
+		code = pd_trash_take(exchange->api->cell, &order, err);
+	if (code == PK_OK)
+		*result = json_object();
+	return code;
+}
+
+pk_error
+pd_order_empty(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err)
+{
+	struct pd_trash_order order;
+	uint64_t bytes = 0;
+	pk_error code = read_extent(body, &order, err);
+
+	if (code == PK_OK)
+		code = pd_trash_empty(exchange->api->cell, &order, &bytes, err);
+	return answer_bytes(code, bytes, result);
 }

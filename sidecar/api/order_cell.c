@@ -24,11 +24,12 @@ drive_object(struct pd_drive *drive, const uint8_t cell[PK_UUID_SIZE])
 
 	pd_drive_info(drive, &info);
 	state = pd_drive_state_name(&info, cell, &number);
-	return json_pack(
-		"{so so ss so sb sI sI sI sI}", "path", pd_json_text(info.path), "uuid", pd_json_uuid_text(info.uuid), "state",
-		state, "error", info.why[0] != '\0' ? pd_json_text(info.why) : json_null(), "bound",
-		memcmp(info.cell, unbound, sizeof(unbound)) != 0, "capacity", (json_int_t) info.capacity, "available",
-		(json_int_t) info.available, "used", (json_int_t) info.used, "extents", (json_int_t) info.extents);
+	return json_pack("{so so ss so sb sI sI sI sI sI}", "path", pd_json_text(info.path), "uuid",
+					 pd_json_uuid_text(info.uuid), "state", state, "error",
+					 info.why[0] != '\0' ? pd_json_text(info.why) : json_null(), "bound",
+					 memcmp(info.cell, unbound, sizeof(unbound)) != 0, "capacity", (json_int_t) info.capacity,
+					 "available", (json_int_t) info.available, "used", (json_int_t) info.used, "extents",
+					 (json_int_t) info.extents, "trash", (json_int_t) info.trash);
 }
 
 /* An array that callbacks add to. */

@@ -41,7 +41,7 @@ pd_extent_build_begin(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, 
 	if (result != PK_OK)
 		return result;
 	made = calloc(1, sizeof(*made));
-	extent = made == NULL ? NULL : pd_extent_new(drive, &header);
+	extent = made == NULL ? NULL : pd_extent_new(drive, &header, false);
 	if (extent == NULL)
 	{
 		free(made);

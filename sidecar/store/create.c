@@ -90,12 +90,12 @@ pd_draft_begin(struct pd_drive *drive, const struct pd_header *header, const str
 	return pd_drive_write_failed(drive, rc, err, "write", path);
 }
 
-/* The folder extents/hh, durably; once per process, because an earlier one may have died before it was synced. */
-static pk_error
-make_folder(struct pd_drive *drive, const struct pd_extent *extent, struct pd_err *err)
+/* Once per process, because an earlier one may have died before it was synced. */
+pk_error
+pd_folder_make(struct pd_drive *drive, const struct pd_extent *extent, struct pd_err *err)
 {
 	const struct pd_vfs *vfs = drive->vfs;
-	bool *synced = &drive->folder_synced[extent->header.id & 0xff];
+	bool *synced = extent->trashed ? &drive->trash_synced : &drive->folder_synced[extent->header.id & 0xff];
 	char path[PD_PATH];
 	int rc;
 
@@ -125,7 +125,7 @@ pd_draft_place(struct pd_extent *extent, const char *path, bool *renamed, struct
 	int rc = 0;
 
 	*renamed = false;
-	result = make_folder(drive, extent, err);
+	result = pd_folder_make(drive, extent, err);
 	if (result == PK_OK && old != NULL)
 	{
 		pthread_mutex_lock(&old->io);
@@ -219,7 +219,7 @@ pd_extent_create(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int p
 		result = pd_identity_init(&header, drive, kind, id, position, cell, capacity, err);
 	if (result != PK_OK)
 		return result;
-	made = pd_extent_new(drive, &header);
+	made = pd_extent_new(drive, &header, false);
 	if (made == NULL)
 		return pd_fail(err, PK_ERR_NO_MEMORY, "no memory for an extent");
 	made->slot.sequence = 1;

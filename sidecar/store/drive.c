@@ -317,7 +317,7 @@ pd_drive_info(struct pd_drive *drive, struct pd_drive_info *info)
 	info->state = drive->state;
 	snprintf(info->why, sizeof(info->why), "%s", drive->why);
 	pthread_mutex_unlock(&drive->mutex);
-	pd_registry_totals(drive, &info->extents, &info->used);
+	pd_registry_totals(drive, info);
 }
 
 /* --- files that no extent could be made of --- */

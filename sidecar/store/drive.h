@@ -41,6 +41,7 @@ struct pd_drive_info
 	uint64_t available;
 	uint64_t used; /* bytes of all extent files */
 	uint64_t extents;
+	uint64_t trash; /* bytes of those that are in the trash, which count above too */
 };
 
 /* Makes dir (which must exist or be creatable, and be empty but for lost+found) a drive with a new uuid. */

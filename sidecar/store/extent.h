@@ -59,6 +59,7 @@ struct pd_extent_info
 	uint64_t length; /* sealed: final; else the furthest durable byte that this process knows */
 	uint64_t file_size;
 	struct pd_members members;
+	bool trashed;
 	char file[PK_EXTENT_FILE];
 };
 
@@ -158,7 +159,14 @@ extern pk_error pd_extent_records(struct pd_extent *extent, uint64_t *at, uint64
 /* PK_OK when its file can be opened and is as long as it shall be. */
 extern pk_error pd_extent_look(struct pd_extent *extent, struct pd_err *err) PK_MUST_CHECK;
 
-/* Unlinks durably; readers that hold it go on. */
+/*
+ * Durably into the trash, and back; readers that hold it go on, and it is found under its other name from then on. Again is PK_OK.
+ * PK_ERR_STATE when it takes appends, or another one has the name there.
+ */
+extern pk_error pd_extent_trash(struct pd_extent *extent, struct pd_err *err) PK_MUST_CHECK;
+extern pk_error pd_extent_untrash(struct pd_extent *extent, struct pd_err *err) PK_MUST_CHECK;
+
+/* Unlinks durably, also out of the trash; readers that hold it go on. */
 extern pk_error pd_extent_remove(struct pd_extent *extent, struct pd_err *err) PK_MUST_CHECK;
 
 extern void pd_extent_info(struct pd_extent *extent, struct pd_extent_info *info);
@@ -175,9 +183,13 @@ extern pk_error pd_extent_lookup(struct pd_drive *drive, pk_extent_kind kind, ui
 
 /* The same, or NULL: for those to whom an extent that is not reached is as good as none. */
 extern struct pd_extent *pd_extent_find(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position);
+/* The same in the trash of a local drive; or, for readers, in place and else there. */
+extern struct pd_extent *pd_extent_find_trashed(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position);
+extern struct pd_extent *pd_extent_find_kept(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position);
 
 /*
- * In order of file name, those after `after` (NULL = from the start), until each returns false. The drive is not locked during the call.
+ * In order of file name, those after `after` (NULL = from the start), until each returns false: first those in place, then those in
+ * the trash. The drive is not locked during the call.
  */
 extern void pd_extent_each(struct pd_drive *drive, const char *after, bool (*each)(void *arg, struct pd_extent *extent),
 						   void *arg);

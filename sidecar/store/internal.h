@@ -152,6 +152,7 @@ struct pd_drive
 	pthread_mutex_t change;
 	unsigned serial;		 /* of files under tmp/ */
 	bool folder_synced[256]; /* extents/hh is known to be durable */
+	bool trash_synced;		 /* so is trash */
 
 	pthread_mutex_t mutex;
 	enum pd_drive_state state;
@@ -256,6 +257,7 @@ struct pd_extent
 	struct pd_drive *drive;
 	atomic_int refs;
 	struct pd_header header;
+	bool trashed; /* its file is under trash/ */
 	char file[PK_EXTENT_FILE];
 	char *path; /* drive's path and file */
 
@@ -278,15 +280,15 @@ struct pd_extent
 	size_t rot_size;
 };
 
-/* Not registered yet, CLOSED, one reference for the caller. NULL when out of memory. */
-extern struct pd_extent *pd_extent_new(struct pd_drive *drive, const struct pd_header *header);
+/* Not registered yet, CLOSED, one reference for the caller; under extents/ or trash/. NULL when out of memory. */
+extern struct pd_extent *pd_extent_new(struct pd_drive *drive, const struct pd_header *header, bool trashed);
 /* A counted extent of that file, or NULL. */
 extern struct pd_extent *pd_registry_find(struct pd_drive *drive, const char *file);
 /* Takes a reference of its own; an older extent of the same file leaves. */
 extern pk_error pd_registry_put(struct pd_drive *drive, struct pd_extent *extent, struct pd_err *err) PK_MUST_CHECK;
 extern void pd_registry_remove(struct pd_drive *drive, struct pd_extent *extent);
 extern void pd_registry_clear(struct pd_drive *drive);
-extern void pd_registry_totals(struct pd_drive *drive, uint64_t *count, uint64_t *bytes);
+extern void pd_registry_totals(struct pd_drive *drive, struct pd_drive_info *info);
 extern void pd_extent_add_rot(struct pd_extent *extent, uint64_t offset, uint64_t length, const char *problem);
 /* Forgets those that are places of the bytes. */
 extern void pd_extent_clear_rot(struct pd_extent *extent);
@@ -313,7 +315,16 @@ struct pd_view
 extern pk_error pd_view_open(struct pd_extent *extent, struct pd_view *view, struct pd_err *err) PK_MUST_CHECK;
 extern void pd_view_close(struct pd_extent *extent, struct pd_view *view);
 
+/* --- trash.c --- */
+
+#define PD_TRASH "trash/"
+extern void pd_trash_file(char out[PK_EXTENT_FILE], pk_extent_kind kind, uint64_t id, int position);
+
 /* --- create.c: files begin under tmp/ and are renamed into place --- */
+
+/* The folder that the extent's file belongs in, durably; once per process. With drive->change held. */
+extern pk_error pd_folder_make(struct pd_drive *drive, const struct pd_extent *extent,
+							   struct pd_err *err) PK_MUST_CHECK;
 
 /* The file with header and slot, preallocated, not synced. path: PD_PATH bytes. */
 extern pk_error pd_draft_begin(struct pd_drive *drive, const struct pd_header *header, const struct pd_slot *slot,

@@ -177,7 +177,8 @@ load_state(struct pd_extent *extent, int fd, uint64_t size, struct pd_err *err)
 }
 
 static pk_error
-load_file(struct pd_drive *drive, int fd, pk_extent_kind kind, uint64_t id, int position, struct pd_err *err)
+load_file(struct pd_drive *drive, int fd, pk_extent_kind kind, uint64_t id, int position, bool trashed,
+		  struct pd_err *err)
 {
 	const struct pd_vfs *vfs = drive->vfs;
 	uint8_t pages[3 * PD_PAGE];
@@ -199,7 +200,7 @@ load_file(struct pd_drive *drive, int fd, pk_extent_kind kind, uint64_t id, int 
 		result = check_header(drive, &header, kind, id, position, err);
 	if (result != PK_OK)
 		return result;
-	extent = pd_extent_new(drive, &header);
+	extent = pd_extent_new(drive, &header, trashed);
 	if (extent == NULL)
 		return pd_fail(err, PK_ERR_NO_MEMORY, "found no memory");
 	load_slots(extent, pages + PD_PAGE);
@@ -210,13 +211,14 @@ load_file(struct pd_drive *drive, int fd, pk_extent_kind kind, uint64_t id, int 
 	return result;
 }
 
-/* file: "extents/hh/name". PK_ERR_NO_MEMORY ends everything, any other problem is the file's. */
+/* file: "extents/hh/name" or "trash/name". PK_ERR_NO_MEMORY ends everything, any other problem is the file's. */
 static pk_error
 load_name(struct pd_drive *drive, const char *file, const char *name, struct pd_err *err)
 {
 	char expected[PK_EXTENT_FILE];
 	char path[PD_PATH];
 	struct pd_err why;
+	bool trashed = strncmp(file, PD_TRASH, strlen(PD_TRASH)) == 0;
 	pk_extent_kind kind;
 	pk_error result;
 	uint64_t id;
@@ -227,7 +229,10 @@ load_name(struct pd_drive *drive, const char *file, const char *name, struct pd_
 		pd_drive_add_damaged(drive, file, "is not the name of an extent");
 		return PK_OK;
 	}
-	pk_extent_file(expected, kind, id, position);
+	if (trashed)
+		pd_trash_file(expected, kind, id, position);
+	else
+		pk_extent_file(expected, kind, id, position);
 	if (strcmp(expected, file) != 0)
 	{
 		pd_drive_add_damaged(drive, file, "is in the wrong folder");
@@ -239,7 +244,7 @@ load_name(struct pd_drive *drive, const char *file, const char *name, struct pd_
 		result = pd_fail_errno(&why, fd, "cannot be opened");
 	else
 	{
-		result = load_file(drive, fd, kind, id, position, &why);
+		result = load_file(drive, fd, kind, id, position, trashed, &why);
 		drive->vfs->close(drive->vfs, fd);
 	}
 	if (result == PK_ERR_NO_MEMORY)
@@ -250,18 +255,18 @@ load_name(struct pd_drive *drive, const char *file, const char *name, struct pd_
 }
 
 static pk_error
-load_folder(struct pd_drive *drive, const char *name, struct pd_err *err)
+load_folder(struct pd_drive *drive, const char *folder, struct pd_err *err)
 {
-	char folder[300];
 	char file[600];
 	struct names names;
 	pk_error result = PK_OK;
 	int rc;
 
-	snprintf(folder, sizeof(folder), "extents/%s", name);
 	rc = names_list(drive, folder, &names);
 	if (rc == -ENOMEM)
 		return pd_fail(err, PK_ERR_NO_MEMORY, "no memory to list %s", folder);
+	if (rc == -ENOENT) /* made when it is needed */
+		return PK_OK;
 	if (rc < 0)
 	{
 		struct pd_err why;
@@ -289,7 +294,14 @@ pd_drive_load(struct pd_drive *drive, struct pd_err *err)
 	if (rc < 0)
 		return pd_fail_errno(err, rc, "cannot list %s/extents", drive->path);
 	for (size_t i = 0; i < names.count && result == PK_OK; i++)
-		result = load_folder(drive, names.name[i], err);
+	{
+		char folder[300];
+
+		snprintf(folder, sizeof(folder), "extents/%s", names.name[i]);
+		result = load_folder(drive, folder, err);
+	}
 	names_free(&names);
+	if (result == PK_OK)
+		result = load_folder(drive, "trash", err);
 	return result;
 }

@@ -10,14 +10,18 @@
 #include "store/internal.h"
 
 struct pd_extent *
-pd_extent_new(struct pd_drive *drive, const struct pd_header *header)
+pd_extent_new(struct pd_drive *drive, const struct pd_header *header, bool trashed)
 {
 	struct pd_extent *extent = calloc(1, sizeof(*extent));
 	size_t size;
 
 	if (extent == NULL)
 		return NULL;
-	pk_extent_file(extent->file, header->kind, header->id, header->position);
+	extent->trashed = trashed;
+	if (trashed)
+		pd_trash_file(extent->file, header->kind, header->id, header->position);
+	else
+		pk_extent_file(extent->file, header->kind, header->id, header->position);
 	size = strlen(drive->path) + 1 + strlen(extent->file) + 1;
 	extent->path = malloc(size);
 	if (extent->path == NULL)
@@ -208,23 +212,22 @@ pd_registry_clear(struct pd_drive *drive)
 static bool
 add_size(void *arg, struct pd_extent *extent)
 {
-	uint64_t *totals = arg;
+	struct pd_drive_info *info = arg;
 
 	pthread_mutex_lock(&extent->mutex);
-	totals[0]++;
-	totals[1] += extent->file_size;
+	info->extents++;
+	info->used += extent->file_size;
+	if (extent->trashed)
+		info->trash += extent->file_size;
 	pthread_mutex_unlock(&extent->mutex);
 	return true;
 }
 
 void
-pd_registry_totals(struct pd_drive *drive, uint64_t *count, uint64_t *bytes)
+pd_registry_totals(struct pd_drive *drive, struct pd_drive_info *info)
 {
-	uint64_t totals[2] = {0, 0};
-
-	pd_extent_each(drive, NULL, add_size, totals);
-	*count = totals[0];
-	*bytes = totals[1];
+	info->extents = info->used = info->trash = 0;
+	pd_extent_each(drive, NULL, add_size, info);
 }
 
 void
@@ -261,6 +264,7 @@ pd_extent_info(struct pd_extent *extent, struct pd_extent_info *info)
 	info->kind = extent->header.kind;
 	info->id = extent->header.id;
 	info->position = extent->header.position;
+	info->trashed = extent->trashed;
 	memcpy(info->cell, extent->header.cell, PK_UUID_SIZE);
 	memcpy(info->file, extent->file, sizeof(info->file));
 	pthread_mutex_lock(&extent->mutex);

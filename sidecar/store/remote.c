@@ -58,7 +58,7 @@ make_proxy(struct pd_drive *drive, const struct pd_extent_info *info, enum pd_ex
 
 	memcpy(header.cell, info->cell, PK_UUID_SIZE);
 	memcpy(header.drive, drive->uuid, PK_UUID_SIZE);
-	extent = pd_extent_new(drive, &header);
+	extent = pd_extent_new(drive, &header, false);
 	if (extent == NULL)
 		return NULL;
 	extent->state = state;

@@ -70,7 +70,7 @@ pd_cell_learn(struct pd_cell *cell, struct pd_extent *extent)
 	if (ours)
 	{
 		pd_cell_saw(cell, info.id, 0);
-		(void) pd_map_note(cell, &info.members, PD_TOLD_BY_SLOT);
+		(void) pd_map_note(cell, &info.members, info.trashed ? PD_TOLD_BY_TRASH : PD_TOLD_BY_SLOT);
 	}
 	else
 		pd_cell_report(cell, pd_drive_uuid(pd_extent_drive(extent)), info.file, "belongs to another cell");

@@ -48,8 +48,9 @@ find_source(struct decoding *decoding, int p)
 	uint64_t length = parity ? pd_members_parity_length(volume) : member->length;
 	struct pd_extent *found[PK_MEMBERS_MAX];
 	struct pd_extent *source = NULL;
-	int count = pd_cell_extents(decoding->cell, parity ? PK_EXTENT_PARITY : PK_EXTENT_BUCKET,
-								parity ? volume->volume_id : member->bucket_id, parity ? p : 0, found, PK_MEMBERS_MAX);
+	int count =
+		pd_cell_extents_kept(decoding->cell, parity ? PK_EXTENT_PARITY : PK_EXTENT_BUCKET,
+							 parity ? volume->volume_id : member->bucket_id, parity ? p : 0, found, PK_MEMBERS_MAX);
 
 	for (int i = 0; i < count; i++)
 	{

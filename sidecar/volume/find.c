@@ -22,7 +22,8 @@ add_local(struct pd_cell *cell, struct pd_wanted *wanted)
 
 		if (!atomic_load(&cell->drives[i].ours) || !pd_drive_readable(drive))
 			continue;
-		extent = pd_extent_find(drive, wanted->kind, wanted->id, wanted->position);
+		extent =
+			(wanted->kept ? pd_extent_find_kept : pd_extent_find)(drive, wanted->kind, wanted->id, wanted->position);
 		if (extent != NULL)
 			wanted->extents[wanted->count++] = extent;
 	}
@@ -121,19 +122,35 @@ pd_cell_find(struct pd_cell *cell, struct pd_wanted *wanted, int count)
 	free(tasks);
 }
 
+static int
+find_extents(struct pd_cell *cell, struct pd_wanted *wanted, struct pd_extent **extents, int max)
+{
+	int count;
+
+	pd_cell_find(cell, wanted, 1);
+	count = wanted->count < max ? wanted->count : max;
+	memcpy(extents, wanted->extents, (size_t) count * sizeof(*extents));
+	for (int i = count; i < wanted->count; i++)
+		pd_extent_unref(wanted->extents[i]);
+	return count;
+}
+
 int
 pd_cell_extents(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position, struct pd_extent **extents,
 				int max)
 {
 	struct pd_wanted wanted = {.kind = kind, .id = id, .position = position};
-	int count;
 
-	pd_cell_find(cell, &wanted, 1);
-	count = wanted.count < max ? wanted.count : max;
-	memcpy(extents, wanted.extents, (size_t) count * sizeof(*extents));
-	for (int i = count; i < wanted.count; i++)
-		pd_extent_unref(wanted.extents[i]);
-	return count;
+	return find_extents(cell, &wanted, extents, max);
+}
+
+int
+pd_cell_extents_kept(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position, struct pd_extent **extents,
+					 int max)
+{
+	struct pd_wanted wanted = {.kind = kind, .id = id, .position = position, .kept = true};
+
+	return find_extents(cell, &wanted, extents, max);
 }
 
 /* What is a member's identity. */

@@ -47,7 +47,8 @@ struct pd_place
 enum pd_told
 {
 	PD_TOLD_BY_SLOT = 1,
-	PD_TOLD_BY_MAP = 2
+	PD_TOLD_BY_MAP = 2,
+	PD_TOLD_BY_TRASH = 4 /* the slot of an extent in the trash */
 };
 
 struct pd_volume_entry
@@ -98,6 +99,10 @@ extern bool pd_map_note(struct pd_cell *cell, const struct pd_members *members, 
 extern void pd_map_forget_told(struct pd_cell *cell);
 /* The coordinator says that there is no such volume any more. */
 extern void pd_map_forget_volume(struct pd_cell *cell, uint64_t volume_id);
+
+/* A volume goes to the trash with all that it has; whether it did, as far as is known here: no extent in place names it. */
+extern void pd_map_retire(struct pd_cell *cell, uint64_t volume_id);
+extern bool pd_map_retired(struct pd_cell *cell, uint64_t volume_id);
 
 /* The volume of highest generation with this id. */
 extern bool pd_map_volume(struct pd_cell *cell, uint64_t volume_id, struct pd_members *members);
@@ -217,6 +222,7 @@ struct pd_wanted
 	pk_extent_kind kind;
 	uint64_t id;
 	int position;
+	bool kept;								   /* for readers: also in the trash of the drives here */
 	struct pd_extent *extents[PK_MEMBERS_MAX]; /* counted; those here first */
 	int count;
 	int unreached; /* drives of other nodes that did not tell whether they have it */
@@ -238,6 +244,9 @@ extern pk_error pd_cell_fill(struct pd_cell *cell, struct pd_members *members, s
 extern int pd_cell_extents(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
 						   struct pd_extent **extents, int max);
 
+/* The same, for readers: in place or in the trash. */
+extern int pd_cell_extents_kept(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
+								struct pd_extent **extents, int max);
 /* The drives of other nodes that volumes put it on, those of the current volume first. Returns how many. */
 extern int pd_cell_remotes(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
 						   struct pd_cell_drive *drives[PK_MEMBERS_MAX]);
@@ -394,6 +403,11 @@ extern void pd_bucket_forget(struct pd_bucket *bucket); /* takes it out of the o
  */
 extern pk_error pd_bucket_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length,
 								   struct pd_err *err) PK_MUST_CHECK;
+
+/* --- settle.c --- */
+
+/* Whether what replaced the extent is there, and it is a member no more; else PK_ERR_STATE. */
+extern pk_error pd_extent_may_drop(struct pd_cell *cell, struct pd_extent *extent, struct pd_err *err) PK_MUST_CHECK;
 
 /* --- seal.c --- */
 

@@ -136,7 +136,7 @@ pd_drive_records(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], uint64_
 
 	if (result != PK_OK)
 		return result;
-	extent = pd_extent_find(drive, PK_EXTENT_BUCKET, bucket_id, 0);
+	extent = pd_extent_find_kept(drive, PK_EXTENT_BUCKET, bucket_id, 0);
 	if (extent == NULL)
 		return pd_fail(err, PK_ERR_NOT_FOUND, "drive %s has no extent of bucket %" PRIu64, pd_drive_path(drive),
 					   bucket_id);

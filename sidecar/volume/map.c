@@ -365,7 +365,9 @@ pd_map_forget_volume(struct pd_cell *cell, uint64_t volume_id)
 
 	pthread_rwlock_wrlock(&cell->map.lock);
 	volume = find_volume(&cell->map, volume_id);
-	if (volume != NULL)
+	if (volume != NULL && (volume->told & PD_TOLD_BY_TRASH) != 0) /* what lies there is read on */
+		volume->told = PD_TOLD_BY_TRASH;
+	else if (volume != NULL)
 		remove_volume(&cell->map, volume);
 	pthread_rwlock_unlock(&cell->map.lock);
 }
@@ -395,6 +397,31 @@ fill_members(struct pd_map *map, const struct pd_volume_entry *volume, struct pd
 			pd_bucket_tell_key(place->bucket, member->key);
 		}
 	}
+}
+
+void
+pd_map_retire(struct pd_cell *cell, uint64_t volume_id)
+{
+	struct pd_volume_entry *volume;
+
+	pthread_rwlock_wrlock(&cell->map.lock);
+	volume = find_volume(&cell->map, volume_id);
+	if (volume != NULL)
+		volume->told = PD_TOLD_BY_TRASH;
+	pthread_rwlock_unlock(&cell->map.lock);
+}
+
+bool
+pd_map_retired(struct pd_cell *cell, uint64_t volume_id)
+{
+	const struct pd_volume_entry *volume;
+	bool retired;
+
+	pthread_rwlock_rdlock(&cell->map.lock);
+	volume = find_volume(&cell->map, volume_id);
+	retired = volume != NULL && (volume->told & (PD_TOLD_BY_SLOT | PD_TOLD_BY_TRASH)) == PD_TOLD_BY_TRASH;
+	pthread_rwlock_unlock(&cell->map.lock);
+	return retired;
 }
 
 bool

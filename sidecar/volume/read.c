@@ -274,7 +274,7 @@ find_replicas(struct reader *reader)
 
 		if (!atomic_load(&drive->ours) || !pd_drive_readable(drive->drive))
 			continue;
-		extent = pd_extent_find(drive->drive, PK_EXTENT_BUCKET, reader->get->bucket_id, 0);
+		extent = pd_extent_find_kept(drive->drive, PK_EXTENT_BUCKET, reader->get->bucket_id, 0);
 		if (extent == NULL)
 			continue;
 		for (at = reader->count; at > 0 && atomic_load(&reader->drives[at - 1]->reading) > busy; at--)

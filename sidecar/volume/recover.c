@@ -575,7 +575,7 @@ look_at_extent(void *arg, struct pd_extent *extent)
 	struct pd_members told = {0};
 
 	pd_extent_info(extent, &info);
-	if (info.kind != PK_EXTENT_BUCKET)
+	if (info.kind != PK_EXTENT_BUCKET || info.trashed)
 		return true;
 	told.count = 1;
 	told.member[0].bucket_id = info.id;

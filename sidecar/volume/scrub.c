@@ -92,6 +92,8 @@ scrub_extent(void *arg, struct pd_extent *extent)
 		return false;
 	}
 	pd_extent_info(extent, &info);
+	if (info.trashed) /* which come last; they are read once more before they go */
+		return false;
 	scrubbing->file = info.file;
 	if (info.sealed)
 		scrubbing->bytes += pd_extent_scrub(extent, note_problem, scrubbing);
@@ -120,6 +122,8 @@ look_for_members(void *arg, const struct pd_members *members)
 {
 	struct scrubbing *scrubbing = arg;
 
+	if (pd_map_retired(scrubbing->cell, members->volume_id))
+		return;
 	for (int p = 0; p < members->count; p++)
 	{
 		bool parity = members->code.kind != PK_CODE_REPLICATED && p >= members->code.k;

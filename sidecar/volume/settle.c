@@ -139,8 +139,8 @@ check_whole(struct pd_cell *cell, const struct pd_members *volume, const char *f
 	return PK_OK;
 }
 
-static pk_error
-may_drop(struct pd_cell *cell, struct pd_extent *extent, struct pd_err *err)
+pk_error
+pd_extent_may_drop(struct pd_cell *cell, struct pd_extent *extent, struct pd_err *err)
 {
 	struct pd_drive *drive = pd_extent_drive(extent);
 	struct pd_extent_info info;
@@ -197,7 +197,7 @@ pd_extent_drop(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], pk_exten
 		return PK_OK;
 	}
 	pd_extent_info(extent, &info);
-	rc = may_drop(cell, extent, err);
+	rc = pd_extent_may_drop(cell, extent, err);
 	if (rc == PK_OK)
 		rc = pd_extent_remove(extent, err);
 	if (rc == PK_OK)

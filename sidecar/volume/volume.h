@@ -241,6 +241,32 @@ extern pk_error pd_volume_rebuild(struct pd_cell *cell, const struct pd_members 
 extern pk_error pd_extent_drop(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], pk_extent_kind kind,
 							   uint64_t id, int position, uint64_t *bytes, struct pd_err *err) PK_MUST_CHECK;
 
+/* --- trash.c: an extent of one drive, which lies in place or in its trash --- */
+
+struct pd_trash_order
+{
+	uint8_t drive[PK_UUID_SIZE];
+	pk_extent_kind kind;
+	uint64_t id;
+	int position;
+	/* put: of the volume that is retired; 0: it is a stale extent, as pd_extent_drop removes them */
+	uint64_t volume_id;
+	uint32_t generation;
+};
+
+/*
+ * Into the trash, where readers still find it; bytes: of its file, 0 when the drive does not have it. PK_ERR_STATE when it is of a newer
+ * generation than the volume's, or not stale.
+ */
+extern pk_error pd_trash_put(struct pd_cell *cell, const struct pd_trash_order *order, uint64_t *bytes,
+							 struct pd_err *err) PK_MUST_CHECK;
+/* Back to where it was. PK_ERR_NOT_FOUND when the drive does not have it; PK_ERR_STATE when another one took its place. */
+extern pk_error pd_trash_take(struct pd_cell *cell, const struct pd_trash_order *order,
+							  struct pd_err *err) PK_MUST_CHECK;
+/* Out of the trash for good; what is in place is not touched. PK_OK when it is not there. */
+extern pk_error pd_trash_empty(struct pd_cell *cell, const struct pd_trash_order *order, uint64_t *bytes,
+							   struct pd_err *err) PK_MUST_CHECK;
+
 /* What readers, recovery and scrubbing found wrong since it was last taken; at most 1,000 are kept, the same place once. */
 struct pd_report
 {

@@ -469,6 +469,40 @@ pd_extent_drop(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], pk_exten
 	return next_result(err);
 }
 
+static void
+fake_trash(const struct pd_trash_order *order)
+{
+	fake.id = order->id;
+	fake.number = (uint64_t) order->kind * 1000 + (uint64_t) order->position * 10 + order->drive[PK_UUID_SIZE - 1] +
+				  order->volume_id * 10000 + order->generation * 1000000;
+}
+
+pk_error
+pd_trash_put(struct pd_cell *cell, const struct pd_trash_order *order, uint64_t *bytes, struct pd_err *err)
+{
+	(void) cell;
+	fake_trash(order);
+	*bytes = 78;
+	return next_result(err);
+}
+
+pk_error
+pd_trash_take(struct pd_cell *cell, const struct pd_trash_order *order, struct pd_err *err)
+{
+	(void) cell;
+	fake_trash(order);
+	return next_result(err);
+}
+
+pk_error
+pd_trash_empty(struct pd_cell *cell, const struct pd_trash_order *order, uint64_t *bytes, struct pd_err *err)
+{
+	(void) cell;
+	fake_trash(order);
+	*bytes = 79;
+	return next_result(err);
+}
+
 pk_error
 pd_drive_scrub(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], const char *after, uint64_t budget,
 			   char next[PK_EXTENT_FILE], uint64_t *bytes, void (*each)(void *arg, const struct pd_report *report),

@@ -523,8 +523,8 @@ orders_need_a_token_for_just_their_body(void **state)
 static void
 orders_are_fenced_by_cell_and_epoch(void **state)
 {
-	static const char *const verbs[] = {"status", "open",  "seal", "encode",  "settle", "rebuild",
-										"drop",	  "scrub", "list", "records", "watch"};
+	static const char *const verbs[] = {"status", "open", "seal",	 "encode", "settle", "rebuild", "drop",
+										"scrub",  "list", "records", "watch",  "trash",	 "untrash", "empty"};
 
 	(void) state;
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
@@ -608,6 +608,8 @@ orders_that_make_no_sense_are_refused(void **state)
 		{"drop", "{\"drive\":" UUID1 ",\"kind\":\"drive\",\"id\":6,\"position\":0}"},
 		{"drop", "{\"drive\":" UUID1 ",\"kind\":\"bucket\",\"id\":6,\"position\":32}"},
 		{"drop", "{\"drive\":null,\"kind\":\"bucket\",\"id\":6,\"position\":0}"},
+		{"trash", "{\"drive\":" UUID1 ",\"kind\":\"bucket\",\"id\":6,\"position\":0,\"volume\":0,\"generation\":1}"},
+		{"trash", "{\"drive\":" UUID1 ",\"kind\":\"bucket\",\"id\":6,\"position\":0,\"volume\":1}"},
 		{"scrub", "{\"drive\":" UUID1 ",\"after\":\"\",\"budget\":0}"},
 		{"scrub", "{\"drive\":" UUID1 ",\"after\":7,\"budget\":1}"},
 		{"list", "{}"},
@@ -696,6 +698,19 @@ orders_reach_the_volume_as_they_were_given(void **state)
 	assert_int_equal(
 		integer_of(order("drop", "{\"drive\":" UUID2 ",\"kind\":\"parity\",\"id\":6,\"position\":8}"), "bytes"), 77);
 	assert_int_equal(fake.number, 2082);
+	assert_int_equal(
+		integer_of(order("trash", "{\"drive\":" UUID2 ",\"kind\":\"parity\",\"id\":6,\"position\":8,\"volume\":6,"
+								  "\"generation\":3}"),
+				   "bytes"),
+		78);
+	assert_int_equal(fake.number, 3062082);
+	assert_int_equal(
+		integer_of(order("trash", "{\"drive\":" UUID2 ",\"kind\":\"bucket\",\"id\":6,\"position\":0}"), "bytes"), 78);
+	assert_int_equal(fake.number, 1002); /* a stale one */
+	json_decref(order("untrash", "{\"drive\":" UUID1 ",\"kind\":\"bucket\",\"id\":9,\"position\":0}"));
+	assert_int_equal(fake.id, 9);
+	assert_int_equal(
+		integer_of(order("empty", "{\"drive\":" UUID2 ",\"kind\":\"parity\",\"id\":6,\"position\":8}"), "bytes"), 79);
 
 	fake.next = PK_ERR_STATE;
 	assert_string_equal(code_of(order("seal", "{\"bucket\":6}")), "state");

@@ -380,6 +380,92 @@ a_build_replaces_and_holders_read_on(void **state)
 	free(got);
 }
 
+static uint64_t
+trash_bytes(struct pd_drive *drive)
+{
+	struct pd_drive_info *info = malloc(sizeof(*info));
+	uint64_t bytes;
+
+	pd_drive_info(drive, info);
+	bytes = info->trash;
+	free(info);
+	return bytes;
+}
+
+static void
+what_is_in_the_trash_is_read_comes_back_and_goes(void **state)
+{
+	struct pd_drive *drive = new_drive(&pd_vfs_real);
+	struct pd_extent *extent = new_bucket(drive, 7);
+	struct pd_extent *found;
+	struct pd_extent_info info, before;
+	uint64_t offset = 0;
+	struct pd_err err;
+	uint8_t byte;
+
+	(void) state;
+	assert_ok(append_record(extent, 7, &offset, 5000, &ok_err));
+	assert_int_equal(pd_extent_trash(extent, &err), PK_ERR_STATE); /* it takes appends */
+	pd_extent_info(extent, &info);
+	assert_ok(pd_extent_seal(extent, info.length, &ok_err));
+	pd_extent_info(extent, &before);
+	assert_ok(pd_extent_trash(extent, &ok_err));
+	assert_ok(pd_extent_read(extent, before.length - 1, &byte, 1, &ok_err)); /* who holds it goes on */
+	assert_int_equal(pd_extent_trash(extent, &err), PK_ERR_STATE);
+	pd_extent_unref(extent);
+
+	for (int start = 0; start < 2; start++) /* and after a start */
+	{
+		assert_null(pd_extent_find(drive, PK_EXTENT_BUCKET, 7, 0));
+		found = pd_extent_find_kept(drive, PK_EXTENT_BUCKET, 7, 0);
+		assert_non_null(found);
+		pd_extent_info(found, &info);
+		assert_true(info.trashed && info.sealed);
+		assert_string_equal(info.file, "trash/b-0000000000000007");
+		assert_true(info.length == before.length && info.members.volume_id == before.members.volume_id);
+		assert_ok(pd_extent_read(found, before.length - 1, &byte, 1, &ok_err));
+		assert_int_equal(trash_bytes(drive), info.file_size);
+		assert_ok(pd_extent_trash(found, &ok_err)); /* again */
+		pd_extent_unref(found);
+		if (start == 0)
+		{
+			pd_drive_close(drive);
+			drive = open_good_drive(&pd_vfs_real);
+		}
+	}
+
+	/* another one takes its place: the readers' choice is that, and neither name is given twice */
+	extent = new_bucket(drive, 7);
+	assert_ok(pd_extent_seal(extent, 0, &ok_err));
+	found = pd_extent_find_kept(drive, PK_EXTENT_BUCKET, 7, 0);
+	assert_ptr_equal(found, extent);
+	pd_extent_unref(found);
+	assert_int_equal(pd_extent_trash(extent, &err), PK_ERR_STATE);
+	found = pd_extent_find_trashed(drive, PK_EXTENT_BUCKET, 7, 0);
+	assert_int_equal(pd_extent_untrash(found, &err), PK_ERR_STATE);
+	assert_ok(pd_extent_remove(extent, &ok_err));
+	pd_extent_unref(extent);
+
+	assert_ok(pd_extent_untrash(found, &ok_err));
+	pd_extent_unref(found);
+	assert_int_equal(trash_bytes(drive), 0);
+	found = pd_extent_find(drive, PK_EXTENT_BUCKET, 7, 0);
+	assert_non_null(found);
+	assert_ok(pd_extent_read(found, before.length - 1, &byte, 1, &ok_err));
+	assert_ok(pd_extent_untrash(found, &ok_err)); /* again */
+	assert_ok(pd_extent_trash(found, &ok_err));
+	pd_extent_unref(found);
+	found = pd_extent_find_trashed(drive, PK_EXTENT_BUCKET, 7, 0);
+	assert_ok(pd_extent_remove(found, &ok_err));
+	assert_ok(pd_extent_read(found, before.length - 1, &byte, 1, &ok_err));
+	pd_extent_unref(found);
+	assert_null(pd_extent_find_kept(drive, PK_EXTENT_BUCKET, 7, 0));
+	pd_drive_close(drive);
+	drive = open_good_drive(&pd_vfs_real);
+	assert_null(pd_extent_find_kept(drive, PK_EXTENT_BUCKET, 7, 0));
+	pd_drive_close(drive);
+}
+
 static void
 builds_take_what_was_announced(void **state)
 {
@@ -685,6 +771,7 @@ main(void)
 		TEST(rot_since_the_append_is_not_sealed_over),
 		TEST(slots_alternate_and_older_generations_are_refused),
 		TEST(a_build_replaces_and_holders_read_on),
+		TEST(what_is_in_the_trash_is_read_comes_back_and_goes),
 		TEST(builds_take_what_was_announced),
 		TEST(scrubbing_finds_a_flipped_byte_anywhere),
 		TEST(damaged_files_are_listed_and_the_rest_serves),

@@ -109,6 +109,16 @@ do_remove(struct world *world, struct pd_err *err)
 	return rc;
 }
 
+static pk_error
+do_trash(struct world *world, struct pd_err *err)
+{
+	struct pd_extent *extent = pd_extent_find_kept(world->drive, PK_EXTENT_BUCKET, ID + 2, 0);
+	pk_error rc = pd_extent_trash(extent, err);
+
+	pd_extent_unref(extent);
+	return rc;
+}
+
 static void
 begin_world(struct world *world, enum pd_fault_op op, int error)
 {
@@ -133,7 +143,7 @@ begin_world(struct world *world, enum pd_fault_op op, int error)
 static void
 check_other(struct pd_drive *drive, operation_fn operation)
 {
-	struct pd_extent *other = pd_extent_find(drive, PK_EXTENT_BUCKET, ID + 2, 0);
+	struct pd_extent *other = pd_extent_find_kept(drive, PK_EXTENT_BUCKET, ID + 2, 0);
 	struct found found;
 
 	if (other == NULL)
@@ -178,6 +188,8 @@ end_world(struct world *world, operation_fn operation, pk_error rc)
 		check_record(extent, ID, world->end - pk_record_size(5000), world->end - pk_record_size(5000), 5000);
 	if (rc == PK_OK && operation == do_set_members)
 		assert_int_equal(info_of(extent)->members.generation, 2);
+	if (rc == PK_OK && operation == do_trash)
+		assert_null(pd_extent_find(world->drive, PK_EXTENT_BUCKET, ID + 2, 0));
 	if (rc == PK_OK && operation == do_seal)
 		assert_true(info_of(extent)->sealed);
 	assert_ok(pd_extent_seal(extent, info_of(extent)->length, &ok_err));
@@ -187,7 +199,7 @@ end_world(struct world *world, operation_fn operation, pk_error rc)
 	check_other(world->drive, operation);
 	world->extent = NULL;
 	extent = pd_extent_find(world->drive, PK_EXTENT_BUCKET, ID + 1, 0);
-	if (operation == do_build || operation == do_replace || operation == do_remove ||
+	if (operation == do_build || operation == do_replace || operation == do_remove || operation == do_trash ||
 		(operation == do_create && extent == NULL))
 		assert_ok(operation(world, &ok_err));
 	pd_extent_unref(extent);
@@ -235,8 +247,8 @@ fail_each_call(operation_fn operation, int error)
 static void
 each_operation_survives_each_failed_call(void **state)
 {
-	static const operation_fn operations[] = {do_create, do_append,	 do_seal,  do_set_members,
-											  do_build,	 do_replace, do_remove};
+	static const operation_fn operations[] = {do_create, do_append,	 do_seal,	do_set_members,
+											  do_build,	 do_replace, do_remove, do_trash};
 
 	(void) state;
 	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)

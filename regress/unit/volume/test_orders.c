@@ -319,6 +319,99 @@ a_rebuild_without_a_readable_replica_says_that_blocks_are_lost(void **state)
 	end_node(&node);
 }
 
+static struct pd_trash_order
+trash_order(const struct node *node, int drive, pk_extent_kind kind, uint64_t id, int position)
+{
+	struct pd_trash_order order = {.kind = kind, .id = id, .position = position};
+
+	memcpy(order.drive, node->uuids[drive], PK_UUID_SIZE);
+	return order;
+}
+
+static void
+count_problem(void *arg, const struct pd_report *report)
+{
+	(void) report;
+	(*(int *) arg)++;
+}
+
+static int
+scrub_problems(struct node *node)
+{
+	char next[PK_EXTENT_FILE];
+	uint64_t bytes;
+	int problems = 0;
+
+	for (int i = 0; i < node->count; i++)
+		assert_ok(pd_drive_scrub(node->cell, node->uuids[i], "", UINT64_MAX, next, &bytes, count_problem, &problems,
+								 &ok_err));
+	return problems;
+}
+
+/* A coded volume of one bucket: data on drive 0, its parity on drive 2; the surplus replica on drive 1 is dropped. */
+static void
+a_retired_volume_is_read_in_the_trash_until_it_is_emptied(void **state)
+{
+	struct node node = {0};
+	struct pd_members members;
+	struct pd_trash_order data, parity, stale;
+	struct pd_err err;
+	struct block block;
+	uint64_t length, bytes;
+	int settled;
+
+	(void) state;
+	length = make_sealed(&node, 3, &pd_vfs_real, 1, &block);
+	coded_pair(&node, &members, length, 0, 2);
+	assert_ok(pd_volume_encode(node.cell, &members, NULL, &bytes, &ok_err));
+	assert_ok(pd_volume_settle(node.cell, &members, &settled, &ok_err));
+	data = trash_order(&node, 0, PK_EXTENT_BUCKET, 1, 0);
+	parity = trash_order(&node, 2, PK_EXTENT_PARITY, 50, 1);
+	stale = trash_order(&node, 1, PK_EXTENT_BUCKET, 1, 0);
+
+	/* what is a member is not stale, and an order from before its generation does not mean it */
+	assert_int_equal(pd_trash_put(node.cell, &data, &bytes, &err), PK_ERR_STATE);
+	data.volume_id = parity.volume_id = 50;
+	data.generation = 9;
+	assert_int_equal(pd_trash_put(node.cell, &data, &bytes, &err), PK_ERR_STATE);
+	assert_true(is_on(&node, 0, PK_EXTENT_BUCKET, 1, 0));
+	assert_ok(pd_trash_put(node.cell, &stale, &bytes, &ok_err));
+	assert_true(bytes > length);
+	assert_ok(pd_trash_empty(node.cell, &stale, &bytes, &ok_err));
+	assert_true(bytes > length);
+
+	data.generation = parity.generation = 10;
+	assert_ok(pd_trash_put(node.cell, &data, &bytes, &ok_err));
+	assert_ok(pd_trash_put(node.cell, &data, &bytes, &ok_err)); /* again */
+	assert_true(bytes > length);
+	assert_ok(pd_trash_put(node.cell, &parity, &bytes, &ok_err));
+	for (int start = 0; start < 2; start++)
+	{
+		assert_false(is_on(&node, 0, PK_EXTENT_BUCKET, 1, 0));
+		assert_ok(get_block(&node, &block, NULL));
+		assert_int_equal(scrub_problems(&node), 0); /* nobody misses what is there */
+		assert_int_equal(take_reports(&node), 0);
+		if (start == 0)
+			restart_node(&node);
+	}
+
+	/* also by decoding from there */
+	assert_ok(pd_trash_empty(node.cell, &data, &bytes, &ok_err));
+	assert_ok(pd_trash_empty(node.cell, &data, &bytes, &ok_err)); /* again */
+	assert_int_equal(bytes, 0);
+	assert_ok(get_block(&node, &block, NULL));
+	assert_int_equal(pd_trash_take(node.cell, &data, &err), PK_ERR_NOT_FOUND);
+
+	assert_ok(pd_trash_take(node.cell, &parity, &ok_err));
+	assert_true(is_on(&node, 2, PK_EXTENT_PARITY, 50, 1));
+	assert_int_equal(scrub_problems(&node), 1); /* it is a volume again, which misses its data */
+	assert_ok(pd_trash_empty(node.cell, &parity, &bytes, &ok_err));
+	assert_int_equal(bytes, 0); /* what is in place is not emptied */
+	assert_true(is_on(&node, 2, PK_EXTENT_PARITY, 50, 1));
+	free_blocks(&block, 1);
+	end_node(&node);
+}
+
 int
 main(void)
 {
@@ -330,6 +423,7 @@ main(void)
 		cmocka_unit_test(what_reads_back_badly_does_not_replace_what_can_be_read),
 		cmocka_unit_test(a_replica_that_could_not_be_sealed_is_told_of),
 		cmocka_unit_test(a_rebuild_without_a_readable_replica_says_that_blocks_are_lost),
+		cmocka_unit_test(a_retired_volume_is_read_in_the_trash_until_it_is_emptied),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
