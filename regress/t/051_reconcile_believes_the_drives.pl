@@ -155,27 +155,34 @@ all_read('every file reads back');
 # --- the trash ---
 
 $cell->sql('SELECT pocket.seal()');
-put('trashed', 250000);
-$cell->encode_all;
+for my $name ('trashed', 'trashed too')
+{
+    put($name, 250000);
+    $cell->encode_all;
+}
 keep('full');
 $cell->sql('CREATE TABLE keep_holder AS TABLE pocket_data.holder');
-$cell->sql("SELECT pocket.rm('app:/trashed'); SELECT pocket.mkdir('app:/later'); SELECT pocket.retain()");
+$cell->sql("SELECT pocket.rm('app:/trashed'), pocket.rm('app:/trashed too'); SELECT pocket.mkdir('app:/later'); SELECT pocket.retain()");
 for (1 .. 4) { $cell->sql("UPDATE pocket_data.bucket SET sealed_at = sealed_at - interval '2 days'"); $cell->sql('SELECT pocket.reclaim()'); }
 $cell->coordinate;
-my $trashed = sprintf 'trash/b-%016x', $cell->sql('SELECT DISTINCT bucket_id FROM keep_full_block EXCEPT SELECT bucket_id FROM pocket_data.block');
-like(files(), qr{/$trashed$}m, 'a bucket is in the trash');
+my ($one, $two) = split /\n/, $cell->sql('SELECT DISTINCT bucket_id FROM keep_full_block EXCEPT SELECT bucket_id FROM pocket_data.block');
+my ($trashed, $too) = map { sprintf 'trash/b-%016x', $_ } $one, $two;
+like(files(), qr{/$_$}m, 'a bucket is in the trash') for $trashed, $too;
 $cell->sql('CREATE TABLE keep_trash AS TABLE pocket_data.trash');
 $cell->sql('DELETE FROM pocket_data.holder; INSERT INTO pocket_data.holder TABLE keep_holder');
 bring_back('full');
 $cell->sql('INSERT INTO pocket_data.trash TABLE keep_trash');
 my $rows = 'SELECT count(*) FROM pocket_data.trash t WHERE EXISTS (SELECT FROM pocket_data.extent e WHERE e.bucket_id = t.bucket_id AND e.drive_id = t.drive_id)';
 cmp_ok($cell->sql($rows), '>', 0, 'rows know it');
-is($cell->sql('SELECT object, problem FROM pocket.reconcile()'), '', 'rows of before, which need it');
-unlike(files(), qr{/$trashed$}m, 'bring it back');
+my $parities = $cell->sql("SELECT count(*) FROM pocket_data.extent WHERE role = 'parity'");
+$cell->sql("CREATE TABLE lost AS SELECT volume_id FROM pocket_data.bucket WHERE bucket_id = $two; DELETE FROM pocket_data.extent WHERE volume_id IN (TABLE lost); DELETE FROM pocket_data.bucket WHERE volume_id IN (TABLE lost); DELETE FROM pocket_data.volume WHERE volume_id IN (TABLE lost)");
+is($cell->sql('SELECT object, problem FROM pocket.reconcile()'), '', 'rows of before, which need them, or of blocks alone');
+unlike(files(), qr{/$_$}m, 'bring it back') for $trashed, $too;
+is($cell->sql("SELECT count(*) FROM pocket_data.extent WHERE role = 'parity'"), $parities, 'and all of its volume');
 is($cell->sql($rows), '0', 'also in the rows');
 is($cell->sql('SELECT count(*) > 0 FROM pocket_data.extent WHERE scrubbed_at IS NULL'), 't', 'to be scrubbed');
 is($cell->sql('SELECT count(*) FROM pocket_data.block b LEFT JOIN pocket_data.bucket k USING (bucket_id) WHERE k.bucket_id IS NULL'), '0', 'each block has its place');
-delete $files{trashed};
+delete @files{'trashed', 'trashed too'};
 all_read('every file reads back');
 
 # --- what drives lack ---
