@@ -81,6 +81,16 @@ CREATE FUNCTION pocket.verify() RETURNS TABLE (verifier text, object text, probl
 REVOKE ALL ON FUNCTION pocket.verify() FROM PUBLIC;
 COMMENT ON FUNCTION pocket.verify() IS 'Everything that is wrong now, one row each; no row when all is well.';
 
+CREATE FUNCTION pocket.durability() RETURNS TABLE (code text, volumes bigint, tolerates integer, annual_loss double precision, nines double precision, assumptions text)
+	AS 'MODULE_PATHNAME', 'pocket_durability' LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION pocket.durability() FROM PUBLIC;
+COMMENT ON FUNCTION pocket.durability() IS 'For each code in use the chance that one of its volumes is lost within a year, as a share and as nines, and what that assumes.';
+
+CREATE FUNCTION pocket.durability_of(code text, failure_rate double precision, repair_hours double precision, replicas integer DEFAULT 0, unreadable double precision DEFAULT 0, OUT tolerates integer, OUT annual_loss double precision, OUT nines double precision)
+	AS 'MODULE_PATHNAME', 'pocket_durability_of' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+REVOKE ALL ON FUNCTION pocket.durability_of(text, double precision, double precision, integer, double precision) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.durability_of(text, double precision, double precision, integer, double precision) IS 'The same for a code and assumptions that are given: drives that fail in a year (0.015: 1.5 %), hours until a member is whole again, of ''replicated'' the replicas, and the chance that a member that seems well cannot be read.';
+
 CREATE FUNCTION pocket.extent_file(role text, id bigint, "position" integer) RETURNS text
 	AS 'MODULE_PATHNAME', 'pocket_extent_path' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 REVOKE ALL ON FUNCTION pocket.extent_file(text, bigint, integer) FROM PUBLIC;
@@ -160,6 +170,7 @@ CREATE VIEW pocket.progress AS SELECT * FROM pocket.show_progress();
 COMMENT ON VIEW pocket.progress IS 'What the coordinator has done, and what is left.';
 
 GRANT EXECUTE ON FUNCTION pocket.show_nodes(), pocket.show_drives(), pocket.show_buckets(), pocket.show_volumes(),
-	pocket.show_extents(), pocket.show_health(), pocket.show_progress() TO pg_monitor;
+	pocket.show_extents(), pocket.show_health(), pocket.show_progress(), pocket.durability(),
+	pocket.durability_of(text, double precision, double precision, integer, double precision) TO pg_monitor;
 GRANT SELECT ON pocket.nodes, pocket.drives, pocket.buckets, pocket.volumes, pocket.extents, pocket.health,
 	pocket.progress TO pg_monitor;

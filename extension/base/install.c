@@ -174,6 +174,9 @@ pocket_uninstall(PG_FUNCTION_ARGS)
 	(void) pocket_data_owner();
 	pocket_enter_as(&session, GetUserId());
 	pocket_lock_exclusive(POCKET_LOCK_INSTALL);
+	/* a pass has locks on tables in an order of its own */
+	pocket_lock_exclusive(POCKET_LOCK_PASS);
+	pocket_lock_exclusive(POCKET_LOCK_OPEN);
 	if (pocket_latest(&name_of, NULL, NULL) != 1)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("table pocket_data.cell does not have its one row"),
 						errhint("DROP SCHEMA pocket_data CASCADE drops what is there.")));
@@ -183,6 +186,8 @@ pocket_uninstall(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("this is cell \"%s\", not \"%s\"", name, given),
 				 errhint("Uninstalling drops all files; the name of the cell says that you mean it.")));
+	/* a duty takes the tables in an order of its own, and would be waited for and wait */
+	pocket_lock_exclusive(POCKET_LOCK_PASS);
 	run_script("SET LOCAL client_min_messages = warning; DROP SCHEMA pocket_data CASCADE");
 	pocket_leave(&session);
 	PG_RETURN_VOID();

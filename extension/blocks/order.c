@@ -115,7 +115,12 @@ send_orders(const PocketCell *cell, PocketOrder *orders, int count)
 			pocket_batch_add(batch, transfer);
 		}
 		while ((transfer = pocket_batch_next(batch)) != NULL)
+		{
+			/* else it would be waited for again and again */
+			if (transfer->error == PK_ERR_UNAVAILABLE)
+				pocket_batch_give_up(batch, transfer->node, true);
 			order_judge((PocketOrder *) transfer->owner, transfer);
+		}
 	}
 	PG_FINALLY();
 	{

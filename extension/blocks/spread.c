@@ -4,18 +4,18 @@
  */
 #include "blocks/spread.h"
 
-#include "miscadmin.h"
 #include "utils/timestamp.h"
 
 #include "base/error.h"
 #include "base/guc.h"
 #include "base/spi.h"
+#include "base/wait.h"
 #include "blocks/pace.h"
 #include "blocks/transfer.h"
 
 #define PLACE_BYTES (INT64CONST(4) << 20) /* sent to one bucket before another is chosen */
 #define OPENER_RUNS_MAX 3
-#define PAUSE_US 20000
+#define PAUSE_MS 20
 
 /* Buckets that this backend was told are closed; they never open again.  A ring. */
 static PocketClosedBuckets closed;
@@ -186,7 +186,6 @@ pocket_spread_wait(PocketSpread *spread)
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("no open bucket takes blocks, and no worker that opens one can be started"),
 				 errhint("Raise max_worker_processes, or run the coordinator: shared_preload_libraries = 'pocket'.")));
-		CHECK_FOR_INTERRUPTS();
-		pg_usleep(PAUSE_US);
+		pocket_pause(PAUSE_MS);
 	}
 }

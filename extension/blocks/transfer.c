@@ -15,11 +15,11 @@
 #include <signal.h>
 
 #include "libpq/pqsignal.h"
-#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "base/error.h"
 #include "base/guc.h"
+#include "base/wait.h"
 #include "blocks/pace.h"
 #include "contract/pk_hash.h"
 #include "contract/pk_limits.h"
@@ -524,7 +524,7 @@ pocket_batch_next_until(PocketBatch *batch, TimestampTz until)
 		PocketTransfer *transfer = batch->finished.first;
 		long left = POLL_SLICE_MS;
 
-		CHECK_FOR_INTERRUPTS();
+		pocket_heed();
 		if (transfer != NULL)
 		{
 			list_remove(transfer);
@@ -559,6 +559,30 @@ void
 pocket_transfer_cancel(PocketTransfer *transfer)
 {
 	leave(transfer);
+}
+
+static void
+give_up(PocketBatch *batch, TransferList *list, const char *node)
+{
+	PocketTransfer *next;
+
+	for (PocketTransfer *transfer = list->first; transfer != NULL; transfer = next)
+	{
+		next = transfer->next;
+		if (strcmp(transfer->node, node) != 0)
+			continue;
+		leave(transfer);
+		transfer_fail(transfer, PK_ERR_UNAVAILABLE, "does not answer");
+		list_append(&batch->finished, transfer);
+	}
+}
+
+void
+pocket_batch_give_up(PocketBatch *batch, const char *node, bool waiting_only)
+{
+	give_up(batch, &batch->waiting, node);
+	if (!waiting_only)
+		give_up(batch, &batch->running, node);
 }
 
 void

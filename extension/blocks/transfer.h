@@ -90,6 +90,9 @@ extern void pocket_transfer_cancel(PocketTransfer *transfer);
 /* A transfer that is to be held, whether it is already or not, goes on into this. */
 extern void pocket_transfer_receive(PocketTransfer *transfer, char *into);
 
+/* Those to a node, and of them only those that wait for their turn, fail: it does not answer. */
+extern void pocket_batch_give_up(PocketBatch *batch, const char *node, bool waiting_only);
+
 /* Gives up what is still under way. Throws nothing. */
 extern void pocket_batch_end(PocketBatch *batch);
 

@@ -43,7 +43,7 @@ typedef struct PocketPass
  */
 extern const PocketNodesStatus *pocket_pass_status(PocketPass *pass);
 
-/* One pass of one duty, as coordinate() would do it, in a session of its own. */
+/* One pass of one duty, as coordinate() would do it, in a session of its own; nothing when another pass is running. */
 extern void pocket_duty_run(const char *name);
 
 extern void pocket_duty_check(PocketPass *pass);
@@ -154,6 +154,9 @@ StaticAssertDecl(POCKET_RECEIPTS_END_S >= PK_RECEIPT_LIFE_S + 3600, "a receipt h
 #define POCKET_BUCKET_WELL(bucket_id)                                         \
 	"EXISTS (SELECT FROM pocket_data.bucket w WHERE w.bucket_id = " bucket_id \
 	" AND w.state <> 'retired' AND " POCKET_VOLUME_WELL("w.volume_id") ")"
+
+/* Of parities that no row names and the referee found. */
+extern void pocket_intend_drop_attempts(void);
 
 /* A member of an order's answer that is a number; -1 when there is none. */
 extern int64 pocket_answer_number(const char *answer, const char *field);

@@ -275,22 +275,64 @@ encode_group(Encode *encode, const PocketGroup *group, const int *parities)
 	return true;
 }
 
-/* A group that is far from full takes as many drives as its replicas: it waits for others. */
-static bool
-saves_space(const Encode *encode, const PocketGroup *group)
+/* Of members of similar length the shortest has half the bytes of the longest. */
+static int64
+similar_length(int64 longest)
 {
-	int replicas = 0;
+	return (longest + 1) / 2;
+}
+
+/* Whether the group's members from min_length on take less room with parities, which are as long as the longest, than as replicas. */
+static bool
+saves_space(const Encode *encode, const PocketGroup *group, int64 min_length)
+{
+	int64 surplus = 0;
 
 	for (int i = 0; i < group->count; i++)
-		replicas += group->members[i]->drive_count;
-	return group->count + encode->code.m < replicas;
+	{
+		if (group->members[i]->length >= min_length)
+			surplus += (group->members[i]->drive_count - 1) * group->members[i]->length;
+	}
+	return surplus > encode->code.m * group->members[0]->length;
+}
+
+/*
+ * One after the other. Short members of a group come along for nothing, but they shall not pay for a long one that is alone: it
+ * waits until there is nothing else to go with the others.
+ */
+typedef enum EncodeRound
+{
+	FULL_AND_SIMILAR,
+	SIMILAR_SAVE_SPACE, /* these two: of what has waited long enough */
+	ANY_SAVE_SPACE,
+	WHATEVER /* by hand, where nothing else could be done */
+} EncodeRound;
+
+static bool
+is_worth_it(const Encode *encode, const PocketGroup *group, EncodeRound round, int64 similar)
+{
+	if (group->count == 0)
+		return false;
+	switch (round)
+	{
+		case FULL_AND_SIMILAR:
+			return group->count == encode->code.k;
+		case SIMILAR_SAVE_SPACE:
+			return saves_space(encode, group, similar);
+		case ANY_SAVE_SPACE:
+			return saves_space(encode, group, 0);
+		case WHATEVER:
+			break;
+	}
+	return true;
 }
 
 /* Spread as well as possible; of what has waited long enough also otherwise. */
 static bool
-find_group(const Encode *encode, int first, bool partial, bool similar, PocketGroup *group, int *parities)
+find_group(const Encode *encode, int first, EncodeRound round, PocketGroup *group, int *parities)
 {
-	int64 min_length = similar ? (encode->candidates[first].length + 1) / 2 : 0;
+	int64 similar = similar_length(encode->candidates[first].length);
+	bool full = round == FULL_AND_SIMILAR;
 	int levels = encode->candidates[first].idle ? CROWDS : 1;
 
 	for (int level = 0; level < levels; level++)
@@ -298,12 +340,8 @@ find_group(const Encode *encode, int first, bool partial, bool similar, PocketGr
 		PocketCrowd most = crowd_allowed(encode, level);
 
 		pocket_group_build(group, &encode->drives, &most, encode->candidates, encode->count, first, encode->code.k,
-						   min_length, !similar || level > 0);
-		if (group->count == 0 || (!partial && group->count < encode->code.k))
-			continue;
-		if (partial && !encode->pass->by_hand && !saves_space(encode, group))
-			continue;
-		if (choose_parities(encode, group, parities))
+						   full ? similar : 0, !full || level > 0);
+		if (is_worth_it(encode, group, round, similar) && choose_parities(encode, group, parities))
 			return true;
 	}
 	return false;
@@ -311,13 +349,13 @@ find_group(const Encode *encode, int first, bool partial, bool similar, PocketGr
 
 /* Builds and encodes groups from `first` on; those that are tried are used, whatever comes of it. */
 static void
-try_group(Encode *encode, int first, bool partial, bool similar)
+try_group(Encode *encode, int first, EncodeRound round)
 {
 	PocketGroup group;
 	int parities[PK_MEMBERS_MAX];
 
 	CHECK_FOR_INTERRUPTS();
-	if (!find_group(encode, first, partial, similar, &group, parities))
+	if (!find_group(encode, first, round, &group, parities))
 		return;
 	for (int i = 0; i < group.count; i++)
 		group.members[i]->used = true;
@@ -326,19 +364,36 @@ try_group(Encode *encode, int first, bool partial, bool similar)
 	encode->groups_left = Max(encode->groups_left - 1, 0);
 }
 
-/* Full groups of buckets of similar length; of what has waited long enough any full ones, then the rest. */
 static void
 try_groups(Encode *encode)
 {
-	for (int round = 0; round < 3; round++)
+	EncodeRound last = encode->pass->by_hand ? WHATEVER : ANY_SAVE_SPACE;
+
+	for (EncodeRound round = FULL_AND_SIMILAR; round <= last; round++)
 	{
+		if (round == WHATEVER && encode->pass->done > 0)
+			break;
 		for (int i = 0; i < encode->count && encode->groups_left > 0; i++)
 		{
-			if (encode->candidates[i].used || (round > 0 && !encode->candidates[i].idle))
+			if (encode->candidates[i].used || (round > FULL_AND_SIMILAR && !encode->candidates[i].idle))
 				continue;
-			try_group(encode, i, round == 2, round == 0);
+			try_group(encode, i, round);
 		}
 	}
+}
+
+/* What was tried, or would have been if a pass had no limit and there were drives enough; the others wait for their group. */
+static int64
+count_due(const Encode *encode, bool enough)
+{
+	int64 due = 0;
+
+	for (int i = 0; i < encode->count; i++)
+	{
+		if (encode->candidates[i].used || !enough || encode->groups_left == 0)
+			due++;
+	}
+	return due;
 }
 
 void
@@ -354,5 +409,5 @@ pocket_duty_encode(PocketPass *pass)
 	load_candidates(&encode);
 	if (enough)
 		try_groups(&encode);
-	pass->remaining += encode.count - pass->done;
+	pass->remaining += count_due(&encode, enough) - pass->done;
 }

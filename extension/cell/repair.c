@@ -21,6 +21,9 @@
 
 #define VOLUMES_PER_PASS 8
 #define VOLUMES_BY_HAND 64
+#define REPAIRED_KEPT 1000
+#define LITERAL_(n) #n
+#define LITERAL(n) LITERAL_(n)
 
 typedef struct Hurt
 {
@@ -151,6 +154,24 @@ choose_targets(const Hurt *hurt, const PocketDrives *drives, uint32 wanted, Pock
 	return rebuild;
 }
 
+/* For durability(): how long the last members of failed drives were away. */
+static void
+book_time(int64 drive_id)
+{
+	static PocketPlan add = {
+		"INSERT INTO pocket_data.repaired (hours) SELECT greatest(extract(epoch FROM pg_catalog.clock_timestamp()"
+		" - d.seen_at) / 3600, 1e-6) FROM pocket_data.drive d WHERE d.drive_id = $1 AND d.state = 'failed'",
+		"int8", NULL, NULL};
+	static PocketPlan forget = {
+		"DELETE FROM pocket_data.repaired WHERE repaired_id <= (SELECT repaired_id FROM"
+		" pocket_data.repaired ORDER BY repaired_id DESC OFFSET " LITERAL(REPAIRED_KEPT) " LIMIT 1)",
+		"", NULL, NULL};
+	Datum values[1] = {Int64GetDatum(drive_id)};
+
+	if (pocket_write(&add, values, NULL) > 0)
+		(void) pocket_write(&forget, NULL, NULL);
+}
+
 static void
 book(const Hurt *hurt, const PocketMember *fresh, uint32 rebuild, int32 generation)
 {
@@ -176,6 +197,7 @@ book(const Hurt *hurt, const PocketMember *fresh, uint32 rebuild, int32 generati
 		values[1] = Int32GetDatum(i);
 		values[2] = Int64GetDatum(fresh[i].drive_id);
 		(void) pocket_write(&extent, values, NULL);
+		book_time(old->drive_id);
 		if (fresh[i].drive_id != old->drive_id)
 			pocket_intend_trash(old->drive_id, old->parity ? 0 : old->bucket_id, hurt->volume_id, i);
 	}

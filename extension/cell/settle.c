@@ -120,8 +120,8 @@ pocket_duty_settle(PocketPass *pass)
 		" FROM pocket_data.intent i JOIN pocket_data.drive d ON d.drive_id = i.drive_id"
 		" JOIN pocket_data.node n ON n.node_id = d.node_id"
 		" LEFT JOIN pocket_data.bucket b ON b.bucket_id = i.bucket_id"
-		" WHERE i.duty = $1 AND i.xid <> pg_catalog.pg_current_xact_id() AND d.state IN ('ok', 'draining', 'drained') "
-		"AND n.state = 'up'"
+		" WHERE i.duty = $1 AND i.xid <> pg_catalog.pg_current_xact_id() AND d.state IN ('ok', 'draining', 'drained')"
+		" AND n.state = 'up'"
 		" AND NOT EXISTS (SELECT FROM pocket_data.intent s WHERE s.duty = 'settle'"
 		" AND s.volume_id = coalesce(b.volume_id, i.volume_id))"
 		" ORDER BY i.problem IS NOT NULL, i.intent_id LIMIT " LITERAL(DROPS_MAX),
@@ -133,6 +133,7 @@ pocket_duty_settle(PocketPass *pass)
 		"", NULL, NULL};
 
 	forget_obsolete();
+	pocket_intend_drop_attempts();
 	carry_out(&settles, "settle", pass, NULL);
 	if (pocket_cell_reconciled())
 	{

@@ -140,12 +140,18 @@ pocket_show_progress(PG_FUNCTION_ARGS)
 		" 'extents' FROM (SELECT coalesce(e.indexed_at > pg_catalog.now() - pg_catalog.make_interval(days => 7), "
 		"false)"
 		" AS recent FROM pocket_data.extent e JOIN pocket_data.volume v ON v.volume_id = e.volume_id"
-		" WHERE v.state <> 'open' AND e.drive_id IS NOT NULL AND e.role <> 'parity') x"
+		" WHERE v.state IN ('sealed', 'coded') AND e.drive_id IS NOT NULL AND e.role <> 'parity') x"
 		" UNION ALL SELECT 'referee', pg_catalog.count(*) FILTER (WHERE x.recent), pg_catalog.count(*) FILTER (WHERE "
 		"NOT "
 		"x.recent),"
 		" 'drives' FROM (SELECT coalesce(d.listed_at > pg_catalog.now() - pg_catalog.make_interval(days => 1), false)"
-		" AS recent FROM pocket_data.drive d WHERE d.state IN ('ok', 'quarantined')) x"
+		" AS recent FROM pocket_data.drive d WHERE d.state IN ('ok', 'draining', 'quarantined')) x"
+		" UNION ALL SELECT 'watch', pg_catalog.sum(w.done)::int8, pg_catalog.sum(x.due)::int8, 'blocks'"
+		" FROM pocket_data.watch w CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS due FROM pocket_data.block k"
+		" WHERE pg_catalog.get_byte(k.hash::bytea, 31) < 3 AND k.created_at <= pg_catalog.now() - w.age"
+		" AND (k.created_at > w.created_at OR (k.created_at = w.created_at AND k.hash OPERATOR(pocket.>) w.hash))) x"
+		" UNION ALL SELECT 'reconcile', pg_catalog.count(*) FILTER (WHERE s.listed),"
+		" pg_catalog.count(*) FILTER (WHERE NOT s.listed), 'drives' FROM pocket_data.survey s"
 		" UNION ALL SELECT 'settle', 0, pg_catalog.count(*), 'intents' FROM pocket_data.intent i"
 		" LEFT JOIN pocket_data.drive d ON d.drive_id = i.drive_id WHERE i.duty = 'settle' OR d.state IN ('ok', "
 		"'silent')"
@@ -158,6 +164,38 @@ pocket_show_progress(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/*
+ * How full the file systems are, whoever fills them, and how fast Pocket does: from the oldest sample of the last 30 days.  One that
+ * several drives are on counts for each of them.
+ */
+#define FULL_PERCENT "85"
+#define FILL                                                                                                         \
+	"fs AS (SELECT x.drive_id, x.used, x.capacity, x.available, 100 - 100.0 * x.available / x.capacity AS percent"   \
+	" FROM pocket_data.drive x WHERE x.state IN ('ok', 'draining', 'quarantined') AND x.capacity > 0),"              \
+	" cap AS (SELECT coalesce(pg_catalog.sum(fs.capacity), 0)::int8 AS capacity,"                                    \
+	" coalesce(pg_catalog.sum(fs.available), 0)::int8 AS available, coalesce(pg_catalog.sum(fs.used), 0)::int8 AS "  \
+	"used,"                                                                                                          \
+	" coalesce(100 - 100.0 * pg_catalog.sum(fs.available) / pg_catalog.sum(fs.capacity), 0) AS percent,"             \
+	" pg_catalog.count(*) FILTER (WHERE fs.percent >= " FULL_PERCENT ") AS full_drives, pg_catalog.string_agg("      \
+	"pg_catalog.format('drive %s %s %%', fs.drive_id, pg_catalog.floor(fs.percent)), ', ' ORDER BY fs.percent DESC)" \
+	" FILTER (WHERE fs.percent >= " FULL_PERCENT ") AS full_names FROM fs),"                                         \
+	" since AS (SELECT s.used, extract(epoch FROM pg_catalog.now() - s.at)::float8 / 86400 AS days"                  \
+	" FROM pocket_data.fill s WHERE s.at > pg_catalog.now() - '30 days'::interval"                                   \
+	" AND s.at < pg_catalog.now() - '1 day'::interval ORDER BY s.at LIMIT 1),"                                       \
+	" rate AS (SELECT cap.*, since.days, ((cap.used - since.used) / since.days)::int8 AS daily"                      \
+	" FROM cap LEFT JOIN since ON true)"
+#define FILL_ROWS                                                                                                     \
+	"SELECT 'capacity', pg_catalog.format('%s %%', pg_catalog.floor(percent)), CASE WHEN percent >= " FULL_PERCENT    \
+	" THEN 'warning: ' ELSE '' END || pg_catalog.format('%s of %s bytes are taken', capacity - available, capacity)"  \
+	" FROM cap UNION ALL SELECT 'full_drives', full_drives::text, coalesce('warning: ' || full_names,"                \
+	" 'that are full to " FULL_PERCENT " % or more') FROM cap"                                                        \
+	" UNION ALL SELECT 'fill_rate', coalesce(daily::text, 'unknown'), coalesce(pg_catalog.format('bytes a day, over " \
+	"the"                                                                                                             \
+	" last %s days', pg_catalog.round(days::numeric, 1)), 'bytes a day: told from the second day on') FROM rate"      \
+	" UNION ALL SELECT 'days_left', CASE WHEN daily > 0 THEN (available / daily)::text WHEN daily <= 0 THEN "         \
+	"'unlimited'"                                                                                                     \
+	" ELSE 'unknown' END, 'until the drives are full, at this rate' FROM rate"
+
 /* Drives that failed and hold nothing any more, and nodes of none but such, are history, not a fault. */
 static PocketPlan health = {
 	"WITH n AS (SELECT pg_catalog.count(*) AS total, pg_catalog.count(*) FILTER (WHERE state = 'up') AS up"
@@ -165,7 +203,10 @@ static PocketPlan health = {
 	" WHERE y.node_id = x.node_id AND (y.state <> 'failed'"
 	" OR EXISTS (SELECT FROM pocket_data.extent e WHERE e.drive_id = y.drive_id)))),"
 	" d AS (SELECT pg_catalog.count(*) AS total,"
-	" pg_catalog.count(*) FILTER (WHERE x.state IN ('ok', 'draining')) AS well"
+	" pg_catalog.count(*) FILTER (WHERE x.state IN ('ok', 'draining')) AS well,"
+	" pg_catalog.string_agg(pg_catalog.format('drive %s (%s) is %s: %s', x.drive_id, x.path, x.state,"
+	" coalesce(x.problem, 'no reason given')), '; ' ORDER BY x.drive_id)"
+	" FILTER (WHERE x.state NOT IN ('ok', 'draining')) AS ill"
 	" FROM pocket_data.drive x WHERE x.state NOT IN ('failed', 'drained')"
 	" OR EXISTS (SELECT FROM pocket_data.extent e WHERE e.drive_id = x.drive_id)),"
 	" most AS (SELECT pg_catalog.count(*) AS drives FROM pocket_data.drive WHERE state = 'ok'),"
@@ -187,14 +228,15 @@ static PocketPlan health = {
 	" e AS (SELECT pg_catalog.count(*) FILTER (WHERE state = 'damaged') AS damaged,"
 	" pg_catalog.count(*) FILTER (WHERE state = 'lost') AS lost FROM pocket_data.extent),"
 	" i AS (SELECT pg_catalog.count(*) AS total, pg_catalog.count(problem) AS failed FROM pocket_data.intent),"
-	" w AS (SELECT pg_catalog.count(*) AS waiting FROM pocket_data.volume WHERE state = 'sealed')"
+	" w AS (SELECT pg_catalog.count(*) AS waiting FROM pocket_data.volume WHERE state = 'sealed'), " FILL
 	" SELECT 'status', CASE WHEN v.lost > 0 OR e.lost > 0 OR o.usable = 0 OR $5 <> 'owner' THEN 'failed'"
 	" WHEN n.up < n.total OR d.well < d.total OR v.hurt > 0 OR e.damaged > 0 OR o.usable < $1 OR o.replicas < $2"
 	" OR i.failed > 0 THEN 'degraded' ELSE 'ok' END,"
 	" 'failed: bytes are lost or no bucket takes blocks; degraded: less protection or service than promised'"
 	" FROM n, d, o, v, e, i"
 	" UNION ALL SELECT 'nodes', pg_catalog.format('%s of %s', up, total), 'that answer' FROM n"
-	" UNION ALL SELECT 'drives', pg_catalog.format('%s of %s', well, total), 'that are well' FROM d"
+	" UNION ALL SELECT 'drives', pg_catalog.format('%s of %s', well, total), 'that are well' || coalesce('; ' || ill, "
+	"'') FROM d"
 	" UNION ALL SELECT 'open_buckets', pg_catalog.format('%s of %s', usable, $1),"
 	" 'that take blocks, of pocket.open_buckets' FROM o"
 	" UNION ALL SELECT 'replicas', pg_catalog.format('%s of %s', replicas, $2),"
@@ -209,6 +251,7 @@ static PocketPlan health = {
 	" UNION ALL SELECT 'extents_damaged', damaged::text, 'that wait for repair' FROM e"
 	" UNION ALL SELECT 'extents_lost', lost::text, 'that no decoding can bring back now' FROM e"
 	" UNION ALL SELECT 'intents', total::text, pg_catalog.format('not yet carried out; %s have failed', failed) FROM i"
+	" UNION ALL " FILL_ROWS
 	" UNION ALL SELECT 'trash', coalesce(pg_catalog.sum(t.bytes), 0)::text, pg_catalog.format('bytes of %s extents that"
 	" retired or are stale; the inspector keeps %s of them', pg_catalog.count(*), pg_catalog.count(t.problem))"
 	" FROM pocket_data.trash t"

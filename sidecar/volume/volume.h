@@ -118,6 +118,14 @@ extern pk_error pd_cell_map(struct pd_cell *cell, const struct pd_map_order *ord
 /* Of the map that is held; 0 after a start. */
 extern uint64_t pd_cell_map_number(struct pd_cell *cell);
 
+/* --- for whoever works on one drive for another node --- */
+
+/* A drive of this node that is bound to its cell, or NULL. */
+extern struct pd_drive *pd_cell_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE]);
+
+/* PK_ERR_STATE when a higher generation of this volume was seen: a late message changes nothing. */
+extern pk_error pd_map_fence(struct pd_cell *cell, const struct pd_members *members, struct pd_err *err) PK_MUST_CHECK;
+
 /*
  * Learns what an extent's slot tells: after one was made, or its members were changed, by other ways than this room's. false when it
  * belongs to another cell, which is reported.
@@ -323,5 +331,34 @@ extern pk_error pd_drive_watch(struct pd_cell *cell, const uint8_t drive[PK_UUID
 							   int count, const struct pd_progress *progress,
 							   void (*problem)(void *arg, uint64_t offset, const char *text), void *arg,
 							   struct pd_err *err) PK_MUST_CHECK;
+
+/* --- salvage.c: offline, when nothing but drives is left --- */
+
+struct pd_salvage
+{
+	/* Whether the block is there already, proved; length 0: whatever its length. */
+	bool (*has)(void *arg, const uint8_t hash[PK_SHA256_SIZE], uint32_t length);
+	/* A block, proved to its hash. A failure ends the salvage. */
+	pk_error (*block)(void *arg, const uint8_t hash[PK_SHA256_SIZE], const uint8_t *data, uint32_t length,
+					  struct pd_err *err);
+	/* At the end: a block of which a record was seen and which nothing yields. */
+	void (*missing)(void *arg, const uint8_t hash[PK_SHA256_SIZE], uint64_t bucket_id, uint64_t offset);
+	/* No extent and no decoding shows all records of the bucket. */
+	void (*problem)(void *arg, uint64_t bucket_id);
+	void *arg;
+};
+
+struct pd_salvaged
+{
+	uint64_t blocks; /* that were given */
+	uint64_t bytes;
+	uint64_t missing;
+	uint64_t buckets;
+	uint64_t buckets_damaged;
+};
+
+/* Of a cell that nobody else uses; changes nothing. */
+extern pk_error pd_cell_salvage(struct pd_cell *cell, const struct pd_salvage *to, struct pd_salvaged *so_far,
+								struct pd_err *err) PK_MUST_CHECK;
 
 #endif
