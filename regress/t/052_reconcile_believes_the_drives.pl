@@ -109,6 +109,35 @@ is(placement(), $before, 'to what the drives have');
 all_read('every file of then reads back');
 is($cell->sql('SELECT object, problem FROM pocket.verify()'), '', 'nothing is wrong');
 
+# --- an encoding that was rolled back has left parities ---
+
+put('rolled back', 200000);
+$cell->sql('SELECT pocket.seal()');
+$before = placement();
+cmp_ok($cell->sql('BEGIN; SELECT pocket.encode(); ROLLBACK'), '>', 0, 'an encoding is rolled back');
+lose(@placement);
+$cell->sql('SELECT pocket.reconcile()');
+is(placement(), $before, 'its volume is not believed');
+
+# --- a drive that is silent while others are read; an extent that is shorter than another of its bucket ---
+
+lose(@placement);
+$cell->sql('SELECT pocket.reconcile()');
+my $bucket = $cell->sql("SELECT e.bucket_id FROM pocket_data.extent e JOIN pocket_data.volume v USING (volume_id) WHERE v.code = 'replicated' AND e.length > 0 LIMIT 1");
+$cell->sql("DELETE FROM pocket_data.extent WHERE bucket_id = $bucket; DELETE FROM pocket_data.bucket WHERE bucket_id = $bucket; UPDATE pocket_data.cell SET reconciled = 'another epoch'");
+$cell->sql("INSERT INTO pocket_data.drive (uuid, node_id, path, state, capacity, available, used, seen_at) SELECT gen_random_uuid(), node_id, '', 'silent', 0, 0, 0, now() FROM pocket_data.node");
+is($cell->sql("SELECT remaining FROM pocket.coordinate('reconcile')"), '1', 'a pass waits for it');
+is($cell->sql("SELECT done || ' ' || remaining FROM pocket.progress WHERE duty = 'reconcile'"), '5 1', 'progress tells');
+my ($short, $length) = split /\|/, $cell->sql("UPDATE pocket_data.found SET length = length - 64 WHERE kind = 'bucket' AND id = $bucket AND drive_id = (SELECT min(drive_id) FROM pocket_data.found WHERE kind = 'bucket' AND id = $bucket) RETURNING drive_id, length");
+$cell->sql("UPDATE pocket_data.drive SET state = 'failed' WHERE state = 'silent'");
+is($cell->sql("SELECT remaining FROM pocket.coordinate('reconcile')"), '0', 'the next one does without it, when it has failed');
+is($cell->sql("SELECT state, problem FROM pocket_data.extent WHERE bucket_id = $bucket AND drive_id = $short"), "damaged|it has $length bytes, not " . ($length + 64), 'an extent that is shorter is none');
+is($cell->sql("SELECT count(*) FROM pocket_data.extent WHERE bucket_id = $bucket AND state = 'ok' AND drive_id <> $short"), '1', 'the other one is');
+$cell->coordinate;
+$cell->sql("DELETE FROM pocket_data.drive WHERE path = ''");
+all_read('every file reads back');
+is($cell->sql('SELECT object, problem FROM pocket.verify()'), '', 'nothing is wrong');
+
 # --- nothing is destroyed before ---
 
 put('surplus', 200000);
