@@ -24,9 +24,9 @@ static const Duty duties[] = {{"check", pocket_duty_check, false},	   {"settle",
 							  {"encode", pocket_duty_encode, false},   {"repair", pocket_duty_repair, false},
 							  {"scrub", pocket_duty_scrub, false},	   {"index", pocket_duty_index, false},
 							  {"watch", pocket_duty_watch, false},	   {"retain", pocket_duty_retain, false},
-							  {"reclaim", pocket_duty_reclaim, false}, {"trash", pocket_duty_trash, false},
-							  {"referee", pocket_duty_referee, false}, {"seal", pocket_duty_seal, true},
-							  {"open", pocket_duty_open, true}};
+							  {"reclaim", pocket_duty_reclaim, false}, {"compact", pocket_duty_compact, false},
+							  {"trash", pocket_duty_trash, false},	   {"referee", pocket_duty_referee, false},
+							  {"seal", pocket_duty_seal, true},		   {"open", pocket_duty_open, true}};
 
 PG_FUNCTION_INFO_V1(pocket_coordinate);
 PG_FUNCTION_INFO_V1(pocket_coordinate_duty);
@@ -36,6 +36,7 @@ PG_FUNCTION_INFO_V1(pocket_repair);
 PG_FUNCTION_INFO_V1(pocket_scrub);
 PG_FUNCTION_INFO_V1(pocket_retain);
 PG_FUNCTION_INFO_V1(pocket_reclaim);
+PG_FUNCTION_INFO_V1(pocket_compact);
 PG_FUNCTION_INFO_V1(pocket_verify_now);
 
 /* Duties read the rows of now: a snapshot from before the lock would have them act upon what is no more. */
@@ -80,9 +81,10 @@ find_duty(const char *name)
 		if (strcmp(duties[i].name, name) == 0)
 			return &duties[i];
 	}
-	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
-					errhint("Duties are check, settle, encode, repair, scrub, index, watch, retain, reclaim, trash, "
-							"referee, seal and open.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
+			 errhint("Duties are check, settle, encode, repair, scrub, index, watch, retain, reclaim, compact, trash, "
+					 "referee, seal and open.")));
 }
 
 static void
@@ -189,6 +191,12 @@ Datum
 pocket_scrub(PG_FUNCTION_ARGS)
 {
 	return by_name("scrub");
+}
+
+Datum
+pocket_compact(PG_FUNCTION_ARGS)
+{
+	return by_name("compact");
 }
 
 /* A duty in which no node has a part. */
