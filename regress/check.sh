@@ -13,9 +13,11 @@ step() { printf '%s  %s\n' "$(date +%H:%M:%S)" "$*"; }
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/pocket-check.XXXXXX")
 small=
+small2=
 finish()
 {
     [[ -z $small ]] || umount "$small" || true
+    [[ -z $small2 ]] || umount "$small2" || true
     rm -rf "$work"
 }
 trap finish EXIT
@@ -30,7 +32,8 @@ quietly()
 step "building: gcc, then clang, then with sanitizers"
 jobs=-j$(nproc)
 quietly make "$jobs" PG_CONFIG="$PG_CONFIG" all
-quietly make "$jobs" -f sidecar/Makefile .build/release/regress/unit/store/test_crash
+thorough=(.build/release/regress/unit/store/test_crash .build/release/regress/unit/volume/test_damage)
+quietly make "$jobs" -f sidecar/Makefile "${thorough[@]}"
 quietly make "$jobs" -f sidecar/Makefile VARIANT=clang sidecar unit
 quietly clang -fsyntax-only -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-ignored-attributes -Iextension \
     -I"$("$PG_CONFIG" --includedir-server)" extension/*.c extension/*/*.c
@@ -53,16 +56,20 @@ if ((EUID == 0)); then
     user=$(id -un postgres 2>/dev/null || echo nobody)
     chown -R "$user" "$work"
     run_as=(runuser -u "$user" --)
-    # A drive that gets full; only root can make one.
-    mkdir "$work/small"
+    # Drives that get full, each for one test; only root can make them.
+    mkdir "$work/small" "$work/small2"
     if mount -t tmpfs -o size=24m,mode=777 tmpfs "$work/small" 2>/dev/null; then small=$work/small; fi
+    if mount -t tmpfs -o size=24m,mode=777 tmpfs "$work/small2" 2>/dev/null; then small2=$work/small2; fi
 fi
 
 units=() ; while IFS= read -r file; do units+=("$file"); done < <(cd "$work" && find .build/asan/regress/unit .build/tsan/regress/unit -type f -name 'test_*' ! -name '*.*' | sort)
 # Those that look at thousands of crashes and damages look at most of them where it costs least.
-units+=(.build/release/regress/unit/store/test_crash)
+units+=("${thorough[@]}")
 taps=() ; while IFS= read -r file; do taps+=("$file"); done < <(cd "$work" && ls regress/t/*.pl)
 [[ $long == long ]] && taps+=($(cd "$work" && ls regress/t/long/*.pl 2>/dev/null || true))
+
+# What tests are told by variables: how many crashes, kills and damages, and their seeds.
+told=() ; for name in ${!POCKET_@}; do told+=("$name=${!name}"); done
 
 step "running"
 {
@@ -71,10 +78,10 @@ step "running"
     "${run_as[@]}" env -i HOME="$work/tmp" LANG=C.UTF-8 TMPDIR="$work/tmp" TESTDIR="$work/tmp" TOP="$work" \
         PATH="$work/stage$bindir:$work/.build/release:/usr/bin:/bin" \
         PERL5LIB="$work/regress/t:$testlib/perl" PG_REGRESS="$testlib/regress/pg_regress" PG_ISOLATION_REGRESS="$testlib/isolation/pg_isolation_regress" \
-        POCKETD="$work/.build/asan/pocketd" POCKET="$work/.build/asan/pocket" POCKETD_RELEASE="$work/.build/release/pocketd" SMALL_FS="$small" \
+        POCKETD="$work/.build/asan/pocketd" POCKET="$work/.build/asan/pocket" POCKETD_RELEASE="$work/.build/release/pocketd" SMALL_FS="$small" SMALL_FS_TWO="$small2" \
         CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=86 UBSAN_OPTIONS=print_stacktrace=1 \
         TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1" \
-        perl regress/run.pl --jobs "$(nproc)" "${taps[@]}" "${units[@]}" || true
+        "${told[@]}" perl regress/run.pl --jobs "$(nproc)" "${taps[@]}" "${units[@]}" || true
     cd "$top"
 } | tee "$work/output"
 

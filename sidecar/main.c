@@ -348,6 +348,7 @@ serve(const struct pd_config *config, struct pd_drive **drives, struct pd_cell *
 		.cell = cell,
 		.drives = drives,
 		.drive_count = config->drive_count,
+		.buffers = buffers,
 		.vfs = &pd_vfs_real,
 		.zone = config->zone,
 	};

@@ -6,6 +6,21 @@ CREATE FUNCTION pocket.add_node(url text, zone text DEFAULT 'default') RETURNS b
 REVOKE ALL ON FUNCTION pocket.add_node(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION pocket.add_node(text, text) IS 'Makes the sidecar at a url, and its drives, the cell''s; again for a node that it has: takes in new drives. Returns the node''s id.';
 
+CREATE FUNCTION pocket.remove_node(url text) RETURNS void
+	AS 'MODULE_PATHNAME', 'pocket_remove_node' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION pocket.remove_node(text) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.remove_node(text) IS 'The sidecar at a url, and its drives, are the cell''s no more. Refused while its drives have members of volumes: see drain().';
+
+CREATE FUNCTION pocket.drain(drive_id bigint) RETURNS void
+	AS 'MODULE_PATHNAME', 'pocket_drain' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION pocket.drain(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.drain(bigint) IS 'What a drive has goes to others, as fast as pocket.repair_rate allows, and nothing new comes to it. When it has nothing any more its state is "drained": it can be taken away.';
+
+CREATE FUNCTION pocket.undrain(drive_id bigint) RETURNS void
+	AS 'MODULE_PATHNAME', 'pocket_undrain' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION pocket.undrain(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.undrain(bigint) IS 'A drive that was to be drained takes new members again.';
+
 CREATE FUNCTION pocket.coordinate() RETURNS TABLE (duty text, done bigint, remaining bigint)
 	AS 'MODULE_PATHNAME', 'pocket_coordinate' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION pocket.coordinate() FROM PUBLIC;
@@ -61,6 +76,16 @@ CREATE FUNCTION pocket.verify() RETURNS TABLE (verifier text, object text, probl
 REVOKE ALL ON FUNCTION pocket.verify() FROM PUBLIC;
 COMMENT ON FUNCTION pocket.verify() IS 'Everything that is wrong now, one row each; no row when all is well.';
 
+CREATE FUNCTION pocket.durability() RETURNS TABLE (code text, volumes bigint, tolerates integer, annual_loss double precision, nines double precision, assumptions text)
+	AS 'MODULE_PATHNAME', 'pocket_durability' LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION pocket.durability() FROM PUBLIC;
+COMMENT ON FUNCTION pocket.durability() IS 'For each code in use the chance that one of its volumes is lost within a year, as a share and as nines, and what that assumes.';
+
+CREATE FUNCTION pocket.durability_of(code text, failure_rate double precision, repair_hours double precision, replicas integer DEFAULT 0, unreadable double precision DEFAULT 0, OUT tolerates integer, OUT annual_loss double precision, OUT nines double precision)
+	AS 'MODULE_PATHNAME', 'pocket_durability_of' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+REVOKE ALL ON FUNCTION pocket.durability_of(text, double precision, double precision, integer, double precision) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.durability_of(text, double precision, double precision, integer, double precision) IS 'The same for a code and assumptions that are given: drives that fail in a year (0.015: 1.5 %), hours until a member is whole again, of ''replicated'' the replicas, and the chance that a member that seems well cannot be read.';
+
 CREATE FUNCTION pocket.extent_file(role text, id bigint, "position" integer) RETURNS text
 	AS 'MODULE_PATHNAME', 'pocket_extent_path' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 REVOKE ALL ON FUNCTION pocket.extent_file(text, bigint, integer) FROM PUBLIC;
@@ -77,6 +102,11 @@ CREATE FUNCTION pocket.code_left(code text, members bigint, missing bigint) RETU
 REVOKE ALL ON FUNCTION pocket.code_left(text, bigint, bigint) FROM PUBLIC;
 COMMENT ON FUNCTION pocket.code_left(text, bigint, bigint) IS 'How many more members may go, whichever they are, when some are missing; -1 when something is lost.';
 COMMENT ON FUNCTION pocket.extent_file(text, bigint, integer) IS 'The file of an extent, below its drive: id is the volume''s for a parity, else the bucket''s.';
+
+CREATE FUNCTION pocket.place_members(zones bigint[], nodes bigint[], taken boolean[], wanted integer, bears integer) RETURNS integer[]
+	AS 'MODULE_PATHNAME', 'pocket_place_members' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+REVOKE ALL ON FUNCTION pocket.place_members(bigint[], bigint[], boolean[], integer, integer) FROM PUBLIC;
+COMMENT ON FUNCTION pocket.place_members(bigint[], bigint[], boolean[], integer, integer) IS 'On which of these drives, given by their zones and nodes, a volume that bears the loss of so many members would put that many more; taken drives have one already.';
 
 CREATE FUNCTION pocket.show_nodes() RETURNS TABLE (node_id bigint, url text, zone text, state text, problem text, added_at timestamptz, seen_at timestamptz)
 	AS 'MODULE_PATHNAME', 'pocket_show_nodes' LANGUAGE C STABLE STRICT PARALLEL UNSAFE;
@@ -135,6 +165,7 @@ CREATE VIEW pocket.progress AS SELECT * FROM pocket.show_progress();
 COMMENT ON VIEW pocket.progress IS 'What the coordinator has done, and what is left.';
 
 GRANT EXECUTE ON FUNCTION pocket.show_nodes(), pocket.show_drives(), pocket.show_buckets(), pocket.show_volumes(),
-	pocket.show_extents(), pocket.show_health(), pocket.show_progress() TO pg_monitor;
+	pocket.show_extents(), pocket.show_health(), pocket.show_progress(), pocket.durability(),
+	pocket.durability_of(text, double precision, double precision, integer, double precision) TO pg_monitor;
 GRANT SELECT ON pocket.nodes, pocket.drives, pocket.buckets, pocket.volumes, pocket.extents, pocket.health,
 	pocket.progress TO pg_monitor;

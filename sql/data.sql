@@ -163,14 +163,16 @@ CREATE TABLE pocket_data.drive (
 	uuid uuid NOT NULL UNIQUE,
 	node_id bigint NOT NULL REFERENCES pocket_data.node,
 	path text NOT NULL,
-	state text NOT NULL CHECK (state IN ('ok', 'quarantined', 'silent', 'failed')),
+	state text NOT NULL CHECK (state IN ('ok', 'quarantined', 'silent', 'failed', 'draining', 'drained')),
 	problem text,
 	capacity bigint NOT NULL,
 	available bigint NOT NULL,
 	used bigint NOT NULL,
 	seen_at timestamptz NOT NULL,
 	listed_to text COLLATE "C" NOT NULL DEFAULT '',	-- the referee has compared the drive's files up to here in this round
-	listed_at timestamptz							-- when it ended the last one
+	listed_at timestamptz,							-- when it ended the last one
+	well_at timestamptz NOT NULL DEFAULT clock_timestamp(),	-- since when it takes new members
+	drain bigint					-- how many members it had when pocket.drain() was called; null: it was not
 );
 
 CREATE TABLE pocket_data.volume (
@@ -179,8 +181,10 @@ CREATE TABLE pocket_data.volume (
 	code text NOT NULL,
 	state text NOT NULL CHECK (state IN ('open', 'sealed', 'coded', 'retired')),
 	generation integer NOT NULL,
-	changed_at timestamptz NOT NULL
+	changed_at timestamptz NOT NULL,
+	changed xid8 NOT NULL DEFAULT pg_current_xact_id()	-- who made or last changed it: nodes are told what changed since
 );
+CREATE INDEX volume_changed ON pocket_data.volume (changed);
 
 CREATE TABLE pocket_data.bucket (
 	bucket_id bigint PRIMARY KEY,
@@ -262,6 +266,18 @@ CREATE TABLE pocket_data.watch (
 );
 INSERT INTO pocket_data.watch SELECT a, now(), decode(repeat('00', 32), 'hex')::pocket.sha256
 	FROM unnest('{1 minute, 1 hour, 1 day, 7 days}'::interval[]) a;
+
+-- How long the last members of failed drives took until they were whole again, since the drive was seen last.
+CREATE TABLE pocket_data.repaired (
+	repaired_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	hours double precision NOT NULL
+);
+
+-- Bytes of all extents, once a day.
+CREATE TABLE pocket_data.fill (
+	at timestamptz PRIMARY KEY,
+	used bigint NOT NULL
+);
 
 -- When the holders of a namespace were counted last.
 CREATE TABLE pocket_data.counted (

@@ -35,7 +35,10 @@ int pocket_drive_timeout_ms = 15 * 60 * 1000;
 int pocket_repair_rate_kb = 50 * 1024;
 int pocket_scrub_rate_kb = 50 * 1024;
 int pocket_coordinator_interval_ms = 5 * 1000;
+double pocket_annual_failure_rate = 0.015;
 
+#define ANNUAL_FAILURE_RATE_MIN 0.0001
+#define ANNUAL_FAILURE_RATE_MAX 1.0
 #define INLINE_LIMIT_MAX (64 * 1024)
 #define OPEN_BUCKETS_MAX 64
 #define BUCKET_SIZE_KB_MIN ((int) (PK_BUCKET_SIZE_MIN / 1024))
@@ -130,6 +133,10 @@ define_cell_settings(void)
 			   INT_MAX, PGC_SUSET, GUC_UNIT_KB);
 	define_int("pocket.coordinator_interval", "Pause between two passes of the coordinator.",
 			   &pocket_coordinator_interval_ms, 100, INT_MAX, PGC_SIGHUP, GUC_UNIT_MS);
+	DefineCustomRealVariable("pocket.annual_failure_rate",
+							 "Share of drives that fail in a year, for pocket.durability().", NULL,
+							 &pocket_annual_failure_rate, pocket_annual_failure_rate, ANNUAL_FAILURE_RATE_MIN,
+							 ANNUAL_FAILURE_RATE_MAX, PGC_USERSET, 0, NULL, NULL, NULL);
 }
 
 void

@@ -34,6 +34,7 @@ extern int pocket_drive_timeout_ms;
 extern int pocket_repair_rate_kb; /* per second; 0 = no limit */
 extern int pocket_scrub_rate_kb;  /* per second; 0 = no limit */
 extern int pocket_coordinator_interval_ms;
+extern double pocket_annual_failure_rate; /* of a drive; 0.015 is 1.5 % a year */
 
 extern void pocket_guc_init(void);
 

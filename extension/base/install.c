@@ -149,6 +149,9 @@ pocket_uninstall(PG_FUNCTION_ARGS)
 	(void) pocket_data_owner();
 	pocket_enter_as(&session, GetUserId());
 	pocket_lock_exclusive(POCKET_LOCK_INSTALL);
+	/* a pass has locks on tables in an order of its own */
+	pocket_lock_exclusive(POCKET_LOCK_PASS);
+	pocket_lock_exclusive(POCKET_LOCK_OPEN);
 	if (pocket_latest(&name_of, NULL, NULL) != 1)
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("table pocket_data.cell does not have its one row"),
 						errhint("DROP SCHEMA pocket_data CASCADE drops what is there.")));

@@ -161,6 +161,7 @@ typedef struct PocketOrder
 	const char *node;
 	const char *verb;
 	const char *body; /* JSON */
+	int timeout_ms;	  /* for all of it; 0: as long as something comes, see pocket.client_timeout */
 	void *owner;
 
 	pk_error error;

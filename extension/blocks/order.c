@@ -111,11 +111,17 @@ pocket_orders(PocketOrder *orders, int count)
 			transfer->body = named_body(&orders[i]);
 			transfer->body_length = strlen(transfer->body);
 			transfer->authorization = authorization(&cell, transfer->body, transfer->body_length);
+			transfer->timeout_ms = orders[i].timeout_ms;
 			transfer->owner = &orders[i];
 			pocket_batch_add(batch, transfer);
 		}
 		while ((transfer = pocket_batch_next(batch)) != NULL)
+		{
+			/* else it would be waited for again and again */
+			if (transfer->error == PK_ERR_UNAVAILABLE)
+				pocket_batch_give_up(batch, transfer->node, true);
 			order_judge((PocketOrder *) transfer->owner, transfer);
+		}
 	}
 	PG_FINALLY();
 	{

@@ -5,7 +5,12 @@
  * All blocks of a read are in flight at once; a block that is wanted whole is
  * received straight to its place in the result.  The row's CRC32C proves the
  * bytes: the node has held them against their SHA-256 or their AEAD tag.  A
- * block has as many chances as it has rows.
+ * block has as many chances as it has rows, and nodes that can serve each.
+ *
+ * A node that is silent for longer than is usual is not waited for alone: the
+ * same block is asked of another as well (a hedge).  That answer is held when it
+ * begins; if the first is silent still, it is given up for it.  So there is
+ * never more than one that is received.
  *
  * A read begins with SQL and requests; what comes after, the bytes, needs no
  * session.
@@ -18,8 +23,12 @@
 
 #include "base/spi.h"
 #include "blocks/copies.h"
+#include "blocks/pace.h"
 #include "blocks/token.h"
 #include "blocks/transfer.h"
+
+/* So many times the patience with one node is the patience with two, which are asked at once. */
+#define HEDGES_LATE 5
 
 /* A part of a block, and where in the result it goes. */
 typedef struct Part
@@ -39,8 +48,22 @@ typedef struct Fetch
 	char *buffer;	   /* else here */
 	PocketCopy *copies;
 	PocketCopy *copy; /* the one being tried; then those after it */
-	bool again;		  /* for the second time */
-	PocketTransfer transfer;
+	uint32 asked;	  /* of the nodes that serve it, as bits */
+	bool again;		  /* the same node for the second time */
+	bool done;
+
+	/* one and, when that one is silent, another; which is the one that counts, and whether there is the other */
+	PocketTransfer transfers[2];
+	int current;
+	bool hedged;
+	TimestampTz quiet_since; /* 0: it was not looked at yet */
+	Size received;			 /* when it was looked at */
+
+	/* the failure that says most */
+	pk_error error;
+	int64 bucket_id;
+	const char *node;
+	char problem[POCKET_PROBLEM_SIZE];
 } Fetch;
 
 struct PocketRead
@@ -51,8 +74,10 @@ struct PocketRead
 	Fetch *fetches;
 	int count;
 	PocketPlaces *places;
-	char *out; /* NULL: not known yet */
+	char *out;		/* NULL: not known yet */
+	bool can_hedge; /* there is a block that another node serves too */
 	bool begun;
+	TimestampTz looked; /* since when it is waited for */
 	MemoryContextCallback at_reset;
 };
 
@@ -137,8 +162,11 @@ find_copies(PocketRead *read)
 		/* those that can be located, which is asked now: there is no session later */
 		for (PocketCopy *copy = copies[i]; copy != NULL; copy = copy->next)
 		{
-			if (pocket_places_find(read->places, copy->bucket_id) == NULL)
+			const PocketPlace *place = pocket_places_find(read->places, copy->bucket_id);
+
+			if (place == NULL)
 				continue;
+			read->can_hedge |= place->reader_count > 1;
 			*link = copy;
 			link = &copy->next;
 		}
@@ -152,52 +180,227 @@ destination(const PocketRead *read, const Fetch *fetch)
 	return fetch->whole == NULL ? fetch->buffer : read->out + fetch->whole->at;
 }
 
-static void
-fetch_start(PocketRead *read, Fetch *fetch)
+static PocketTransfer *
+current(Fetch *fetch)
 {
-	PocketTransfer *transfer = &fetch->transfer;
+	return &fetch->transfers[fetch->current];
+}
 
-	if (fetch->copy == NULL)
-		pocket_block_lost(&fetch->block, "No row of the block index tells where it is.");
-	transfer->node = pocket_places_find(read->places, fetch->copy->bucket_id)->url;
+static PocketTransfer *
+hedge(Fetch *fetch)
+{
+	return &fetch->transfers[1 - fetch->current];
+}
+
+/* The next node to ask for the copy: not one that has just been slow, while there is another.  NULL: all have been asked. */
+static const char *
+next_node(PocketRead *read, Fetch *fetch)
+{
+	const PocketPlace *place = pocket_places_find(read->places, fetch->copy->bucket_id);
+	int best = -1;
+
+	for (int i = place->reader_count - 1; i >= 0; i--)
+	{
+		if ((fetch->asked & (UINT32_C(1) << i)) == 0 && (best < 0 || !pocket_pace_distrusted(place->readers[i])))
+			best = i;
+	}
+	if (best < 0)
+		return NULL;
+	fetch->asked |= UINT32_C(1) << best;
+	return place->readers[best];
+}
+
+static bool
+others_left(PocketRead *read, const Fetch *fetch)
+{
+	int count = pocket_places_find(read->places, fetch->copy->bucket_id)->reader_count;
+
+	return fetch->asked != (UINT32_C(1) << count) - 1;
+}
+
+static void
+ask(PocketRead *read, Fetch *fetch, PocketTransfer *transfer, const char *node)
+{
+	transfer->node = node;
 	transfer->method = "GET";
 	transfer->path =
 		pocket_get_path(&read->signer, fetch->copy, &fetch->block, fetch->again ? NULL : &fetch->copy->crc32c,
 						(uint64) time(NULL) + POCKET_TOKEN_LIFE_S);
 	transfer->expected = fetch->block.size;
-	transfer->hold = read->out == NULL;
+	transfer->hedge = transfer != current(fetch);
+	transfer->hold = transfer->hedge || read->out == NULL;
 	transfer->into = transfer->hold ? NULL : destination(read, fetch);
 	transfer->owner = fetch;
 	pocket_batch_add(read->batch, transfer);
 }
 
 static void
-fetch_failed(PocketRead *read, Fetch *fetch)
+fetch_start(PocketRead *read, Fetch *fetch)
 {
-	PocketTransfer *transfer = &fetch->transfer;
-	int64 bucket_id = fetch->copy->bucket_id;
+	fetch->copy = fetch->copies;
+	fetch->asked = 0;
+	fetch->again = fetch->done = fetch->hedged = false;
+	fetch->current = 0;
+	fetch->quiet_since = 0;
+	fetch->error = PK_OK;
+	if (fetch->copy == NULL)
+		pocket_block_lost(&fetch->block, "No row of the block index tells where it is.");
+	ask(read, fetch, current(fetch), next_node(read, fetch));
+}
 
-	/* who checks himself may get bytes before all of them are proved, and the node break off: then it shall check first */
-	fetch->again = !fetch->again && transfer->error == PK_ERR_CORRUPT;
-	if (!fetch->again)
-		fetch->copy = fetch->copy->next;
-	if (fetch->copy != NULL)
+/* --- silence --- */
+
+static void
+end_hedge(Fetch *fetch)
+{
+	if (fetch->hedged)
+		pocket_transfer_cancel(hedge(fetch));
+	fetch->hedged = false;
+}
+
+/* The other one is the one that counts. */
+static void
+take_hedge(PocketRead *read, Fetch *fetch)
+{
+	fetch->current = 1 - fetch->current;
+	fetch->hedged = false;
+	fetch->quiet_since = 0;
+	if (read->out != NULL)
+		pocket_transfer_receive(current(fetch), destination(read, fetch));
+}
+
+/* How long its node may still be silent. */
+static int64
+patience_left(PocketRead *read, Fetch *fetch, TimestampTz now)
+{
+	const PocketTransfer *transfer = current(fetch);
+
+	if (transfer->held && fetch->hedged)
+		end_hedge(fetch);
+	if (fetch->done || transfer->held || transfer->asked == 0)
+		return PG_INT64_MAX;
+	if (fetch->quiet_since == 0 || transfer->received != fetch->received)
 	{
-		fetch_start(read, fetch);
-		return;
+		fetch->quiet_since = fetch->quiet_since == 0 ? Max(transfer->asked, read->looked) : now;
+		fetch->received = transfer->received;
 	}
-	if (transfer->error == PK_ERR_BLOCK_LOST || transfer->error == PK_ERR_CORRUPT ||
-		transfer->error == PK_ERR_NOT_FOUND || transfer->error == PK_ERR_IO)
-		pocket_block_lost(&fetch->block, psprintf("Bucket " INT64_FORMAT ", node %s: %s.", bucket_id, transfer->node,
-												  transfer->problem));
-	pocket_node_raise(transfer->node, transfer->error, transfer->problem);
+	else if (fetch->hedged && hedge(fetch)->held)
+		return 0;
+	return Max(fetch->quiet_since + pocket_pace_patience_us() - now, 0);
 }
 
 static void
-fetch_done(PocketRead *read, Fetch *fetch)
+bear_no_more(PocketRead *read, Fetch *fetch, TimestampTz now)
 {
-	PocketTransfer *transfer = &fetch->transfer;
+	const char *node;
 
+	if (fetch->hedged && hedge(fetch)->held)
+	{
+		pocket_pace_distrust(current(fetch)->node);
+		pocket_transfer_cancel(current(fetch));
+		take_hedge(read, fetch);
+	}
+	else if (!fetch->hedged && (node = next_node(read, fetch)) != NULL)
+	{
+		fetch->hedged = true;
+		ask(read, fetch, hedge(fetch), node);
+	}
+	else if (fetch->hedged && fetch->quiet_since + HEDGES_LATE * pocket_pace_patience_us() <= now &&
+			 others_left(read, fetch))
+	{
+		/* both are silent: a third one takes the place of the first */
+		pocket_pace_distrust(current(fetch)->node);
+		pocket_transfer_cancel(current(fetch));
+		take_hedge(read, fetch);
+	}
+}
+
+/* Asks another node where one is silent for too long; returns when to look again. */
+static TimestampTz
+look(PocketRead *read)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	int64 next = pocket_pace_patience_us();
+
+	for (int i = 0; i < read->count; i++)
+	{
+		int64 left = patience_left(read, &read->fetches[i], now);
+
+		if (left == 0)
+			bear_no_more(read, &read->fetches[i], now);
+		else
+			next = Min(next, left);
+	}
+	return now + next;
+}
+
+/* --- what has come --- */
+
+pg_attribute_noreturn() static void fetch_give_up(const Fetch *fetch)
+{
+	if (fetch->error == PK_ERR_BLOCK_LOST || fetch->error == PK_ERR_CORRUPT || fetch->error == PK_ERR_NOT_FOUND ||
+		fetch->error == PK_ERR_IO)
+		pocket_block_lost(&fetch->block, psprintf("Bucket " INT64_FORMAT ", node %s: %s.", fetch->bucket_id,
+												  fetch->node, fetch->problem));
+	pocket_node_raise(fetch->node, fetch->error, fetch->problem);
+}
+
+/* That a node is away says less than what one has said. */
+static void
+note_failure(Fetch *fetch, const PocketTransfer *transfer)
+{
+	if (transfer->error == PK_ERR_UNAVAILABLE)
+		pocket_pace_distrust(transfer->node);
+	if (fetch->error != PK_OK && transfer->error == PK_ERR_UNAVAILABLE)
+		return;
+	fetch->error = transfer->error;
+	fetch->bucket_id = fetch->copy->bucket_id;
+	fetch->node = transfer->node;
+	strlcpy(fetch->problem, transfer->problem, sizeof(fetch->problem));
+}
+
+static void
+fetch_failed(PocketRead *read, Fetch *fetch)
+{
+	PocketTransfer *transfer = current(fetch);
+	const char *node;
+
+	note_failure(fetch, transfer);
+	fetch->quiet_since = 0;
+	/* who checks himself may get bytes before all of them are proved, and the node break off: then it shall check first */
+	fetch->again = !fetch->again && transfer->error == PK_ERR_CORRUPT;
+	if (fetch->hedged)
+	{
+		fetch->again = false;
+		take_hedge(read, fetch);
+		return;
+	}
+	if (fetch->again)
+	{
+		ask(read, fetch, transfer, transfer->node);
+		return;
+	}
+	while ((node = next_node(read, fetch)) == NULL)
+	{
+		fetch->copy = fetch->copy->next;
+		fetch->asked = 0;
+		if (fetch->copy == NULL)
+			fetch_give_up(fetch);
+	}
+	ask(read, fetch, transfer, node);
+}
+
+static void
+fetch_done(PocketRead *read, PocketTransfer *transfer)
+{
+	Fetch *fetch = transfer->owner;
+
+	if (transfer != current(fetch)) /* held ones do not end well */
+	{
+		note_failure(fetch, transfer);
+		fetch->hedged = false;
+		return;
+	}
 	if (transfer->error == PK_OK && transfer->crc32c != fetch->copy->crc32c)
 	{
 		transfer->error = PK_ERR_CORRUPT;
@@ -208,6 +411,8 @@ fetch_done(PocketRead *read, Fetch *fetch)
 		fetch_failed(read, fetch);
 		return;
 	}
+	end_hedge(fetch);
+	fetch->done = true;
 	for (Part *part = fetch->parts; part != NULL; part = part->next)
 	{
 		if (part != fetch->whole)
@@ -219,23 +424,27 @@ fetch_done(PocketRead *read, Fetch *fetch)
 static void
 work(PocketRead *read)
 {
-	PocketTransfer *transfer;
+	TimestampTz until = DT_NOEND;
 
-	while ((transfer = pocket_batch_next(read->batch)) != NULL)
-		fetch_done(read, transfer->owner);
+	read->looked = GetCurrentTimestamp();
+	if (read->can_hedge)
+		until = look(read);
+	do
+	{
+		PocketTransfer *transfer = pocket_batch_next_until(read->batch, until);
+
+		if (transfer != NULL)
+			fetch_done(read, transfer);
+		else if (read->can_hedge)
+			until = look(read);
+	} while (!pocket_batch_rests(read->batch));
 }
 
 static void
 start_all(PocketRead *read)
 {
 	for (int i = 0; i < read->count; i++)
-	{
-		Fetch *fetch = &read->fetches[i];
-
-		fetch->copy = fetch->copies;
-		fetch->again = false;
-		fetch_start(read, fetch);
-	}
+		fetch_start(read, &read->fetches[i]);
 	read->begun = true;
 }
 
@@ -292,7 +501,10 @@ receive_all(PocketRead *read)
 	else
 	{
 		for (int i = 0; i < read->count; i++)
-			pocket_transfer_receive(&read->fetches[i].transfer, destination(read, &read->fetches[i]));
+		{
+			read->fetches[i].quiet_since = 0;
+			pocket_transfer_receive(current(&read->fetches[i]), destination(read, &read->fetches[i]));
+		}
 	}
 	work(read);
 }

@@ -4,17 +4,18 @@
  */
 #include "blocks/spread.h"
 
-#include "miscadmin.h"
 #include "utils/timestamp.h"
 
 #include "base/error.h"
 #include "base/guc.h"
 #include "base/spi.h"
+#include "base/wait.h"
+#include "blocks/pace.h"
 #include "blocks/transfer.h"
 
 #define PLACE_BYTES (INT64CONST(4) << 20) /* sent to one bucket before another is chosen */
 #define OPENER_RUNS_MAX 3
-#define PAUSE_US 20000
+#define PAUSE_MS 20
 
 /* Buckets that this backend was told are closed; they never open again.  A ring. */
 static PocketClosedBuckets closed;
@@ -78,6 +79,8 @@ pocket_spread_note(PocketSpread *spread, pk_error error, const char *node, const
 bool
 pocket_spread_find(PocketSpread *spread)
 {
+	const char *slow[POCKET_DISTRUSTED_MAX];
+	int slow_count = pocket_pace_list(slow);
 	int64 avoid[2 * POCKET_CLOSED_MAX];
 	int count = closed_count();
 
@@ -85,8 +88,11 @@ pocket_spread_find(PocketSpread *spread)
 		return true;
 	memcpy(avoid, closed.bucket_ids, sizeof(int64) * count);
 	memcpy(avoid + count, spread->avoid, sizeof(int64) * spread->avoid_count);
+	count += spread->avoid_count;
 	spread->placed =
-		pocket_place_writable(&spread->place, avoid, count + spread->avoid_count, spread->loads, spread->load_count);
+		pocket_place_writable(&spread->place, avoid, count, slow, slow_count, spread->loads, spread->load_count) ||
+		(slow_count > 0 &&
+		 pocket_place_writable(&spread->place, avoid, count, NULL, 0, spread->loads, spread->load_count));
 	spread->bytes = 0;
 	return spread->placed;
 }
@@ -132,6 +138,14 @@ pocket_spread_give_up(const PocketSpread *spread)
 		ereport(ERROR, (errcode(pocket_sqlstate(PK_ERR_NO_PLACE)), errmsg("there is no place for blocks"),
 						errdetail("The cell has no node."),
 						errhint("A superuser runs: SELECT pocket.add_node('http://HOST:PORT');")));
+	if (drives > 0 && drives < pocket_replicas)
+		ereport(ERROR, (errcode(pocket_sqlstate(PK_ERR_NO_PLACE)),
+						errmsg("there are too few drives for the protection that is promised"),
+						errdetail("pocket.replicas asks for %d drives that hold each new block; " INT64_FORMAT
+								  " are well now.",
+								  pocket_replicas, drives),
+						errhint("Add drives, bring back those that are away (see pocket.drives), or lower"
+								" pocket.replicas.")));
 	if (drives > 0)
 		ereport(ERROR, (errcode(ERRCODE_DISK_FULL), errmsg("no open bucket takes blocks, and none can be opened"),
 						errdetail("No healthy drive has room for a new bucket."),
@@ -172,7 +186,6 @@ pocket_spread_wait(PocketSpread *spread)
 				(errcode(ERRCODE_CONFIGURATION_LIMIT_EXCEEDED),
 				 errmsg("no open bucket takes blocks, and no worker that opens one can be started"),
 				 errhint("Raise max_worker_processes, or run the coordinator: shared_preload_libraries = 'pocket'.")));
-		CHECK_FOR_INTERRUPTS();
-		pg_usleep(PAUSE_US);
+		pocket_pause(PAUSE_MS);
 	}
 }

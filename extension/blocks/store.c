@@ -14,6 +14,8 @@
 #include "utils/timestamp.h"
 
 #include "base/spi.h"
+#include "base/wait.h"
+#include "blocks/pace.h"
 #include "blocks/receipt.h"
 #include "blocks/spread.h"
 #include "blocks/token.h"
@@ -23,7 +25,8 @@
 #define WINDOW_BYTES PK_BLOCK_SIZE_MAX /* hashed before the namespace is asked what it holds */
 #define WINDOW_BLOCKS 256
 #define TRIES_MAX 5
-#define BUSY_PAUSE_US 20000
+#define BUSY_PAUSE_MS 20
+#define LOOK_US INT64CONST(1000000) /* after such a silence rows are asked who is away */
 
 /* A block to be sent; data is the caller's. */
 typedef struct Piece
@@ -222,7 +225,7 @@ can_retry(Store *store, const Piece *piece, pk_error error)
 	switch (error)
 	{
 		case PK_ERR_BUSY:
-			pg_usleep(BUSY_PAUSE_US);
+			pocket_pause(BUSY_PAUSE_MS);
 			return true;
 		case PK_ERR_BUCKET_CLOSED:
 		case PK_ERR_DISK_FULL:
@@ -233,6 +236,7 @@ can_retry(Store *store, const Piece *piece, pk_error error)
 			pocket_spread_avoid(&store->spread, piece->bucket_id, true);
 			return true;
 		case PK_ERR_UNAVAILABLE:
+			pocket_pace_distrust(piece->transfer.node);
 			pocket_spread_avoid(&store->spread, piece->bucket_id, false);
 			return true;
 		case PK_ERR_DENIED:
@@ -242,13 +246,43 @@ can_retry(Store *store, const Piece *piece, pk_error error)
 	}
 }
 
+/* Whom the coordinator does not hear any more is not waited for. */
+static void
+give_up_silent(Store *store)
+{
+	static PocketPlan find = {"SELECT url FROM pocket_data.node WHERE state <> 'up'", "", NULL, NULL};
+	uint64 found = pocket_latest(&find, NULL, NULL);
+
+	for (uint64 row = 0; row < found; row++)
+	{
+		char *url = pocket_column_text(row, 1);
+
+		pocket_batch_give_up(store->batch, url, false);
+		pfree(url);
+	}
+	pocket_free_rows();
+}
+
+static PocketTransfer *
+next_answer(Store *store)
+{
+	for (;;)
+	{
+		PocketTransfer *transfer = pocket_batch_next_until(store->batch, GetCurrentTimestamp() + LOOK_US);
+
+		if (transfer != NULL || pocket_batch_rests(store->batch))
+			return transfer;
+		give_up_silent(store);
+	}
+}
+
 static void
 drain(Store *store)
 {
 	PocketTransfer *transfer;
 	int64 known = pocket_spread_closed();
 
-	while ((transfer = pocket_batch_next(store->batch)) != NULL)
+	while ((transfer = next_answer(store)) != NULL)
 	{
 		Piece *piece = transfer->owner;
 

@@ -15,11 +15,12 @@
 #include <signal.h>
 
 #include "libpq/pqsignal.h"
-#include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "base/error.h"
 #include "base/guc.h"
+#include "base/wait.h"
+#include "blocks/pace.h"
 #include "contract/pk_hash.h"
 #include "contract/pk_limits.h"
 
@@ -32,7 +33,7 @@
 #define UNIX_PREFIX "unix:"
 #define HTTP_PREFIX "http://"
 
-typedef struct TransferList
+typedef struct PocketTransferList
 {
 	PocketTransfer *first, *last;
 } TransferList;
@@ -45,6 +46,7 @@ struct PocketBatch
 	TransferList finished;
 	int running_count;
 	int held_count; /* of the running ones */
+	bool news;		/* one has come to be held */
 };
 
 static CURLM *multi = NULL;
@@ -55,6 +57,7 @@ static int under_way = 0; /* of all batches */
 static void
 list_append(TransferList *list, PocketTransfer *transfer)
 {
+	transfer->list = list;
 	transfer->next = NULL;
 	transfer->previous = list->last;
 	if (list->last != NULL)
@@ -65,8 +68,10 @@ list_append(TransferList *list, PocketTransfer *transfer)
 }
 
 static void
-list_remove(TransferList *list, PocketTransfer *transfer)
+list_remove(PocketTransfer *transfer)
 {
+	TransferList *list = transfer->list;
+
 	if (transfer->previous != NULL)
 		transfer->previous->next = transfer->next;
 	else
@@ -76,6 +81,7 @@ list_remove(TransferList *list, PocketTransfer *transfer)
 	else
 		list->last = transfer->previous;
 	transfer->next = transfer->previous = NULL;
+	transfer->list = NULL;
 }
 
 void
@@ -137,9 +143,13 @@ on_bytes(char *data, size_t size, size_t count, void *arg)
 	(void) curl_easy_getinfo((CURL *) transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (transfer->expected > 0 && status == 200)
 	{
+		if (!transfer->begun)
+			pocket_pace_note(GetCurrentTimestamp() - transfer->asked);
+		transfer->begun = true;
 		if (transfer->hold)
 		{
 			transfer->batch->held_count += !transfer->held;
+			transfer->batch->news |= !transfer->held;
 			transfer->held = true;
 			return CURL_WRITEFUNC_PAUSE;
 		}
@@ -270,7 +280,7 @@ set_headers(PocketTransfer *transfer)
 }
 
 static CURLcode
-set_limits(CURL *easy)
+set_limits(CURL *easy, int timeout_ms)
 {
 	long idle_s = Max(1, (pocket_client_timeout_ms + 999) / 1000);
 	CURLcode code = CURLE_OK;
@@ -288,6 +298,7 @@ set_limits(CURL *easy)
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long) Min(pocket_client_timeout_ms, CONNECT_TIMEOUT_MAX_MS));
 	SET(CURLOPT_LOW_SPEED_LIMIT, 1L);
 	SET(CURLOPT_LOW_SPEED_TIME, idle_s);
+	SET(CURLOPT_TIMEOUT_MS, (long) Min(timeout_ms, pocket_client_timeout_ms)); /* 0: none */
 	SET(CURLOPT_BUFFERSIZE, (long) RECEIVE_BUFFER_SIZE);
 	SET(CURLOPT_UPLOAD_BUFFERSIZE, (long) SEND_BUFFER_SIZE);
 	SET(CURLOPT_TCP_NODELAY, 1L);
@@ -298,7 +309,7 @@ set_limits(CURL *easy)
 static CURLcode
 set_request(CURL *easy, PocketTransfer *transfer)
 {
-	CURLcode code = set_limits(easy);
+	CURLcode code = set_limits(easy, transfer->timeout_ms);
 
 	if (code == CURLE_OK)
 		code = set_target(easy, transfer);
@@ -328,6 +339,7 @@ transfer_start(PocketBatch *batch, PocketTransfer *transfer)
 		list_append(&batch->finished, transfer);
 		return;
 	}
+	transfer->asked = GetCurrentTimestamp();
 	list_append(&batch->running, transfer);
 	batch->running_count++;
 	under_way++;
@@ -436,12 +448,26 @@ pocket_batch_add(PocketBatch *batch, PocketTransfer *transfer)
 	transfer->answer = NULL;
 	transfer->answer_length = transfer->answer_room = transfer->received = 0;
 	transfer->crc32c = 0;
-	transfer->held = false;
+	transfer->held = transfer->begun = false;
+	transfer->asked = 0;
 	transfer->easy = transfer->headers = NULL;
-	if (batch->running_count < POCKET_FLIGHT_MAX)
+	if (transfer->hedge || batch->running_count < POCKET_FLIGHT_MAX)
 		transfer_start(batch, transfer);
 	else
 		list_append(&batch->waiting, transfer);
+}
+
+/* It is in no list any more. */
+static void
+leave(PocketTransfer *transfer)
+{
+	if (transfer->list == &transfer->batch->running)
+	{
+		transfer->batch->running_count--;
+		under_way--;
+	}
+	list_remove(transfer);
+	transfer_detach(transfer);
 }
 
 static void
@@ -460,17 +486,14 @@ collect(PocketBatch *batch)
 		(void) curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
 		transfer = (PocketTransfer *) (void *) private;
 		judge(transfer, message->data.result);
-		list_remove(&transfer->batch->running, transfer);
-		transfer->batch->running_count--;
-		under_way--;
-		transfer_detach(transfer);
+		leave(transfer);
 		list_append(&transfer->batch->finished, transfer);
 	}
 	while (batch->waiting.first != NULL && batch->running_count < POCKET_FLIGHT_MAX)
 	{
 		PocketTransfer *transfer = batch->waiting.first;
 
-		list_remove(&batch->waiting, transfer);
+		list_remove(transfer);
 		transfer_start(batch, transfer);
 	}
 }
@@ -487,25 +510,79 @@ pocket_batch_pump(PocketBatch *batch)
 	collect(batch);
 }
 
+bool
+pocket_batch_rests(const PocketBatch *batch)
+{
+	return batch->finished.first == NULL && batch->running_count == batch->held_count && batch->waiting.first == NULL;
+}
+
 PocketTransfer *
-pocket_batch_next(PocketBatch *batch)
+pocket_batch_next_until(PocketBatch *batch, TimestampTz until)
 {
 	for (;;)
 	{
 		PocketTransfer *transfer = batch->finished.first;
+		long left = POLL_SLICE_MS;
 
-		CHECK_FOR_INTERRUPTS();
+		pocket_heed();
 		if (transfer != NULL)
 		{
-			list_remove(&batch->finished, transfer);
+			list_remove(transfer);
 			return transfer;
 		}
-		if (batch->running_count == batch->held_count && batch->waiting.first == NULL)
+		if (until != DT_NOEND)
+			left = Min(left, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until));
+		if (batch->news || left <= 0 || pocket_batch_rests(batch))
+		{
+			batch->news = false;
 			return NULL;
+		}
 		pocket_batch_pump(batch);
-		if (batch->finished.first == NULL && batch->running_count > batch->held_count)
-			(void) curl_multi_poll(multi, NULL, 0, POLL_SLICE_MS, NULL);
+		if (batch->finished.first == NULL && batch->running_count > batch->held_count && !batch->news)
+			(void) curl_multi_poll(multi, NULL, 0, (int) left, NULL);
 	}
+}
+
+PocketTransfer *
+pocket_batch_next(PocketBatch *batch)
+{
+	PocketTransfer *transfer;
+
+	do
+	{
+		transfer = pocket_batch_next_until(batch, DT_NOEND);
+	} while (transfer == NULL && !pocket_batch_rests(batch));
+	return transfer;
+}
+
+void
+pocket_transfer_cancel(PocketTransfer *transfer)
+{
+	leave(transfer);
+}
+
+static void
+give_up(PocketBatch *batch, TransferList *list, const char *node)
+{
+	PocketTransfer *next;
+
+	for (PocketTransfer *transfer = list->first; transfer != NULL; transfer = next)
+	{
+		next = transfer->next;
+		if (strcmp(transfer->node, node) != 0)
+			continue;
+		leave(transfer);
+		transfer_fail(transfer, PK_ERR_UNAVAILABLE, "does not answer");
+		list_append(&batch->finished, transfer);
+	}
+}
+
+void
+pocket_batch_give_up(PocketBatch *batch, const char *node, bool waiting_only)
+{
+	give_up(batch, &batch->waiting, node);
+	if (!waiting_only)
+		give_up(batch, &batch->running, node);
 }
 
 void
@@ -524,14 +601,7 @@ void
 pocket_batch_end(PocketBatch *batch)
 {
 	while (batch->running.first != NULL)
-	{
-		PocketTransfer *transfer = batch->running.first;
-
-		list_remove(&batch->running, transfer);
-		under_way--;
-		transfer_detach(transfer);
-	}
-	batch->running_count = 0;
+		leave(batch->running.first);
 	batch->waiting.first = batch->waiting.last = NULL;
 	batch->finished.first = batch->finished.last = NULL;
 }

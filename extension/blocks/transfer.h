@@ -20,6 +20,7 @@
 #include "base/compat.h"
 
 #include "contract/pk_error.h"
+#include "utils/timestamp.h"
 
 #define POCKET_FLIGHT_MAX 32
 #define POCKET_PROBLEM_SIZE 512
@@ -35,9 +36,11 @@ typedef struct PocketTransfer
 	const char *authorization; /* a whole header line, or NULL */
 	const char *body;		   /* NULL with GET */
 	Size body_length;
-	Size expected; /* 0: what is answered goes into answer; else a good answer has just so many bytes, and they go */
-	char *into;	   /* here */
-	bool hold;	   /* but not before pocket_transfer_receive() tells where that is */
+	Size expected;	/* 0: what is answered goes into answer; else a good answer has just so many bytes, and they go */
+	char *into;		/* here */
+	int timeout_ms; /* for all of it; 0: until nothing came for pocket.client_timeout */
+	bool hold;		/* but not before pocket_transfer_receive() tells where that is */
+	bool hedge;		/* does not wait for its turn */
 	void *owner;
 
 	/* what came of it */
@@ -53,7 +56,10 @@ typedef struct PocketTransfer
 	void *headers;
 	Size answer_room;
 	Size received;
-	bool held; /* a good answer has begun, and waits */
+	bool begun;		   /* a good answer has */
+	bool held;		   /* and waits */
+	TimestampTz asked; /* 0: it waits for its turn */
+	struct PocketTransferList *list;
 	struct PocketTransfer *next, *previous;
 } PocketTransfer;
 
@@ -72,8 +78,20 @@ extern void pocket_batch_pump(PocketBatch *batch);
 /* Waits, interruptibly, for one to finish; NULL when none is left, or all that are left are held. */
 extern PocketTransfer *pocket_batch_next(PocketBatch *batch);
 
+/* The same, but NULL also when one has come to be held, or at that time. */
+extern PocketTransfer *pocket_batch_next_until(PocketBatch *batch, TimestampTz until);
+
+/* None is left, or all that are left are held. */
+extern bool pocket_batch_rests(const PocketBatch *batch);
+
+/* Gives up a transfer that was added and not returned yet. */
+extern void pocket_transfer_cancel(PocketTransfer *transfer);
+
 /* A transfer that is to be held, whether it is already or not, goes on into this. */
 extern void pocket_transfer_receive(PocketTransfer *transfer, char *into);
+
+/* Those to a node, and of them only those that wait for their turn, fail: it does not answer. */
+extern void pocket_batch_give_up(PocketBatch *batch, const char *node, bool waiting_only);
 
 /* Gives up what is still under way. Throws nothing. */
 extern void pocket_batch_end(PocketBatch *batch);

@@ -26,6 +26,7 @@ typedef struct PocketNodesStatus
 	int count;
 	int64 *ids;
 	PocketOrder *orders;
+	int64 *maps; /* number of the map that a node has; -1: it did not say */
 } PocketNodesStatus;
 
 typedef struct PocketPass
@@ -39,7 +40,7 @@ typedef struct PocketPass
 /* All nodes are asked at once, once in a pass: a node that is silent is waited for. */
 extern const PocketNodesStatus *pocket_pass_status(PocketPass *pass);
 
-/* One pass of one duty, as coordinate() would do it, in a session of its own. */
+/* One pass of one duty, as coordinate() would do it, in a session of its own; nothing when another pass is running. */
 extern void pocket_duty_run(const char *name);
 
 extern void pocket_duty_check(PocketPass *pass);
@@ -68,8 +69,17 @@ extern void pocket_lock_open(void);
 /* Seals what is known to be closed, beside what is due. */
 extern void pocket_seal_closed(PocketPass *pass, const int64 *closed, int count);
 
+/* Tells the nodes that answer what they do not know of nodes, drives and volumes. */
+extern void pocket_map_push(PocketPass *pass);
+
+/* Volumes whose node is down, open ones or the others, are another's work, that has a member and is up. */
+extern void pocket_take_over(bool open);
+
 /* The status of a node (JSON) into its rows. */
 extern void pocket_node_absorb(int64 node_id, const char *status, bool insert);
+
+/* The url of a node as its row has it, palloc'd: "http://h:1/" is "http://h:1". 22023, 0A000: it is none. */
+extern char *pocket_node_url_clean(const char *url);
 
 /* Marks an extent that a node complains of; file is a path below the drive. False: no row says it should be there. */
 extern bool pocket_extent_damaged(int64 drive_id, const char *file, const char *problem);
@@ -92,6 +102,8 @@ typedef struct PocketMember
 	bool drive_well; /* its drive can be read and written */
 	bool drive_gone;
 	bool extent_well;
+	bool drive_silent;	 /* and may be back any moment */
+	bool drive_draining; /* it can be read, and takes nothing new */
 } PocketMember;
 
 /* "volume", "generation", "code", "members" and, with a mask, "rebuild". */

@@ -3,7 +3,8 @@
  *	  Duty check: what every node says of itself and its drives.
  *
  * A node's word about its own drives counts at once.  A node that is silent
- * makes its drives silent, and after pocket.drive_timeout failed.
+ * makes its drives silent, and after pocket.drive_timeout failed; what it worked
+ * on another node takes over.  A drive that is to be drained takes no new members.
  */
 #include "cell/cell.h"
 
@@ -13,8 +14,14 @@
 #include "base/spi.h"
 #include "blocks/blocks.h"
 
+/* How long a node may take to say how it is; one that did not answer the last time must not hold up a pass. */
+#define STATUS_TIMEOUT_MS 10000
+#define DOWN_TIMEOUT_MS 1000
+
 /* A row is written again for its time of sight alone only when that is older than this. */
 #define SEEN_STALE "pg_catalog.make_interval(secs => 10)"
+
+#define CAN_BE_READ "d.state NOT IN ('silent', 'failed')"
 
 static void
 insert_drives(int64 node_id, const char *status)
@@ -32,6 +39,11 @@ insert_drives(int64 node_id, const char *status)
 	(void) pocket_write(&insert, values, NULL);
 }
 
+/* Members, or extents that are to be dropped. */
+#define HOLDS_SOMETHING                                                        \
+	"(EXISTS (SELECT FROM pocket_data.extent e WHERE e.drive_id = d.drive_id)" \
+	" OR EXISTS (SELECT FROM pocket_data.intent i WHERE i.drive_id = d.drive_id AND i.problem IS NULL))"
+
 /* Returns whether a drive that had failed is well again, and whether one has come from another node. */
 static void
 update_drives(int64 node_id, const char *status, bool *returned, bool *moved)
@@ -42,7 +54,9 @@ update_drives(int64 node_id, const char *status, bool *returned, bool *moved)
 		" AS s (path text, uuid uuid, state text, error text, capacity int8, available int8, used int8)),"
 		" now AS (SELECT DISTINCT ON (d.drive_id) d.drive_id, d.state AS old_state, d.node_id AS old_node,"
 		" s.uuid IS NOT NULL AS here, coalesce(s.path, d.path) AS path,"
-		" CASE WHEN s.state IN ('ok', 'quarantined') THEN s.state ELSE 'failed' END AS state,"
+		" CASE WHEN s.state IN ('ok', 'quarantined') THEN CASE WHEN d.drain IS NULL THEN s.state"
+		" WHEN NOT " HOLDS_SOMETHING " THEN 'drained' WHEN s.state = 'ok' THEN 'draining' ELSE s.state END"
+		" ELSE 'failed' END AS state,"
 		" CASE WHEN s.uuid IS NOT NULL THEN CASE WHEN s.state <> 'ok' THEN coalesce(s.error, s.state) END"
 		" ELSE coalesce((SELECT p.error FROM said p WHERE p.uuid IS NULL AND p.path = d.path LIMIT 1),"
 		" 'its node does not have it') END AS problem,"
@@ -51,13 +65,14 @@ update_drives(int64 node_id, const char *status, bool *returned, bool *moved)
 		" FROM pocket_data.drive d LEFT JOIN said s ON s.uuid = d.uuid"
 		" WHERE s.uuid IS NOT NULL OR d.node_id = $1 ORDER BY d.drive_id, s.state = 'ok' DESC)"
 		" UPDATE pocket_data.drive d SET node_id = CASE WHEN n.here THEN $1 ELSE d.node_id END, path = n.path,"
-		" state = n.state, problem = n.problem, capacity = n.capacity, available = n.available, used = n.used,"
+		" state = n.state, well_at = CASE WHEN d.state <> 'ok' AND n.state = 'ok' THEN pg_catalog.clock_timestamp()"
+		" ELSE d.well_at END, problem = n.problem, capacity = n.capacity, available = n.available, used = n.used,"
 		" seen_at = CASE WHEN n.here THEN pg_catalog.clock_timestamp() ELSE d.seen_at END"
 		" FROM now n WHERE n.drive_id = d.drive_id AND ((n.here AND d.node_id <> $1) OR d.path <> n.path"
 		" OR d.state <> n.state OR d.problem IS DISTINCT FROM n.problem OR d.capacity <> n.capacity"
 		" OR pg_catalog.abs(d.available - n.available) > n.capacity / 256"
 		" OR (n.here AND d.seen_at < pg_catalog.clock_timestamp() - " SEEN_STALE "))"
-		" RETURNING n.old_state = 'failed' AND n.state = 'ok', n.here AND n.old_node <> $1",
+		" RETURNING n.old_state = 'failed' AND n.state IN ('ok', 'draining', 'drained'), n.here AND n.old_node <> $1",
 		"int8 text", NULL, NULL};
 	Datum values[2] = {Int64GetDatum(node_id), CStringGetTextDatum(status)};
 
@@ -76,8 +91,8 @@ static void
 revive_extents(void)
 {
 	static PocketPlan revive = {"UPDATE pocket_data.extent e SET state = 'ok', problem = NULL, scrubbed_at = NULL"
-								" FROM pocket_data.drive d WHERE d.drive_id = e.drive_id AND d.state = 'ok'"
-								" AND e.state = 'lost'",
+								" FROM pocket_data.drive d WHERE d.drive_id = e.drive_id"
+								" AND d.state IN ('ok', 'draining') AND e.state = 'lost'",
 								"", NULL, NULL};
 
 	(void) pocket_write(&revive, NULL, NULL);
@@ -88,10 +103,11 @@ static void
 move_volumes(void)
 {
 	static PocketPlan move = {
-		"UPDATE pocket_data.volume v SET node_id = x.low, changed_at = pg_catalog.clock_timestamp()"
+		"UPDATE pocket_data.volume v SET node_id = x.low, changed_at = pg_catalog.clock_timestamp(),"
+		" changed = pg_catalog.pg_current_xact_id()"
 		" FROM (SELECT e.volume_id, pg_catalog.min(d.node_id) AS low, pg_catalog.max(d.node_id) AS high"
 		" FROM pocket_data.extent e JOIN pocket_data.drive d ON d.drive_id = e.drive_id"
-		" WHERE d.state IN ('ok', 'quarantined') GROUP BY e.volume_id) x"
+		" WHERE " CAN_BE_READ " GROUP BY e.volume_id) x"
 		" WHERE x.volume_id = v.volume_id AND x.low = x.high AND v.node_id <> x.low",
 		"", NULL, NULL};
 
@@ -106,7 +122,7 @@ absorb_reports(const char *status)
 							  " FROM pg_catalog.jsonb_to_recordset($1::jsonb -> 'reports')"
 							  " AS r (drive uuid, file text, problem text)"
 							  " JOIN pocket_data.drive d ON d.uuid = r.drive"
-							  " WHERE r.file IS NOT NULL AND d.state IN ('ok', 'quarantined')",
+							  " WHERE r.file IS NOT NULL AND " CAN_BE_READ,
 							  "text", NULL, NULL};
 	Datum values[1] = {CStringGetTextDatum(status)};
 	uint64 count = pocket_write(&find, values, NULL);
@@ -143,7 +159,7 @@ node_down(int64 node_id, const char *problem)
 							  " WHERE node_id = $1 AND (state <> 'down' OR problem IS DISTINCT FROM $2)",
 							  "int8 text", NULL, NULL};
 	static PocketPlan silent = {"UPDATE pocket_data.drive SET state = 'silent', problem = 'its node does not answer'"
-								" WHERE node_id = $1 AND state IN ('ok', 'quarantined')",
+								" WHERE node_id = $1 AND state NOT IN ('silent', 'failed')",
 								"int8", NULL, NULL};
 	static PocketPlan failed = {
 		"UPDATE pocket_data.drive SET state = 'failed', problem = 'silent for longer than pocket.drive_timeout'"
@@ -176,10 +192,27 @@ pocket_node_absorb(int64 node_id, const char *status, bool insert)
 	absorb_reports(status);
 }
 
+void
+pocket_take_over(bool open)
+{
+	static PocketPlan take = {
+		"UPDATE pocket_data.volume v SET node_id = x.node_id, changed_at = pg_catalog.clock_timestamp()"
+		" FROM (SELECT DISTINCT ON (w.volume_id) w.volume_id, m.node_id FROM pocket_data.volume w"
+		" JOIN pocket_data.node n ON n.node_id = w.node_id JOIN pocket_data.extent e ON e.volume_id = w.volume_id"
+		" JOIN pocket_data.drive d ON d.drive_id = e.drive_id JOIN pocket_data.node m ON m.node_id = d.node_id"
+		" WHERE n.state <> 'up' AND (w.state = 'open') = $1 AND m.state = 'up' AND " CAN_BE_READ
+		" ORDER BY w.volume_id, pg_catalog.random()) x WHERE v.volume_id = x.volume_id",
+		"bool", NULL, NULL};
+	Datum values[1] = {BoolGetDatum(open)};
+
+	(void) pocket_write(&take, values, NULL);
+}
+
 const PocketNodesStatus *
 pocket_pass_status(PocketPass *pass)
 {
-	static PocketPlan nodes = {"SELECT node_id, url FROM pocket_data.node ORDER BY node_id", "", NULL, NULL};
+	static PocketPlan nodes = {"SELECT node_id, url, state = 'up' FROM pocket_data.node ORDER BY node_id", "", NULL,
+							   NULL};
 	PocketNodesStatus *status;
 
 	if (pass->status != NULL)
@@ -195,10 +228,35 @@ pocket_pass_status(PocketPass *pass)
 		status->orders[i].node = pocket_column_text(i, 2);
 		status->orders[i].verb = "status";
 		status->orders[i].body = "{}";
+		status->orders[i].timeout_ms = pocket_column_bool(i, 3) ? STATUS_TIMEOUT_MS : DOWN_TIMEOUT_MS;
 	}
 	pocket_free_rows();
 	pocket_orders(status->orders, status->count);
+	status->maps = palloc(sizeof(int64) * Max(status->count, 1));
+	for (int i = 0; i < status->count; i++)
+	{
+		const PocketOrder *order = &status->orders[i];
+
+		status->maps[i] = order->error == PK_OK ? pocket_answer_number(order->answer, "map") : -1;
+	}
 	return status;
+}
+
+/* One row a day: what the fill rate is told from. */
+static void
+sample_fill(void)
+{
+	static PocketPlan sample = {
+		"INSERT INTO pocket_data.fill (at, used) SELECT pg_catalog.clock_timestamp(), pg_catalog.sum(d.used)"
+		" FROM pocket_data.drive d WHERE d.state IN ('ok', 'quarantined') AND NOT EXISTS (SELECT FROM pocket_data.fill "
+		"f"
+		" WHERE f.at > pg_catalog.clock_timestamp() - '1 day'::interval) HAVING pg_catalog.count(*) > 0",
+		"", NULL, NULL};
+	static PocketPlan forget = {
+		"DELETE FROM pocket_data.fill WHERE at < pg_catalog.clock_timestamp() - '400 days'::interval", "", NULL, NULL};
+
+	if (pocket_write(&sample, NULL, NULL) > 0)
+		(void) pocket_write(&forget, NULL, NULL);
 }
 
 void
@@ -221,4 +279,7 @@ pocket_duty_check(PocketPass *pass)
 			pass->remaining++;
 		}
 	}
+	pocket_take_over(false);
+	pocket_map_push(pass);
+	sample_fill();
 }

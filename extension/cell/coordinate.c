@@ -122,8 +122,9 @@ pocket_duty_run(const char *name)
 	PocketSession session;
 
 	pocket_enter(&session);
-	pocket_lock_pass();
-	(void) run(find_duty(name), false);
+	/* somebody runs one by hand, or uninstalls: the next round will do */
+	if (pocket_lock_if_free(POCKET_LOCK_PASS))
+		(void) run(find_duty(name), false);
 	pocket_leave(&session);
 }
 

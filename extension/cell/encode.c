@@ -16,63 +16,53 @@
 #include "base/spi.h"
 #include "blocks/blocks.h"
 #include "cell/group.h"
+#include "cell/place.h"
 
 #define CANDIDATES_MAX 512
 #define GROUPS_PER_PASS 2
+#define SILENT_MAX 3 /* after so many groups that a node gave no answer for, the pass ends */
 #define LITERAL_(n) #n
 #define LITERAL(n) LITERAL_(n)
 
-typedef struct EncodeDrive
-{
-	int64 drive_id;
-	char *uuid;
-	int64 available;
-} EncodeDrive;
-
-/* One node's part of a pass. */
+/* A pass. */
 typedef struct Encode
 {
 	PocketPass *pass;
 	pk_code code;
-	int64 node_id;
-	char *url;
-	int drive_count;
-	EncodeDrive *drives; /* healthy, emptiest first */
+	int bears;			 /* members that a volume may lose, whichever they are */
+	PocketDrives drives; /* healthy, emptiest first */
+	PocketCrowd ideal;	 /* of the members of a volume that is spread as well as these drives allow */
 	int count;
 	PocketCandidate *candidates; /* longest first */
 	int groups_left;
+	int silent_left;
 } Encode;
 
-static void
-load_drives(Encode *encode)
-{
-	static PocketPlan load = {
-		"SELECT drive_id, uuid::text, available FROM pocket_data.drive WHERE node_id = $1 AND state = 'ok'"
-		" ORDER BY available::float8 / greatest(used + available, 1) * (0.9 + 0.2 * pg_catalog.random()) DESC LIMIT"
-		" " LITERAL(POCKET_GROUP_DRIVES_MAX),
-		"int8", NULL, NULL};
-	Datum values[1] = {Int64GetDatum(encode->node_id)};
+/* How far domains may be filled, the best first: evenly; so that one node may be lost; anyhow. */
+#define CROWDS 3
 
-	encode->drive_count = (int) pocket_write(&load, values, NULL);
-	encode->drives = palloc(sizeof(EncodeDrive) * Max(encode->drive_count, 1));
-	for (int i = 0; i < encode->drive_count; i++)
-	{
-		encode->drives[i].drive_id = pocket_column_int64(i, 1);
-		encode->drives[i].uuid = pocket_column_text(i, 2);
-		encode->drives[i].available = pocket_column_int64(i, 3);
-	}
-	pocket_free_rows();
+static PocketCrowd
+crowd_allowed(const Encode *encode, int level)
+{
+	PocketCrowd all = {PK_MEMBERS_MAX, PK_MEMBERS_MAX};
+
+	if (level == 0)
+		return encode->ideal;
+	if (level == 1)
+		all.node = Max(encode->bears, encode->ideal.node);
+	return all;
 }
 
-static int
-drive_index(const Encode *encode, int64 drive_id)
+/* False when there are not enough drives for the code. */
+static bool
+load_drives(Encode *encode)
 {
-	for (int i = 0; i < encode->drive_count; i++)
-	{
-		if (encode->drives[i].drive_id == drive_id)
-			return i;
-	}
-	return -1;
+	int total = encode->code.k + encode->code.m;
+	int chosen[PK_MEMBERS_MAX];
+
+	pocket_drives_load(&encode->drives);
+	encode->bears = pk_code_left(&encode->code, total, 0);
+	return pocket_drives_choose(&encode->drives, NULL, 0, 0, total, encode->bears, chosen, &encode->ideal) == total;
 }
 
 /* Rows (bucket, drive), one per good replica, buckets together. */
@@ -81,10 +71,10 @@ load_candidates(Encode *encode)
 {
 	static PocketPlan load = {
 		"WITH due AS (SELECT b.bucket_id, v.volume_id, v.generation, b.length,"
-		" b.sealed_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $3) AS idle"
+		" b.sealed_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $2) AS idle"
 		" FROM pocket_data.bucket b JOIN pocket_data.volume v ON v.volume_id = b.volume_id"
-		" WHERE v.node_id = $1 AND v.state = 'sealed' AND v.code = 'replicated' AND b.length > 0"
-		" AND b.sealed_at <= pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $2)"
+		" WHERE v.state = 'sealed' AND v.code = 'replicated' AND b.length > 0"
+		" AND b.sealed_at <= pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $1)"
 		" ORDER BY b.length DESC, b.bucket_id LIMIT " LITERAL(
 			CANDIDATES_MAX) ")"
 							" SELECT c.bucket_id, c.volume_id, c.generation, c.length, c.idle, e.drive_id FROM due c"
@@ -92,9 +82,8 @@ load_candidates(Encode *encode)
 							" JOIN pocket_data.drive d ON d.drive_id = e.drive_id"
 							" WHERE e.state = 'ok' AND d.state = 'ok' ORDER BY c.length DESC, c.bucket_id, "
 							"pg_catalog.random()",
-		"int8 float8 float8", NULL, NULL};
-	Datum values[3] = {Int64GetDatum(encode->node_id),
-					   Float8GetDatum(encode->pass->by_hand ? 0.0 : (double) pocket_encode_after_s),
+		"float8 float8", NULL, NULL};
+	Datum values[2] = {Float8GetDatum(encode->pass->by_hand ? 0.0 : (double) pocket_encode_after_s),
 					   Float8GetDatum(encode->pass->by_hand ? -1.0 : pocket_bucket_idle_ms / 1000.0)};
 	PocketCandidate *last = NULL;
 
@@ -102,7 +91,7 @@ load_candidates(Encode *encode)
 	encode->candidates = palloc0(sizeof(PocketCandidate) * CANDIDATES_MAX);
 	for (uint64 row = 0; row < SPI_processed; row++)
 	{
-		int drive = drive_index(encode, pocket_column_int64(row, 6));
+		int drive = pocket_drives_find(&encode->drives, pocket_column_int64(row, 6));
 
 		if (last == NULL || last->bucket_id != pocket_column_int64(row, 1))
 		{
@@ -124,16 +113,11 @@ static bool
 choose_parities(const Encode *encode, const PocketGroup *group, int *parities)
 {
 	int64 length = 0;
-	int found = 0;
 
 	for (int i = 0; i < group->count; i++)
 		length = Max(length, group->members[i]->length);
-	for (int i = 0; i < encode->drive_count && found < encode->code.m; i++)
-	{
-		if (group->holder_of[i] < 0 && encode->drives[i].available >= length + length / 32)
-			parities[found++] = i;
-	}
-	return found == encode->code.m;
+	return pocket_drives_choose(&encode->drives, group->drive_of, group->count, POCKET_EXTENT_ROOM(length),
+								encode->code.m, encode->bears, parities, NULL) == encode->code.m;
 }
 
 static PocketMember *
@@ -144,18 +128,18 @@ group_members(const Encode *encode, const PocketGroup *group, const int *paritie
 
 	for (int i = 0; i < k + encode->code.m; i++)
 	{
-		const EncodeDrive *drive = NULL;
+		const PocketDrive *drive = NULL;
 
 		members[i].position = i;
 		members[i].parity = i >= k;
 		if (i < group->count)
 		{
-			drive = &encode->drives[group->drive_of[i]];
+			drive = &encode->drives.drives[group->drive_of[i]];
 			members[i].bucket_id = group->members[i]->bucket_id;
 			members[i].length = group->members[i]->length;
 		}
 		else if (i >= k)
-			drive = &encode->drives[parities[i - k]];
+			drive = &encode->drives.drives[parities[i - k]];
 		if (drive != NULL)
 		{
 			members[i].drive_id = drive->drive_id;
@@ -168,7 +152,7 @@ group_members(const Encode *encode, const PocketGroup *group, const int *paritie
 /* --- rows --- */
 
 static void
-insert_volume(const Encode *encode, int64 volume_id, int32 generation)
+insert_volume(const Encode *encode, int64 node_id, int64 volume_id, int32 generation)
 {
 	static PocketPlan insert = {
 		"INSERT INTO pocket_data.volume (volume_id, node_id, code, state, generation, changed_at)"
@@ -179,7 +163,7 @@ insert_volume(const Encode *encode, int64 volume_id, int32 generation)
 
 	pk_code_format(code, &encode->code);
 	values[0] = Int64GetDatum(volume_id);
-	values[1] = Int64GetDatum(encode->node_id);
+	values[1] = Int64GetDatum(node_id);
 	values[2] = CStringGetTextDatum(code);
 	values[3] = Int32GetDatum(generation);
 	(void) pocket_write(&insert, values, NULL);
@@ -222,13 +206,14 @@ dissolve(const PocketCandidate *candidate, int64 kept_drive_id)
 }
 
 static void
-flip(const Encode *encode, const PocketGroup *group, const PocketMember *members, int64 volume_id, int32 generation)
+flip(const Encode *encode, const PocketGroup *group, const PocketMember *members, int64 node_id, int64 volume_id,
+	 int32 generation)
 {
 	static PocketPlan move = {"UPDATE pocket_data.bucket SET volume_id = $1 WHERE bucket_id = $2 AND volume_id = $3",
 							  "int8 int8 int8", NULL, NULL};
 	Datum values[3];
 
-	insert_volume(encode, volume_id, generation);
+	insert_volume(encode, node_id, volume_id, generation);
 	for (int i = 0; i < group->count; i++)
 	{
 		values[0] = Int64GetDatum(volume_id);
@@ -247,6 +232,17 @@ flip(const Encode *encode, const PocketGroup *group, const PocketMember *members
 
 /* --- groups --- */
 
+/* The node that has most of the members works on the volume. */
+static const PocketDrive *
+group_worker(const Encode *encode, const PocketGroup *group, const int *parities)
+{
+	int members[PK_MEMBERS_MAX];
+
+	memcpy(members, group->drive_of, sizeof(int) * group->count);
+	memcpy(members + group->count, parities, sizeof(int) * encode->code.m);
+	return pocket_drives_worker(&encode->drives, members, group->count + encode->code.m);
+}
+
 static bool
 encode_group(Encode *encode, const PocketGroup *group, const int *parities)
 {
@@ -257,7 +253,8 @@ encode_group(Encode *encode, const PocketGroup *group, const int *parities)
 	int32 generation = (int32) number;
 	int64 length;
 	char code[PK_CODE_TEXT];
-	PocketOrder order = {.node = encode->url, .verb = "encode"};
+	const PocketDrive *worker = group_worker(encode, group, parities);
+	PocketOrder order = {.node = worker->url, .verb = "encode"};
 
 	pk_code_format(code, &encode->code);
 	order.body = pocket_members_json(volume_id, generation, code, members, total, 0);
@@ -265,98 +262,152 @@ encode_group(Encode *encode, const PocketGroup *group, const int *parities)
 	if (order.error != PK_OK)
 	{
 		ereport(WARNING, (errmsg("%d buckets could not be encoded: %s", group->count, order.problem)));
+		if (order.error == PK_ERR_UNAVAILABLE && --encode->silent_left == 0)
+			encode->groups_left = 0;
 		return false;
 	}
 	length = pocket_answer_number(order.answer, "length");
 	for (int i = encode->code.k; i < total; i++)
 		members[i].length = length;
-	flip(encode, group, members, volume_id, generation);
+	flip(encode, group, members, worker->node_id, volume_id, generation);
 	for (int i = 0; i < encode->code.m; i++)
-		encode->drives[parities[i]].available -= length;
+		encode->drives.drives[parities[i]].available -= length;
 	return true;
 }
 
-/* A group that is far from full takes as many drives as its replicas: it waits for others. */
-static bool
-saves_space(const Encode *encode, const PocketGroup *group)
+/* Of members of similar length the shortest has half the bytes of the longest. */
+static int64
+similar_length(int64 longest)
 {
-	int replicas = 0;
+	return (longest + 1) / 2;
+}
+
+/* Whether the group's members from min_length on take less room with parities, which are as long as the longest, than as replicas. */
+static bool
+saves_space(const Encode *encode, const PocketGroup *group, int64 min_length)
+{
+	int64 surplus = 0;
 
 	for (int i = 0; i < group->count; i++)
-		replicas += group->members[i]->drive_count;
-	return group->count + encode->code.m < replicas;
+	{
+		if (group->members[i]->length >= min_length)
+			surplus += (group->members[i]->drive_count - 1) * group->members[i]->length;
+	}
+	return surplus > encode->code.m * group->members[0]->length;
+}
+
+/*
+ * One after the other. Short members of a group come along for nothing, but they shall not pay for a long one that is alone: it
+ * waits until there is nothing else to go with the others.
+ */
+typedef enum EncodeRound
+{
+	FULL_AND_SIMILAR,
+	SIMILAR_SAVE_SPACE, /* these two: of what has waited long enough */
+	ANY_SAVE_SPACE,
+	WHATEVER /* by hand, where nothing else could be done */
+} EncodeRound;
+
+static bool
+is_worth_it(const Encode *encode, const PocketGroup *group, EncodeRound round, int64 similar)
+{
+	if (group->count == 0)
+		return false;
+	switch (round)
+	{
+		case FULL_AND_SIMILAR:
+			return group->count == encode->code.k;
+		case SIMILAR_SAVE_SPACE:
+			return saves_space(encode, group, similar);
+		case ANY_SAVE_SPACE:
+			return saves_space(encode, group, 0);
+		case WHATEVER:
+			break;
+	}
+	return true;
+}
+
+/* Spread as well as possible; of what has waited long enough also otherwise. */
+static bool
+find_group(const Encode *encode, int first, EncodeRound round, PocketGroup *group, int *parities)
+{
+	int64 similar = similar_length(encode->candidates[first].length);
+	bool full = round == FULL_AND_SIMILAR;
+	int levels = encode->candidates[first].idle ? CROWDS : 1;
+
+	for (int level = 0; level < levels; level++)
+	{
+		PocketCrowd most = crowd_allowed(encode, level);
+
+		pocket_group_build(group, &encode->drives, &most, encode->candidates, encode->count, first, encode->code.k,
+						   full ? similar : 0, !full || level > 0);
+		if (is_worth_it(encode, group, round, similar) && choose_parities(encode, group, parities))
+			return true;
+	}
+	return false;
 }
 
 /* Builds and encodes groups from `first` on; those that are tried are used, whatever comes of it. */
-static bool
-try_group(Encode *encode, int first, bool partial, bool similar)
+static void
+try_group(Encode *encode, int first, EncodeRound round)
 {
-	PocketGroup *group = palloc(sizeof(PocketGroup));
+	PocketGroup group;
 	int parities[PK_MEMBERS_MAX];
-	int64 min_length = similar ? (encode->candidates[first].length + 1) / 2 : 0;
-	bool fits;
 
 	CHECK_FOR_INTERRUPTS();
-	pocket_group_build(group, encode->candidates, encode->count, first, encode->code.k, min_length, !similar);
-	fits = group->count > 0 && (partial || group->count == encode->code.k);
-	if (partial && !encode->pass->by_hand)
-		fits = fits && saves_space(encode, group);
-	fits = fits && choose_parities(encode, group, parities);
-	if (fits)
-	{
-		for (int i = 0; i < group->count; i++)
-			group->members[i]->used = true;
-		if (encode_group(encode, group, parities))
-			encode->pass->done += group->count;
-		encode->groups_left--;
-	}
-	pfree(group);
-	return fits;
+	if (!find_group(encode, first, round, &group, parities))
+		return;
+	for (int i = 0; i < group.count; i++)
+		group.members[i]->used = true;
+	if (encode_group(encode, &group, parities))
+		encode->pass->done += group.count;
+	encode->groups_left = Max(encode->groups_left - 1, 0);
 }
 
 static void
-encode_node(Encode *encode)
+try_groups(Encode *encode)
 {
-	int64 before = encode->pass->done;
+	EncodeRound last = encode->pass->by_hand ? WHATEVER : ANY_SAVE_SPACE;
 
-	load_drives(encode);
-	load_candidates(encode);
-	if (encode->drive_count >= encode->code.k + encode->code.m)
+	for (EncodeRound round = FULL_AND_SIMILAR; round <= last; round++)
 	{
-		/* full groups of buckets of similar length; of what has waited long enough any full ones, then the rest */
-		for (int round = 0; round < 3; round++)
+		if (round == WHATEVER && encode->pass->done > 0)
+			break;
+		for (int i = 0; i < encode->count && encode->groups_left > 0; i++)
 		{
-			for (int i = 0; i < encode->count && encode->groups_left > 0; i++)
-			{
-				if (encode->candidates[i].used || (round > 0 && !encode->candidates[i].idle))
-					continue;
-				(void) try_group(encode, i, round == 2, round == 0);
-			}
+			if (encode->candidates[i].used || (round > FULL_AND_SIMILAR && !encode->candidates[i].idle))
+				continue;
+			try_group(encode, i, round);
 		}
 	}
-	encode->pass->remaining += encode->count - (encode->pass->done - before);
+}
+
+/* What was tried, or would have been if a pass had no limit and there were drives enough; the others wait for their group. */
+static int64
+count_due(const Encode *encode, bool enough)
+{
+	int64 due = 0;
+
+	for (int i = 0; i < encode->count; i++)
+	{
+		if (encode->candidates[i].used || !enough || encode->groups_left == 0)
+			due++;
+	}
+	return due;
 }
 
 void
 pocket_duty_encode(PocketPass *pass)
 {
-	static PocketPlan nodes = {"SELECT node_id, url FROM pocket_data.node WHERE state = 'up' ORDER BY node_id", "",
-							   NULL, NULL};
-	int count = (int) pocket_write(&nodes, NULL, NULL);
-	Encode *encodes = palloc0(sizeof(Encode) * Max(count, 1));
+	Encode encode = {.pass = pass, .groups_left = pass->by_hand ? INT_MAX : GROUPS_PER_PASS, .silent_left = SILENT_MAX};
+	bool enough;
 
-	for (int i = 0; i < count; i++)
-	{
-		encodes[i].pass = pass;
-		pocket_cell_code(&encodes[i].code);
-		encodes[i].groups_left = pass->by_hand ? INT_MAX : GROUPS_PER_PASS;
-		encodes[i].node_id = pocket_column_int64(i, 1);
-		encodes[i].url = pocket_column_text(i, 2);
-	}
-	pocket_free_rows();
-	for (int i = 0; i < count; i++)
-	{
-		if (encodes[i].code.kind != PK_CODE_REPLICATED)
-			encode_node(&encodes[i]);
-	}
+	pocket_cell_code(&encode.code);
+	if (encode.code.kind == PK_CODE_REPLICATED)
+		return;
+	enough = load_drives(&encode);
+	load_candidates(&encode);
+	if (enough)
+		try_groups(&encode);
+	pass->remaining += count_due(&encode, enough) - pass->done;
 }

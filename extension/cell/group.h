@@ -3,19 +3,19 @@
  *	  Which sealed buckets become one coded volume, and on which of their drives
  *	  each stays.
  *
- * Pure: candidates in, a group out.  Every member must be on a drive of its own:
- * a bipartite matching of buckets and drives, grown one bucket at a time by
- * augmenting paths (Kuhn), so a bucket that does not fit is passed over and
- * another tried.
+ * Pure: candidates in, a group out.  Every member must be on a drive of its own,
+ * and no node or zone may have more of them than it is allowed: a flow from
+ * buckets through drives, nodes and zones, grown one bucket at a time by
+ * augmenting paths (Ford and Fulkerson), so a bucket that does not fit is passed
+ * over and another tried.
  */
 #ifndef POCKET_GROUP_H
 #define POCKET_GROUP_H
 
 #include "base/compat.h"
 
+#include "cell/place.h"
 #include "contract/pk_limits.h"
-
-#define POCKET_GROUP_DRIVES_MAX 1024
 
 typedef struct PocketCandidate
 {
@@ -33,16 +33,16 @@ typedef struct PocketGroup
 {
 	int count;
 	PocketCandidate *members[PK_MEMBERS_MAX];
-	int drive_of[PK_MEMBERS_MAX];			/* index of the drive on which it stays */
-	int holder_of[POCKET_GROUP_DRIVES_MAX]; /* member of a drive, or -1 */
+	int drive_of[PK_MEMBERS_MAX]; /* index of the drive on which it stays */
 } PocketGroup;
 
 /*
  * Up to k unused candidates from `first` on, which are in falling order of
  * length; those shorter than min_length, and with idle_only those that are not
- * idle, are passed over.  Nothing is marked used.
+ * idle, are passed over.  No domain gets more than most.  Nothing is marked used.
  */
-extern void pocket_group_build(PocketGroup *group, PocketCandidate *candidates, int count, int first, int k,
-							   int64 min_length, bool idle_only);
+extern void pocket_group_build(PocketGroup *group, const PocketDrives *drives, const PocketCrowd *most,
+							   PocketCandidate *candidates, int count, int first, int k, int64 min_length,
+							   bool idle_only);
 
 #endif

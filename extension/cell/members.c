@@ -96,7 +96,8 @@ pocket_members_load(int64 volume_id, int *count)
 	static PocketPlan load = {
 		"SELECT e.position, e.role = 'parity', coalesce(e.bucket_id, 0), coalesce(e.drive_id, 0), d.uuid::text, "
 		"e.length,"
-		" coalesce(d.state = 'ok', true), coalesce(d.state IN ('failed', 'silent'), false), e.state = 'ok'"
+		" coalesce(d.state = 'ok', true), coalesce(d.state IN ('failed', 'silent'), false), e.state = 'ok',"
+		" coalesce(d.state = 'silent', false), coalesce(d.state = 'draining', false)"
 		" FROM pocket_data.extent e LEFT JOIN pocket_data.drive d ON d.drive_id = e.drive_id"
 		" WHERE e.volume_id = $1 ORDER BY e.position",
 		"int8", NULL, NULL};
@@ -116,6 +117,8 @@ pocket_members_load(int64 volume_id, int *count)
 		members[i].drive_well = pocket_column_bool(i, 7);
 		members[i].drive_gone = pocket_column_bool(i, 8);
 		members[i].extent_well = pocket_column_bool(i, 9);
+		members[i].drive_silent = pocket_column_bool(i, 10);
+		members[i].drive_draining = pocket_column_bool(i, 11);
 		if (members[i].position != i)
 			ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED),
 							errmsg("volume " INT64_FORMAT " has no member at position %d", volume_id, i)));

@@ -38,9 +38,8 @@ node_row(const char *url, const char *zone)
 	return node_id;
 }
 
-/* "http://h:1/" is "http://h:1". */
-static char *
-clean_url(const char *url)
+char *
+pocket_node_url_clean(const char *url)
 {
 	char *clean = pstrdup(url);
 	Size length = strlen(clean);
@@ -54,7 +53,7 @@ clean_url(const char *url)
 Datum
 pocket_add_node(PG_FUNCTION_ARGS)
 {
-	char *url = clean_url(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	char *url = pocket_node_url_clean(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	char *zone = text_to_cstring(PG_GETARG_TEXT_PP(1));
 	PocketSession session;
 	PocketPass pass = {0};
@@ -69,12 +68,13 @@ pocket_add_node(PG_FUNCTION_ARGS)
 	status = pocket_order(url, "bind", "{}");
 	node_id = node_row(url, zone);
 	pocket_node_absorb(node_id, status, true);
+	pocket_map_push(&pass);
 	pocket_lock_open();
 	pocket_duty_open(&pass);
 	if (pass.done == 0 && pass.remaining > 0)
 		ereport(WARNING, (errmsg("no bucket could be opened"),
-						  errdetail("No drive is healthy and has room for a bucket of pocket.bucket_size."),
-						  errhint("See pocket.drives; add drives, or lower pocket.bucket_size.")));
+						  errdetail("Too few drives are healthy and have room for a bucket."),
+						  errhint("See pocket.drives; add drives, or lower pocket.replicas.")));
 	pocket_leave(&session);
 	PG_RETURN_INT64(node_id);
 }

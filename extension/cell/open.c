@@ -2,10 +2,12 @@
  * open.c
  *	  Duty open: keeps pocket.open_buckets ready for blocks.
  *
- * Drives are taken by how few open buckets they have, then by how empty they
- * are with some chance in it, so that all fill evenly and six buckets can later
- * be found on six drives.  No row of a drive is written here: the opener must not
- * wait for a pass.
+ * Replicas are spread over failure domains (placement/domain.h); among equals
+ * drives are taken by how few open buckets they have, then by how empty they are
+ * with some chance in it, so that all fill evenly and six buckets can later be
+ * found on six drives.  A bucket with fewer replicas than pocket.replicas asks
+ * for is not opened.  No row of a drive is written here: the opener must not wait
+ * for a pass.
  */
 #include "cell/cell.h"
 
@@ -18,11 +20,11 @@
 #include "base/guc.h"
 #include "base/spi.h"
 #include "blocks/blocks.h"
+#include "cell/place.h"
 
-#define TRIES_MAX 3
+#define FAILURES_MAX 6
 
-/* A drive with less room than this gets no new bucket; on a small one a bucket has at most its share of the room. */
-#define ROOM_MIN (INT64CONST(8) << 20)
+/* On a small drive a bucket has at most its share of the room. */
 #define ROOM_SHARE 8
 #define CAPACITY_MIN (INT64CONST(5) << 20)
 
@@ -30,13 +32,20 @@ typedef struct NewBucket
 {
 	int64 bucket_id;
 	int64 volume_id;
-	int64 node_id;
-	char *url;
 	int64 capacity;
 	int count;
-	int64 drives[PK_MEMBERS_MAX];
-	char *uuids[PK_MEMBERS_MAX];
+	const PocketDrive *drives[PK_MEMBERS_MAX];
+	const PocketDrive *primary; /* whose node writes to all of them */
 } NewBucket;
+
+/* What may be chosen among, in one pass. */
+typedef struct Opening
+{
+	Datum well; /* uuids of drives that are well at this moment */
+	int replicas;
+	int left_out_count;
+	Datum left_out[FAILURES_MAX]; /* nodes that could not, or whose drives could not be reached */
+} Opening;
 
 static int64
 count_open(void)
@@ -46,11 +55,13 @@ count_open(void)
 		" JOIN pocket_data.volume v ON v.volume_id = b.volume_id JOIN pocket_data.node n ON n.node_id = v.node_id"
 		" WHERE b.state = 'open' AND n.state = 'up'"
 		" AND NOT EXISTS (SELECT FROM pocket_data.extent e JOIN pocket_data.drive d ON d.drive_id = e.drive_id"
-		" WHERE e.volume_id = v.volume_id AND (d.state <> 'ok' OR e.state <> 'ok'))",
-		"", NULL, NULL};
+		" WHERE e.volume_id = v.volume_id AND (d.state <> 'ok' OR e.state <> 'ok'))"
+		" AND (SELECT pg_catalog.count(*) FROM pocket_data.extent e WHERE e.volume_id = v.volume_id) >= $1",
+		"int4", NULL, NULL};
+	Datum values[1] = {Int32GetDatum(pocket_replicas)};
 	int64 open;
 
-	(void) pocket_write(&count, NULL, NULL);
+	(void) pocket_write(&count, values, NULL);
 	open = pocket_column_int64(0, 1);
 	pocket_free_rows();
 	return open;
@@ -63,10 +74,11 @@ count_open(void)
 static Datum
 drives_well_now(const PocketNodesStatus *status)
 {
-	static PocketPlan parse = {"SELECT coalesce(pg_catalog.array_agg(s.uuid), '{}') FROM pg_catalog.unnest($1) t,"
-							   " pg_catalog.jsonb_to_recordset(t::jsonb -> 'drives') AS s (uuid uuid, state text)"
-							   " WHERE s.uuid IS NOT NULL AND s.state = 'ok'",
-							   "text[]", NULL, NULL};
+	static PocketPlan parse = {
+		"SELECT coalesce(pg_catalog.array_agg(s.uuid), '{}') FROM pg_catalog.unnest($1) t,"
+		" pg_catalog.jsonb_to_recordset(t::jsonb -> 'drives') AS s (uuid uuid, state text, available int8)"
+		" WHERE s.uuid IS NOT NULL AND s.state = 'ok' AND s.available >= $2",
+		"text[] int8", NULL, NULL};
 	Datum *answers = palloc(sizeof(Datum) * Max(status->count, 1));
 	Datum values[2];
 	Datum well;
@@ -79,47 +91,74 @@ drives_well_now(const PocketNodesStatus *status)
 			answers[answered++] = CStringGetTextDatum(status->orders[i].answer);
 	}
 	values[0] = PointerGetDatum(construct_array(answers, answered, TEXTOID, -1, false, TYPALIGN_INT));
-	values[1] = Int64GetDatum(ROOM_MIN);
+	values[1] = Int64GetDatum(POCKET_ROOM_MIN);
 	(void) pocket_write(&parse, values, NULL);
 	well = datumCopy(pocket_column(0, 1, &is_null), false, -1);
 	pocket_free_rows();
 	return well;
 }
 
-/* The node with the most drives that have room, up to what is wanted; among equals the one with fewest open buckets. */
-static bool
-choose_drives(NewBucket *bucket, int replicas, Datum well)
+static void
+load_drives(PocketDrives *drives, const Opening *opening)
+{
+	static PocketPlan load = {
+		"SELECT d.drive_id, d.uuid::text, n.node_id, n.url, n.zone_id, d.available"
+		" FROM pocket_data.drive d JOIN pocket_data.node n ON n.node_id = d.node_id"
+		" WHERE d.uuid = ANY ($1) AND d.drain IS NULL AND d.state <> 'failed' AND n.node_id <> ALL ($2)"
+		" ORDER BY (SELECT pg_catalog.count(*) FROM pocket_data.extent e"
+		" JOIN pocket_data.bucket b ON b.bucket_id = e.bucket_id WHERE e.drive_id = d.drive_id AND b.state = 'open'),"
+		" (1 - d.available::float8 / greatest(d.used + d.available, 1)) * (0.9 + 0.2 * pg_catalog.random()),"
+		" pg_catalog.random()",
+		"uuid[] int8[]", NULL, NULL};
+	Datum values[2] = {opening->well,
+					   PointerGetDatum(construct_array((Datum *) opening->left_out, opening->left_out_count, INT8OID,
+													   sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE))};
+
+	pocket_drives_take(drives, pocket_write(&load, values, NULL));
+}
+
+/* The drive whose node is primary of the fewest open buckets. */
+static const PocketDrive *
+choose_primary(const NewBucket *bucket)
 {
 	static PocketPlan choose = {
-		"WITH fit AS (SELECT d.drive_id, d.node_id, d.uuid, d.available,"
-		" 1 - d.available::float8 / greatest(d.used + d.available, 1) AS fill,"
-		" (SELECT pg_catalog.count(*) FROM pocket_data.extent e JOIN pocket_data.bucket b ON b.bucket_id = e.bucket_id"
-		" WHERE e.drive_id = d.drive_id AND b.state = 'open') AS open"
-		" FROM pocket_data.drive d JOIN pocket_data.node n ON n.node_id = d.node_id"
-		" WHERE d.uuid = ANY ($2) AND d.state <> 'failed'),"
-		" best AS (SELECT f.node_id FROM fit f GROUP BY f.node_id"
-		" ORDER BY least(pg_catalog.count(*), $1) DESC, pg_catalog.sum(f.open), pg_catalog.random() LIMIT 1)"
-		" SELECT f.drive_id, f.uuid::text, n.node_id, n.url, f.available FROM fit f JOIN best ON best.node_id = "
-		"f.node_id"
-		" JOIN pocket_data.node n ON n.node_id = f.node_id"
-		" ORDER BY f.open, f.fill * (0.9 + 0.2 * pg_catalog.random()), pg_catalog.random() LIMIT $1",
-		"int8 uuid[]", NULL, NULL};
-	Datum values[2] = {Int64GetDatum(Min(replicas, PK_MEMBERS_MAX)), well};
+		"SELECT u.i FROM pg_catalog.unnest($1) WITH ORDINALITY u (node_id, i) ORDER BY (SELECT pg_catalog.count(*)"
+		" FROM pocket_data.volume v WHERE v.node_id = u.node_id AND v.state = 'open'), u.i LIMIT 1",
+		"int8[]", NULL, NULL};
+	Datum nodes[PK_MEMBERS_MAX];
+	Datum values[1];
+	int64 chosen;
 
+	for (int i = 0; i < bucket->count; i++)
+		nodes[i] = Int64GetDatum(bucket->drives[i]->node_id);
+	values[0] = PointerGetDatum(
+		construct_array(nodes, bucket->count, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	(void) pocket_write(&choose, values, NULL);
+	chosen = pocket_column_int64(0, 1);
+	pocket_free_rows();
+	return bucket->drives[chosen - 1];
+}
+
+/* False when there are too few drives. */
+static bool
+choose_drives(NewBucket *bucket, const Opening *opening)
+{
+	PocketDrives drives;
+	int chosen[PK_MEMBERS_MAX];
 	int64 room = PG_INT64_MAX;
 
-	bucket->count = (int) pocket_write(&choose, values, NULL);
+	load_drives(&drives, opening);
+	bucket->count = pocket_drives_choose(&drives, NULL, 0, 0, opening->replicas, opening->replicas - 1, chosen, NULL);
+	if (bucket->count < Max(pocket_replicas, 1))
+		return false;
 	for (int i = 0; i < bucket->count; i++)
 	{
-		bucket->drives[i] = pocket_column_int64(i, 1);
-		bucket->uuids[i] = pocket_column_text(i, 2);
-		bucket->node_id = pocket_column_int64(i, 3);
-		bucket->url = pocket_column_text(i, 4);
-		room = Min(room, pocket_column_int64(i, 5));
+		bucket->drives[i] = &drives.drives[chosen[i]];
+		room = Min(room, bucket->drives[i]->available);
 	}
-	pocket_free_rows();
 	bucket->capacity = Min((int64) pocket_bucket_size_kb * 1024, Max(room / ROOM_SHARE, CAPACITY_MIN));
-	return bucket->count > 0;
+	bucket->primary = choose_primary(bucket);
+	return true;
 }
 
 static char *
@@ -133,7 +172,7 @@ open_json(const NewBucket *bucket)
 					 ", \"generation\": 1, \"capacity\": " INT64_FORMAT ", \"drives\": [",
 					 bucket->volume_id, bucket->bucket_id, bucket->capacity);
 	for (int i = 0; i < bucket->count; i++)
-		appendStringInfo(&json, "%s\"%s\"", i == 0 ? "" : ", ", bucket->uuids[i]);
+		appendStringInfo(&json, "%s\"%s\"", i == 0 ? "" : ", ", bucket->drives[i]->uuid);
 	appendStringInfoString(&json, "]}");
 	return json.data;
 }
@@ -152,7 +191,7 @@ insert_bucket(const NewBucket *bucket)
 		"INSERT INTO pocket_data.extent (volume_id, position, role, bucket_id, drive_id, state, length)"
 		" VALUES ($1, $2, 'replica', $3, $4, 'ok', 0)",
 		"int8 int4 int8 int8", NULL, NULL};
-	Datum values[4] = {Int64GetDatum(bucket->volume_id), Int64GetDatum(bucket->node_id)};
+	Datum values[4] = {Int64GetDatum(bucket->volume_id), Int64GetDatum(bucket->primary->node_id)};
 
 	(void) pocket_write(&volume, values, NULL);
 	values[0] = Int64GetDatum(bucket->bucket_id);
@@ -164,30 +203,45 @@ insert_bucket(const NewBucket *bucket)
 		values[0] = Int64GetDatum(bucket->volume_id);
 		values[1] = Int32GetDatum(i);
 		values[2] = Int64GetDatum(bucket->bucket_id);
-		values[3] = Int64GetDatum(bucket->drives[i]);
+		values[3] = Int64GetDatum(bucket->drives[i]->drive_id);
 		(void) pocket_write(&extent, values, NULL);
 	}
 }
 
-/* False when no drive has room; an order that fails leaves *opened false. */
+/* The primary when it did not answer; else any of the others: which drive it could not open only its message tells. */
+static void
+leave_out(Opening *opening, const NewBucket *bucket, pk_error error)
+{
+	const PocketDrive *blamed = bucket->primary;
+
+	for (int i = 0; i < bucket->count && error != PK_ERR_UNAVAILABLE; i++)
+	{
+		if (bucket->drives[i]->node_id != bucket->primary->node_id)
+			blamed = bucket->drives[i];
+	}
+	opening->left_out[opening->left_out_count++] = Int64GetDatum(blamed->node_id);
+}
+
+/* False when too few drives have room; an order that fails leaves *opened false. */
 static bool
-open_one(int replicas, Datum well, bool *opened)
+open_one(Opening *opening, bool *opened)
 {
 	NewBucket bucket = {0};
 	PocketOrder order = {0};
 
 	*opened = false;
-	if (!choose_drives(&bucket, replicas, well))
+	if (!choose_drives(&bucket, opening))
 		return false;
 	bucket.bucket_id = pocket_placement_id(pocket_placement_next());
 	bucket.volume_id = pocket_placement_id(pocket_placement_next());
-	order.node = bucket.url;
+	order.node = bucket.primary->url;
 	order.verb = "open";
 	order.body = open_json(&bucket);
 	pocket_orders(&order, 1);
 	if (order.error != PK_OK)
 	{
-		ereport(WARNING, (errmsg("node %s could not open a bucket: %s", bucket.url, order.problem)));
+		ereport(WARNING, (errmsg("node %s could not open a bucket: %s", order.node, order.problem)));
+		leave_out(opening, &bucket, order.error);
 		return true;
 	}
 	insert_bucket(&bucket);
@@ -200,26 +254,25 @@ pocket_duty_open(PocketPass *pass)
 {
 	pk_code code;
 	int64 missing = pocket_open_buckets - count_open();
-	int failures = 0;
-	Datum well;
+	Opening opening = {0};
 
 	if (missing <= 0)
 		return;
-	well = drives_well_now(pocket_pass_status(pass));
+	opening.well = drives_well_now(pocket_pass_status(pass));
+	pocket_map_push(pass);
 	pocket_cell_code(&code);
-	while (missing > 0 && failures < TRIES_MAX)
+	opening.replicas = pocket_cell_replicas(&code);
+	while (missing > 0 && opening.left_out_count < FAILURES_MAX)
 	{
 		bool opened;
 
-		if (!open_one(pocket_cell_replicas(&code), well, &opened))
+		if (!open_one(&opening, &opened))
 			break;
 		if (opened)
 		{
 			missing--;
 			pass->done++;
 		}
-		else
-			failures++;
 	}
 	pass->remaining = Max(missing, 0);
 }

@@ -2,6 +2,7 @@
  * repair.c
  *	  Duty repair: members on failed drives, and damaged ones, are made anew.
  *
+ * The same moves what is on drives that are to be drained, after all others.
  * The volume with the least redundancy left comes first.  The generation-checked
  * update of its row is the commit point.  Generations come from a sequence that
  * no rollback takes back: two attempts never share one.
@@ -16,9 +17,13 @@
 #include "base/guc.h"
 #include "base/spi.h"
 #include "blocks/blocks.h"
+#include "cell/place.h"
 
 #define VOLUMES_PER_PASS 8
 #define VOLUMES_BY_HAND 64
+#define REPAIRED_KEPT 1000
+#define LITERAL_(n) #n
+#define LITERAL(n) LITERAL_(n)
 
 typedef struct Hurt
 {
@@ -26,7 +31,6 @@ typedef struct Hurt
 	char *code_name;
 	pk_code code;
 	int32 generation;
-	int64 node_id;
 	char *url;
 	PocketMember *members;
 	int count;
@@ -35,21 +39,28 @@ typedef struct Hurt
 static bool
 member_bad(const PocketMember *member)
 {
-	return member->drive_id != 0 && (!member->drive_well || !member->extent_well);
+	return member->drive_id != 0 && !member->drive_silent && (!member->drive_well || !member->extent_well);
+}
+
+/* It is well, but shall be elsewhere. */
+static bool
+member_moves(const PocketMember *member)
+{
+	return member->drive_draining && member->extent_well;
 }
 
 static Hurt *
 find_hurt(int *count)
 {
 	static PocketPlan find = {
-		"SELECT v.volume_id, v.code, v.generation, v.node_id, n.url FROM (SELECT e.volume_id,"
+		"SELECT v.volume_id, v.code, v.generation, n.url FROM (SELECT e.volume_id,"
 		" pg_catalog.count(*) AS members, pg_catalog.bit_or(1::int8 << e.position)"
 		" FILTER (WHERE d.state IN ('failed', 'quarantined') OR e.state <> 'ok') AS bad,"
-		" pg_catalog.bool_or(e.state = 'lost') AS lost"
+		" pg_catalog.bool_or(e.state = 'lost') AS lost, pg_catalog.bool_or(d.state = 'draining') AS moving"
 		" FROM pocket_data.extent e LEFT JOIN pocket_data.drive d ON d.drive_id = e.drive_id GROUP BY e.volume_id) x"
 		" JOIN pocket_data.volume v ON v.volume_id = x.volume_id JOIN pocket_data.node n ON n.node_id = v.node_id"
-		" WHERE x.bad > 0 AND v.state IN ('sealed', 'coded') AND n.state = 'up'"
-		" ORDER BY x.lost, pocket.code_left(v.code, x.members, x.bad), pg_catalog.random()",
+		" WHERE (x.bad IS NOT NULL OR x.moving) AND v.state IN ('sealed', 'coded') AND n.state = 'up'"
+		" ORDER BY x.lost, x.bad IS NULL, pocket.code_left(v.code, x.members, coalesce(x.bad, 0)), pg_catalog.random()",
 		"", NULL, NULL};
 	Hurt *hurt;
 
@@ -61,8 +72,7 @@ find_hurt(int *count)
 		hurt[i].code_name = pocket_column_text(i, 2);
 		hurt[i].code = pocket_code_of(hurt[i].code_name);
 		hurt[i].generation = pocket_column_int32(i, 3);
-		hurt[i].node_id = pocket_column_int64(i, 4);
-		hurt[i].url = pocket_column_text(i, 5);
+		hurt[i].url = pocket_column_text(i, 4);
 	}
 	pocket_free_rows();
 	return hurt;
@@ -89,7 +99,7 @@ note_lost(const Hurt *hurt, uint32 lost, const char *problem)
 
 	for (int i = 0; i < hurt->count; i++)
 	{
-		if ((lost & (UINT32_C(1) << i)) != 0)
+		if ((lost & (UINT32_C(1) << i)) != 0 && !member_moves(&hurt->members[i]))
 			news |= note(hurt->volume_id, i, "lost", problem);
 	}
 	if (!news)
@@ -101,51 +111,73 @@ note_lost(const Hurt *hurt, uint32 lost, const char *problem)
 }
 
 /*
- * Healthy drives of the node without a member of the volume, emptiest first: to those of the members `wanted` whose drive is not
- * well. Returns the members that have a drive to be rebuilt on.
+ * Drives for those of the members `wanted` whose drive is not well, away from those that stay; what is bad on a drive that is well
+ * is made anew there. Returns the members that have a drive to be rebuilt on.
  */
 static uint32
-choose_targets(Hurt *hurt, uint32 wanted, PocketMember *fresh)
+choose_targets(const Hurt *hurt, const PocketDrives *drives, uint32 wanted, PocketMember *fresh)
 {
-	static PocketPlan find = {
-		"SELECT d.drive_id, d.uuid::text FROM pocket_data.drive d"
-		" WHERE d.node_id = $1 AND d.state = 'ok' AND d.available >= $2 + $2 / 32"
-		" AND NOT EXISTS (SELECT FROM pocket_data.extent e WHERE e.volume_id = $3 AND e.drive_id = d.drive_id)"
-		" ORDER BY d.available::float8 / greatest(d.used + d.available, 1) * (0.9 + 0.2 * pg_catalog.random()) DESC",
-		"int8 int8 int8", NULL, NULL};
-	Datum values[3] = {Int64GetDatum(hurt->node_id), (Datum) 0, Int64GetDatum(hurt->volume_id)};
+	int stay[PK_MEMBERS_MAX];
+	int chosen[PK_MEMBERS_MAX];
+	int stay_count = 0;
+	int moves = 0;
+	int found;
+	int next = 0;
 	int64 length = 0;
 	uint32 rebuild = 0;
-	uint64 next = 0;
-	uint64 found;
 
 	for (int i = 0; i < hurt->count; i++)
+	{
+		int drive = pocket_drives_find(drives, hurt->members[i].drive_id);
+
 		length = Max(length, hurt->members[i].length);
-	values[1] = Int64GetDatum(length);
-	found = pocket_write(&find, values, NULL);
+		moves += (wanted & (UINT32_C(1) << i)) != 0 && !hurt->members[i].drive_well;
+		if (drive >= 0)
+			stay[stay_count++] = drive;
+	}
+	found = pocket_drives_choose(drives, stay, stay_count, POCKET_EXTENT_ROOM(length), moves,
+								 pk_code_left(&hurt->code, hurt->count, 0), chosen, NULL);
 	for (int i = 0; i < hurt->count; i++)
 	{
-		if ((wanted & (UINT32_C(1) << i)) == 0)
-			continue;
-		if (!hurt->members[i].drive_well && !(next < found))
+		if ((wanted & (UINT32_C(1) << i)) == 0 || (!hurt->members[i].drive_well && next == found))
 			continue;
 		if (!hurt->members[i].drive_well)
 		{
-			fresh[i].drive_id = pocket_column_int64(next, 1);
-			fresh[i].uuid = pocket_column_text(next, 2);
-			next++;
+			PocketDrive *drive = &drives->drives[chosen[next++]];
+
+			fresh[i].drive_id = drive->drive_id;
+			fresh[i].uuid = drive->uuid;
+			drive->available -= hurt->members[i].length;
 		}
 		rebuild |= UINT32_C(1) << i;
 	}
-	pocket_free_rows();
 	return rebuild;
+}
+
+/* For durability(): how long the last members of failed drives were away. */
+static void
+book_time(int64 drive_id)
+{
+	static PocketPlan add = {
+		"INSERT INTO pocket_data.repaired (hours) SELECT greatest(extract(epoch FROM pg_catalog.clock_timestamp()"
+		" - d.seen_at) / 3600, 1e-6) FROM pocket_data.drive d WHERE d.drive_id = $1 AND d.state = 'failed'",
+		"int8", NULL, NULL};
+	static PocketPlan forget = {
+		"DELETE FROM pocket_data.repaired WHERE repaired_id <= (SELECT repaired_id FROM"
+		" pocket_data.repaired ORDER BY repaired_id DESC OFFSET " LITERAL(REPAIRED_KEPT) " LIMIT 1)",
+		"", NULL, NULL};
+	Datum values[1] = {Int64GetDatum(drive_id)};
+
+	if (pocket_write(&add, values, NULL) > 0)
+		(void) pocket_write(&forget, NULL, NULL);
 }
 
 static void
 book(const Hurt *hurt, const PocketMember *fresh, uint32 rebuild, int32 generation)
 {
 	static PocketPlan volume = {
-		"UPDATE pocket_data.volume SET generation = $3, changed_at = pg_catalog.clock_timestamp()"
+		"UPDATE pocket_data.volume SET generation = $3, changed_at = pg_catalog.clock_timestamp(),"
+		" changed = pg_catalog.pg_current_xact_id()"
 		" WHERE volume_id = $1 AND generation = $2",
 		"int8 int4 int4", NULL, NULL};
 	static PocketPlan extent = {"UPDATE pocket_data.extent SET drive_id = $3, state = 'ok', problem = NULL,"
@@ -165,6 +197,7 @@ book(const Hurt *hurt, const PocketMember *fresh, uint32 rebuild, int32 generati
 		values[1] = Int32GetDatum(i);
 		values[2] = Int64GetDatum(fresh[i].drive_id);
 		(void) pocket_write(&extent, values, NULL);
+		book_time(old->drive_id);
 		if (fresh[i].drive_id != old->drive_id)
 			pocket_intend_trash(old->drive_id, old->parity ? 0 : old->bucket_id, hurt->volume_id, i);
 	}
@@ -180,23 +213,25 @@ choose_wanted(const Hurt *hurt)
 {
 	uint32 bad = 0;
 	uint32 gone = 0;
+	uint32 unread = 0;
 	uint32 lost;
 
 	for (int i = 0; i < hurt->count; i++)
 	{
 		bad |= member_bad(&hurt->members[i]) ? UINT32_C(1) << i : 0;
 		gone |= hurt->members[i].drive_gone ? UINT32_C(1) << i : 0;
+		unread |= member_bad(&hurt->members[i]) && !member_moves(&hurt->members[i]) ? UINT32_C(1) << i : 0;
 	}
 	if (pk_code_lost(&hurt->code, hurt->count, gone) == 0)
 		return bad;
-	lost = pk_code_lost(&hurt->code, hurt->count, bad);
+	lost = pk_code_lost(&hurt->code, hurt->count, unread | gone) & unread;
 	note_lost(hurt, lost, psprintf("too many drives are gone for %s", hurt->code_name));
 	return bad & ~lost;
 }
 
 /* Returns the bytes made anew; 0 when the node could not, -1 when it was not asked. */
 static int64
-repair_volume(Hurt *hurt)
+repair_volume(Hurt *hurt, const PocketDrives *drives)
 {
 	PocketMember *fresh;
 	PocketOrder order = {.node = hurt->url, .verb = "rebuild"};
@@ -209,13 +244,13 @@ repair_volume(Hurt *hurt)
 	fresh = palloc(sizeof(PocketMember) * hurt->count);
 	memcpy(fresh, hurt->members, sizeof(PocketMember) * hurt->count);
 	wanted = choose_wanted(hurt);
-	rebuild = choose_targets(hurt, wanted, fresh);
+	rebuild = choose_targets(hurt, drives, wanted, fresh);
 	for (int i = 0; i < hurt->count; i++)
 	{
 		if ((rebuild & (UINT32_C(1) << i)) != 0)
 			bytes += hurt->members[i].length;
 		else if ((wanted & (UINT32_C(1) << i)) != 0)
-			(void) note(hurt->volume_id, i, NULL, "no healthy drive with room that has no member of the volume");
+			(void) note(hurt->volume_id, i, NULL, "no healthy drive has room, and no member of the volume");
 	}
 	if (rebuild == 0)
 		return -1;
@@ -245,7 +280,11 @@ pocket_duty_repair(PocketPass *pass)
 	int64 budget = (int64) pocket_repair_rate_kb * 1024 * Max(pocket_coordinator_interval_ms / 1000, 1);
 	int64 bytes = 0;
 	int tried = 0;
+	PocketDrives drives;
 
+	if (count == 0)
+		return;
+	pocket_drives_load(&drives);
 	/* what cannot be repaired now must not keep the others from it */
 	for (int i = 0; i < count && tried < volumes_max; i++)
 	{
@@ -254,7 +293,7 @@ pocket_duty_repair(PocketPass *pass)
 		if (!pass->by_hand && pocket_repair_rate_kb > 0 && bytes >= budget)
 			break;
 		CHECK_FOR_INTERRUPTS();
-		rebuilt = repair_volume(&hurt[i]);
+		rebuilt = repair_volume(&hurt[i], &drives);
 		if (rebuilt < 0)
 			continue;
 		tried++;

@@ -187,7 +187,7 @@ pocket_duty_scrub(PocketPass *pass)
 {
 	static PocketPlan find = {
 		"SELECT d.drive_id, d.uuid::text, n.url FROM pocket_data.drive d"
-		" JOIN pocket_data.node n ON n.node_id = d.node_id WHERE d.state IN ('ok', 'quarantined') AND n.state = 'up'"
+		" JOIN pocket_data.node n ON n.node_id = d.node_id WHERE d.state NOT IN ('silent', 'failed') AND n.state = 'up'"
 		" ORDER BY pg_catalog.random()",
 		"", NULL, NULL};
 	int count = (int) pocket_write(&find, NULL, NULL);

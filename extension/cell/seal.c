@@ -4,8 +4,9 @@
  *
  * How full a bucket is, its block rows tell; receipts that were never used do
  * not count.  Which buckets it still takes blocks for, the node tells: one that
- * was started again, or met a drive that does not write, has closed some.  A
- * sealed bucket without a byte is forgotten.
+ * was started again, or met a drive that does not write, has closed some.  When
+ * drives have come, buckets that would be spread better now make room for such.
+ * A sealed bucket without a byte is forgotten.
  */
 #include "cell/cell.h"
 
@@ -16,6 +17,7 @@
 #include "base/guc.h"
 #include "base/spi.h"
 #include "blocks/blocks.h"
+#include "cell/place.h"
 
 typedef struct Sealing
 {
@@ -44,6 +46,46 @@ nodes_say(const PocketNodesStatus *status, Datum *ids, Datum *answers)
 	*answers = PointerGetDatum(construct_array(answer, answered, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
+static int
+count_different(const PocketDrives *drives, const int *chosen, int count, bool zones)
+{
+	int different = 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		bool seen = false;
+
+		for (int j = 0; j < i; j++)
+		{
+			const PocketDrive *a = &drives->drives[chosen[i]];
+			const PocketDrive *b = &drives->drives[chosen[j]];
+
+			seen |= zones ? a->zone_id == b->zone_id : a->node_id == b->node_id;
+		}
+		different += !seen;
+	}
+	return different;
+}
+
+/* On how many drives, nodes and zones a bucket would be that is opened now. */
+static void
+best_spread(Datum *replicas, Datum *nodes, Datum *zones)
+{
+	PocketDrives drives;
+	pk_code code;
+	int chosen[PK_MEMBERS_MAX];
+	int wanted;
+	int count;
+
+	pocket_cell_code(&code);
+	wanted = pocket_cell_replicas(&code);
+	pocket_drives_load(&drives);
+	count = pocket_drives_choose(&drives, NULL, 0, POCKET_ROOM_MIN, wanted, wanted - 1, chosen, NULL);
+	*replicas = Int32GetDatum(count);
+	*nodes = Int32GetDatum(count_different(&drives, chosen, count, false));
+	*zones = Int32GetDatum(count_different(&drives, chosen, count, true));
+}
+
 static Sealing *
 find_due(PocketPass *pass, const int64 *closed, int closed_count, int *count)
 {
@@ -52,18 +94,23 @@ find_due(PocketPass *pass, const int64 *closed, int closed_count, int *count)
 		" JOIN pocket_data.volume v ON v.volume_id = b.volume_id JOIN pocket_data.node n ON n.node_id = v.node_id"
 		" LEFT JOIN LATERAL (SELECT k.\"offset\" + k.stored_length AS ends, k.created_at FROM pocket_data.block k"
 		" WHERE k.bucket_id = b.bucket_id ORDER BY k.\"offset\" DESC LIMIT 1) last ON true"
-		" WHERE b.state = 'open' AND n.state = 'up' AND (b.bucket_id = ANY ($1) OR ($2 AND last.ends > 0)"
+		" WHERE b.state = 'open' AND v.node_id = ANY ($4) AND (b.bucket_id = ANY ($1) OR ($2 AND last.ends > 0)"
 		" OR last.ends >= b.capacity / 8 * 7"
 		" OR last.created_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $3)"
 		" OR EXISTS (SELECT FROM pocket_data.extent e JOIN pocket_data.drive d ON d.drive_id = e.drive_id"
 		" WHERE e.volume_id = b.volume_id AND (d.state <> 'ok' OR e.state <> 'ok'))"
+		" OR EXISTS (SELECT FROM pocket_data.extent e JOIN pocket_data.drive d ON d.drive_id = e.drive_id"
+		" JOIN pocket_data.node m ON m.node_id = d.node_id WHERE e.volume_id = b.volume_id"
+		" HAVING pg_catalog.count(*) < $10 OR (b.opened_at < (SELECT pg_catalog.max(w.well_at)"
+		" FROM pocket_data.drive w WHERE w.state = 'ok') AND (pg_catalog.count(*) < $7"
+		" OR pg_catalog.count(DISTINCT m.node_id) < $8 OR pg_catalog.count(DISTINCT m.zone_id) < $9)))"
 		" OR EXISTS (SELECT FROM ROWS FROM (pg_catalog.unnest($4), pg_catalog.unnest($5)) AS s (node_id, status)"
 		" WHERE s.node_id = v.node_id AND b.opened_at < $6"
 		" AND pg_catalog.jsonb_typeof(s.status::jsonb -> 'open') = 'array'"
 		" AND NOT (s.status::jsonb -> 'open') @> pg_catalog.to_jsonb(b.bucket_id))) ORDER BY b.bucket_id",
-		"int8[] bool float8 int8[] text[] timestamptz", NULL, NULL};
+		"int8[] bool float8 int8[] text[] timestamptz int4 int4 int4 int4", NULL, NULL};
 	Datum *ids = palloc(sizeof(Datum) * Max(closed_count, 1));
-	Datum values[6];
+	Datum values[10];
 	Sealing *sealings;
 
 	for (int i = 0; i < closed_count; i++)
@@ -75,6 +122,8 @@ find_due(PocketPass *pass, const int64 *closed, int closed_count, int *count)
 	/* what was opened after a node was asked it could not name */
 	values[5] = TimestampTzGetDatum(pocket_pass_status(pass)->asked);
 	nodes_say(pass->status, &values[3], &values[4]);
+	best_spread(&values[6], &values[7], &values[8]);
+	values[9] = Int32GetDatum(pocket_replicas);
 	*count = (int) pocket_write(&due, values, NULL);
 	sealings = palloc0(sizeof(Sealing) * Max(*count, 1));
 	for (int i = 0; i < *count; i++)
@@ -98,7 +147,8 @@ book_sealed(const Sealing *sealing, int64 length, bool lost)
 								" sealed_at = pg_catalog.clock_timestamp() WHERE bucket_id = $1 AND state = 'open'",
 								"int8 int8", NULL, NULL};
 	static PocketPlan volume = {
-		"UPDATE pocket_data.volume SET state = 'sealed', changed_at = pg_catalog.clock_timestamp()"
+		"UPDATE pocket_data.volume SET state = 'sealed', changed_at = pg_catalog.clock_timestamp(),"
+		" changed = pg_catalog.pg_current_xact_id()"
 		" WHERE volume_id = $1 AND state = 'open'",
 		"int8", NULL, NULL};
 	static PocketPlan extents = {
@@ -148,6 +198,21 @@ all_drives_gone(int64 volume_id)
 	return true;
 }
 
+/* The drives that could not be reached, or not be sealed at the bucket's length: what they have is made anew. */
+static void
+note_absent(const Sealing *sealing)
+{
+	static PocketPlan mark = {
+		"UPDATE pocket_data.extent e SET state = 'damaged', problem = 'it was away when the bucket was sealed'"
+		" FROM pocket_data.drive d, pg_catalog.jsonb_array_elements_text($2::jsonb -> 'absent') a"
+		" WHERE e.volume_id = $1 AND d.drive_id = e.drive_id AND d.uuid = a::uuid AND e.state = 'ok'"
+		" AND pg_catalog.jsonb_typeof($2::jsonb -> 'absent') = 'array'",
+		"int8 text", NULL, NULL};
+	Datum values[2] = {Int64GetDatum(sealing->volume_id), CStringGetTextDatum(sealing->order->answer)};
+
+	(void) pocket_write(&mark, values, NULL);
+}
+
 static bool
 book(const Sealing *sealing)
 {
@@ -166,6 +231,7 @@ book(const Sealing *sealing)
 		book_sealed(sealing, sealing->ends, true);
 		return true;
 	}
+	note_absent(sealing);
 	length = pocket_answer_number(order->answer, "length");
 	if (length < sealing->ends)
 		ereport(WARNING, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("bucket " INT64_FORMAT " was sealed at " INT64_FORMAT
@@ -182,8 +248,12 @@ void
 pocket_seal_closed(PocketPass *pass, const int64 *closed, int closed_count)
 {
 	int count;
-	Sealing *sealings = find_due(pass, closed, closed_count, &count);
-	PocketOrder *orders = palloc(sizeof(PocketOrder) * Max(count, 1));
+	Sealing *sealings;
+	PocketOrder *orders;
+
+	pocket_take_over(true);
+	sealings = find_due(pass, closed, closed_count, &count);
+	orders = palloc(sizeof(PocketOrder) * Max(count, 1));
 
 	for (int i = 0; i < count; i++)
 		orders[i] = *sealings[i].order;

@@ -120,7 +120,8 @@ pocket_duty_settle(PocketPass *pass)
 		" FROM pocket_data.intent i JOIN pocket_data.drive d ON d.drive_id = i.drive_id"
 		" JOIN pocket_data.node n ON n.node_id = d.node_id"
 		" LEFT JOIN pocket_data.bucket b ON b.bucket_id = i.bucket_id"
-		" WHERE i.duty = $1 AND i.xid <> pg_catalog.pg_current_xact_id() AND d.state = 'ok' AND n.state = 'up'"
+		" WHERE i.duty = $1 AND i.xid <> pg_catalog.pg_current_xact_id() AND d.state IN ('ok', 'draining', 'drained')"
+		" AND n.state = 'up'"
 		" AND NOT EXISTS (SELECT FROM pocket_data.intent s WHERE s.duty = 'settle'"
 		" AND s.volume_id = coalesce(b.volume_id, i.volume_id))"
 		" ORDER BY i.problem IS NOT NULL, i.intent_id LIMIT " LITERAL(DROPS_MAX),
@@ -128,7 +129,7 @@ pocket_duty_settle(PocketPass *pass)
 	/* What waits for a drive that is gone is not work that remains. */
 	static PocketPlan left = {
 		"SELECT pg_catalog.count(*) FROM pocket_data.intent i LEFT JOIN pocket_data.drive d ON d.drive_id = i.drive_id"
-		" WHERE i.duty = 'settle' OR d.state IN ('ok', 'silent')",
+		" WHERE i.duty = 'settle' OR d.state IN ('ok', 'draining', 'drained', 'silent')",
 		"", NULL, NULL};
 
 	forget_obsolete();

@@ -24,10 +24,16 @@ PG_FUNCTION_INFO_V1(pocket_extent_path);
 void
 pocket_show(FunctionCallInfo fcinfo, PocketPlan *query, const Datum *values)
 {
+	InitMaterializedSRF(fcinfo, 0);
+	pocket_show_more(fcinfo, query, values);
+}
+
+void
+pocket_show_more(FunctionCallInfo fcinfo, PocketPlan *query, const Datum *values)
+{
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	PocketSession session;
 
-	InitMaterializedSRF(fcinfo, 0);
 	pocket_enter(&session);
 	(void) pocket_read(query, values, NULL);
 	if (SPI_tuptable->tupdesc->natts != result->setDesc->natts)
@@ -123,6 +129,11 @@ pocket_show_progress(PG_FUNCTION_ARGS)
 		"false)"
 		" AS recent FROM pocket_data.extent e JOIN pocket_data.volume v ON v.volume_id = e.volume_id"
 		" WHERE v.state <> 'open' AND e.drive_id IS NOT NULL) x"
+		" UNION ALL SELECT 'drain', greatest(coalesce(pg_catalog.sum(x.was)::int8, 0) - "
+		"coalesce(pg_catalog.sum(x.is)::int8,"
+		" 0), 0), coalesce(pg_catalog.sum(x.is)::int8, 0), 'extents' FROM (SELECT d.drain AS was,"
+		" (SELECT pg_catalog.count(*) FROM pocket_data.extent e WHERE e.drive_id = d.drive_id) AS is"
+		" FROM pocket_data.drive d WHERE d.drain IS NOT NULL) x"
 		" UNION ALL SELECT 'index', pg_catalog.count(*) FILTER (WHERE x.recent), pg_catalog.count(*) FILTER (WHERE NOT "
 		"x.recent),"
 		" 'extents' FROM (SELECT coalesce(e.indexed_at > pg_catalog.now() - pg_catalog.make_interval(days => 7), "
@@ -149,17 +160,49 @@ pocket_show_progress(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/*
+ * How full the file systems are, whoever fills them, and how fast Pocket does: from the oldest sample of the last 30 days.  One that
+ * several drives are on counts for each of them.
+ */
+#define FULL_PERCENT "85"
+#define FILL                                                                                                         \
+	"fs AS (SELECT x.drive_id, x.used, x.capacity, x.available, 100 - 100.0 * x.available / x.capacity AS percent"   \
+	" FROM pocket_data.drive x WHERE x.state IN ('ok', 'quarantined') AND x.capacity > 0),"                          \
+	" cap AS (SELECT coalesce(pg_catalog.sum(fs.capacity), 0)::int8 AS capacity,"                                    \
+	" coalesce(pg_catalog.sum(fs.available), 0)::int8 AS available, coalesce(pg_catalog.sum(fs.used), 0)::int8 AS "  \
+	"used,"                                                                                                          \
+	" coalesce(100 - 100.0 * pg_catalog.sum(fs.available) / pg_catalog.sum(fs.capacity), 0) AS percent,"             \
+	" pg_catalog.count(*) FILTER (WHERE fs.percent >= " FULL_PERCENT ") AS full_drives, pg_catalog.string_agg("      \
+	"pg_catalog.format('drive %s %s %%', fs.drive_id, pg_catalog.floor(fs.percent)), ', ' ORDER BY fs.percent DESC)" \
+	" FILTER (WHERE fs.percent >= " FULL_PERCENT ") AS full_names FROM fs),"                                         \
+	" since AS (SELECT s.used, extract(epoch FROM pg_catalog.now() - s.at)::float8 / 86400 AS days"                  \
+	" FROM pocket_data.fill s WHERE s.at > pg_catalog.now() - '30 days'::interval"                                   \
+	" AND s.at < pg_catalog.now() - '1 day'::interval ORDER BY s.at LIMIT 1),"                                       \
+	" rate AS (SELECT cap.*, since.days, ((cap.used - since.used) / since.days)::int8 AS daily"                      \
+	" FROM cap LEFT JOIN since ON true)"
+#define FILL_ROWS                                                                                                     \
+	"SELECT 'capacity', pg_catalog.format('%s %%', pg_catalog.floor(percent)), CASE WHEN percent >= " FULL_PERCENT    \
+	" THEN 'warning: ' ELSE '' END || pg_catalog.format('%s of %s bytes are taken', capacity - available, capacity)"  \
+	" FROM cap UNION ALL SELECT 'full_drives', full_drives::text, coalesce('warning: ' || full_names,"                \
+	" 'that are full to " FULL_PERCENT " % or more') FROM cap"                                                        \
+	" UNION ALL SELECT 'fill_rate', coalesce(daily::text, 'unknown'), coalesce(pg_catalog.format('bytes a day, over " \
+	"the"                                                                                                             \
+	" last %s days', pg_catalog.round(days::numeric, 1)), 'bytes a day: told from the second day on') FROM rate"      \
+	" UNION ALL SELECT 'days_left', CASE WHEN daily > 0 THEN (available / daily)::text WHEN daily <= 0 THEN "         \
+	"'unlimited'"                                                                                                     \
+	" ELSE 'unknown' END, 'until the drives are full, at this rate' FROM rate"
+
 /* Drives that failed and hold nothing any more, and nodes of none but such, are history, not a fault. */
 static PocketPlan health = {
 	"WITH n AS (SELECT pg_catalog.count(*) AS total, pg_catalog.count(*) FILTER (WHERE state = 'up') AS up"
 	" FROM pocket_data.node x WHERE x.state = 'up' OR EXISTS (SELECT FROM pocket_data.drive y"
 	" WHERE y.node_id = x.node_id AND (y.state <> 'failed'"
 	" OR EXISTS (SELECT FROM pocket_data.extent e WHERE e.drive_id = y.drive_id)))),"
-	" d AS (SELECT pg_catalog.count(*) AS total, pg_catalog.count(*) FILTER (WHERE x.state = 'ok') AS well"
-	" FROM pocket_data.drive x WHERE x.state <> 'failed'"
+	" d AS (SELECT pg_catalog.count(*) AS total,"
+	" pg_catalog.count(*) FILTER (WHERE x.state IN ('ok', 'draining')) AS well"
+	" FROM pocket_data.drive x WHERE x.state NOT IN ('failed', 'drained')"
 	" OR EXISTS (SELECT FROM pocket_data.extent e WHERE e.drive_id = x.drive_id)),"
-	" most AS (SELECT coalesce(pg_catalog.max(x.c), 0) AS drives FROM (SELECT pg_catalog.count(*) AS c"
-	" FROM pocket_data.drive WHERE state = 'ok' GROUP BY node_id) x),"
+	" most AS (SELECT pg_catalog.count(*) AS drives FROM pocket_data.drive WHERE state = 'ok'),"
 	" o AS (SELECT pg_catalog.count(*) FILTER (WHERE x.well) AS usable,"
 	" coalesce(pg_catalog.min(x.replicas) FILTER (WHERE x.well), 0) AS replicas FROM (SELECT b.bucket_id,"
 	" pg_catalog.count(*) AS replicas, pg_catalog.bool_and(x.state = 'ok' AND e.state = 'ok' AND n.state = 'up') AS "
@@ -170,7 +213,7 @@ static PocketPlan health = {
 	" v AS (SELECT pg_catalog.count(*) FILTER (WHERE x.bad > 0) AS hurt,"
 	" pg_catalog.count(*) FILTER (WHERE pocket.code_lost(y.code, x.members, x.gone) <> 0) AS lost"
 	" FROM (SELECT e.volume_id, pg_catalog.count(*) AS members,"
-	" pg_catalog.count(*) FILTER (WHERE e.state <> 'ok' OR d.state <> 'ok') AS bad,"
+	" pg_catalog.count(*) FILTER (WHERE e.state <> 'ok' OR d.state NOT IN ('ok', 'draining')) AS bad,"
 	" coalesce(pg_catalog.bit_or(1::int8 << e.position) FILTER (WHERE e.state <> 'ok' OR d.state = 'failed'), 0) AS "
 	"gone"
 	" FROM pocket_data.extent e LEFT JOIN pocket_data.drive d ON d.drive_id = e.drive_id GROUP BY e.volume_id) x"
@@ -178,7 +221,7 @@ static PocketPlan health = {
 	" e AS (SELECT pg_catalog.count(*) FILTER (WHERE state = 'damaged') AS damaged,"
 	" pg_catalog.count(*) FILTER (WHERE state = 'lost') AS lost FROM pocket_data.extent),"
 	" i AS (SELECT pg_catalog.count(*) AS total, pg_catalog.count(problem) AS failed FROM pocket_data.intent),"
-	" w AS (SELECT pg_catalog.count(*) AS waiting FROM pocket_data.volume WHERE state = 'sealed')"
+	" w AS (SELECT pg_catalog.count(*) AS waiting FROM pocket_data.volume WHERE state = 'sealed'), " FILL
 	" SELECT 'status', CASE WHEN v.lost > 0 OR e.lost > 0 OR o.usable = 0 THEN 'failed'"
 	" WHEN n.up < n.total OR d.well < d.total OR v.hurt > 0 OR e.damaged > 0 OR o.usable < $1 OR o.replicas < $2"
 	" OR i.failed > 0 THEN 'degraded' ELSE 'ok' END,"
@@ -191,14 +234,16 @@ static PocketPlan health = {
 	" UNION ALL SELECT 'replicas', pg_catalog.format('%s of %s', replicas, $2),"
 	" 'drives that hold each new block, of those promised by pocket.replicas and pocket.code' FROM o"
 	" UNION ALL SELECT 'code', $3, CASE WHEN $4 = 0 THEN 'sealed buckets stay replicated'"
-	" WHEN most.drives < $4 THEN pg_catalog.format('%s sealed buckets stay replicated: the code needs %s healthy drives"
-	" of one node, there are %s', w.waiting, $4, most.drives)"
+	" WHEN most.drives < $4 THEN pg_catalog.format('%s sealed buckets stay replicated: the code needs %s healthy "
+	"drives,"
+	" there are %s', w.waiting, $4, most.drives)"
 	" ELSE pg_catalog.format('%s sealed buckets wait for their group', w.waiting) END FROM most, w"
 	" UNION ALL SELECT 'volumes_hurt', hurt::text, pg_catalog.format('with members that are away or damaged; %s beyond"
 	" what their code bears', lost) FROM v"
 	" UNION ALL SELECT 'extents_damaged', damaged::text, 'that wait for repair' FROM e"
 	" UNION ALL SELECT 'extents_lost', lost::text, 'that no decoding can bring back now' FROM e"
 	" UNION ALL SELECT 'intents', total::text, pg_catalog.format('not yet carried out; %s have failed', failed) FROM i"
+	" UNION ALL " FILL_ROWS
 	" UNION ALL SELECT 'trash', coalesce(pg_catalog.sum(t.bytes), 0)::text, pg_catalog.format('bytes of %s extents that"
 	" retired or are stale; the inspector keeps %s of them', pg_catalog.count(*), pg_catalog.count(t.problem))"
 	" FROM pocket_data.trash t"
@@ -219,6 +264,7 @@ pocket_show_health(PG_FUNCTION_ARGS)
 	values[2] = CStringGetTextDatum(pocket_code);
 	values[3] = Int64GetDatum(code.kind == PK_CODE_REPLICATED ? 0 : code.k + code.m);
 	pocket_show(fcinfo, &health, values);
+	pocket_show_placement(fcinfo);
 	return (Datum) 0;
 }
 

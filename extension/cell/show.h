@@ -10,4 +10,10 @@
 /* In a session of its own; the query's columns must be those that the function is declared with. */
 extern void pocket_show(FunctionCallInfo fcinfo, PocketPlan *query, const Datum *values);
 
+/* The same behind what was shown already. */
+extern void pocket_show_more(FunctionCallInfo fcinfo, PocketPlan *query, const Datum *values);
+
+/* Facts of placement, behind those of health. */
+extern void pocket_show_placement(FunctionCallInfo fcinfo);
+
 #endif

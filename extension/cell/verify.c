@@ -16,7 +16,7 @@ PG_FUNCTION_INFO_V1(pocket_verify);
 
 /* Gone for good as far as is known; what is only silent may come back any moment, and makes no file lost. */
 #define MEMBER_GONE "(e.state <> 'ok' OR coalesce(d.state = 'failed', false))"
-#define MEMBER_AWAY "(e.state <> 'ok' OR coalesce(d.state <> 'ok', false))"
+#define MEMBER_AWAY "(e.state <> 'ok' OR coalesce(d.state NOT IN ('ok', 'draining'), false))"
 
 /* Members, how many of them may be away, and which are lost: the others do not yield them. */
 #define VOLUMES                                                                                        \

@@ -25,6 +25,7 @@
 #define PK_KEYS_MAX 16 /* keys in a key file */
 #define PK_KEY_SIZE 32 /* bytes of one secret */
 
+#define PK_PEER_SIZE_MAX (16 * 1024 * 1024)	  /* bytes that one request of a node to another brings or asks for */
 #define PK_ORDER_SIZE_MAX (1024 * 1024)		  /* body of one order */
 #define PK_ANSWER_SIZE_MAX (16 * 1024 * 1024) /* JSON answer of one order */
 #define PK_LIST_MAX 256						  /* extents in one answer to the order list */

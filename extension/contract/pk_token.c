@@ -185,6 +185,8 @@ token_is_known(const pk_token *token)
 				   token->length <= PK_BLOCK_SIZE_MAX;
 		case PK_METHOD_ORDER:
 			return token->flags == 0 && token->length <= PK_ORDER_SIZE_MAX;
+		case PK_METHOD_PEER:
+			return token->flags == 0 && token->length <= PK_PEER_SIZE_MAX;
 		default:
 			return false;
 	}

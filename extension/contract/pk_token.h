@@ -19,9 +19,10 @@
 
 typedef enum pk_method
 {
-	PK_METHOD_GET = 1,	/* read one block */
-	PK_METHOD_PUT = 2,	/* append one block to a bucket */
-	PK_METHOD_ORDER = 3 /* POST /order/VERB; hash and size are the body's, bucket is 0 */
+	PK_METHOD_GET = 1,	 /* read one block */
+	PK_METHOD_PUT = 2,	 /* append one block to a bucket */
+	PK_METHOD_ORDER = 3, /* POST /order/VERB; hash and size are the body's, bucket is 0 */
+	PK_METHOD_PEER = 4	 /* /peer/...: one node asks another; hash is the path's, length and crc32c are the body's */
 } pk_method;
 
 /* flags */
@@ -52,10 +53,10 @@ typedef struct pk_token
 	uint64_t bucket_id;
 	uint64_t offset;			  /* GET: of the record in its bucket */
 	uint32_t stored_length;		  /* GET: of the record */
-	uint32_t length;			  /* plain bytes of the block, or of an order's body */
-	uint32_t crc32c;			  /* of the plain bytes */
-	uint32_t generation;		  /* PUT: of the volume */
-	uint8_t hash[PK_SHA256_SIZE]; /* SHA-256 of the plain bytes */
+	uint32_t length;			  /* plain bytes of the block, or of an order's or a peer's body */
+	uint32_t crc32c;			  /* of the plain bytes; PEER: of the body */
+	uint32_t generation;		  /* PUT, PEER: of the volume */
+	uint8_t hash[PK_SHA256_SIZE]; /* SHA-256 of the plain bytes; ORDER: of the body; PEER: of the path */
 	pk_epoch epoch;
 	uint64_t not_before; /* Unix seconds; 0 = always */
 	uint64_t expires;	 /* Unix seconds, exclusive */

@@ -1,30 +1,83 @@
 /*
  * locate.c
  *	  Where a bucket is read.
+ *
+ * Any node serves any block, but it is best to ask one that has the bucket's
+ * extent: always the same one, whose page cache then has it, and others when
+ * that one does not answer well.
  */
 #include "placement/placement.h"
 
 #include "base/spi.h"
 
+static void
+add_reader(PocketPlace *place, char *url)
+{
+	for (int i = 0; i < place->reader_count; i++)
+	{
+		if (strcmp(place->readers[i], url) == 0)
+			return;
+	}
+	if (place->reader_count < POCKET_READERS_MAX)
+		place->readers[place->reader_count++] = url;
+}
+
+/* Nodes that have no extent of the bucket: those first that have most of its volume. */
+static void
+add_others(PocketPlace *place)
+{
+	static PocketPlan find = {
+		"SELECT n.url FROM pocket_data.node n WHERE n.state = 'up' ORDER BY (SELECT pg_catalog.count(*)"
+		" FROM pocket_data.extent e JOIN pocket_data.drive d ON d.drive_id = e.drive_id"
+		" WHERE e.volume_id = $1 AND d.node_id = n.node_id) DESC, n.node_id"
+		" LIMIT " POCKET_READERS_MAX_TEXT,
+		"int8", NULL, NULL};
+	Datum values[1] = {Int64GetDatum(place->volume_id)};
+	uint64 found = pocket_latest(&find, values, NULL);
+
+	for (uint64 row = 0; row < found; row++)
+		add_reader(place, pocket_column_text(row, 1));
+	pocket_free_rows();
+}
+
 bool
 pocket_place_locate(int64 bucket_id, PocketPlace *place)
 {
-	static PocketPlan find = {"SELECT v.volume_id, v.generation, n.url, EXISTS (SELECT FROM pocket_data.extent e"
-							  " WHERE e.bucket_id = b.bucket_id AND e.state = 'lost') FROM pocket_data.bucket b"
-							  " JOIN pocket_data.volume v ON v.volume_id = b.volume_id"
-							  " JOIN pocket_data.node n ON n.node_id = v.node_id WHERE b.bucket_id = $1",
-							  "int8", NULL, NULL};
+	static PocketPlan find = {
+		"SELECT v.volume_id, v.generation, n.url, coalesce(e.state = 'lost', false),"
+		" coalesce(n.state = 'up' AND e.state = 'ok' AND d.state NOT IN ('failed', 'silent'), false),"
+		" (SELECT pg_catalog.count(*) FROM pocket_data.node u WHERE u.state = 'up')"
+		" FROM pocket_data.bucket b JOIN pocket_data.volume v ON v.volume_id = b.volume_id"
+		" LEFT JOIN pocket_data.extent e ON e.bucket_id = b.bucket_id AND e.volume_id = b.volume_id"
+		" LEFT JOIN pocket_data.drive d ON d.drive_id = e.drive_id"
+		" LEFT JOIN pocket_data.node n ON n.node_id = d.node_id WHERE b.bucket_id = $1 ORDER BY e.position",
+		"int8", NULL, NULL};
 	Datum values[1] = {Int64GetDatum(bucket_id)};
-	bool found = pocket_latest(&find, values, NULL) > 0;
+	char *away[PK_MEMBERS_MAX];
+	int away_count = 0;
+	int64 up = 0;
+	uint64 found = pocket_latest(&find, values, NULL);
 
-	if (found)
+	memset(place, 0, sizeof(*place));
+	place->bucket_id = bucket_id;
+	for (uint64 row = 0; row < found; row++)
 	{
-		place->bucket_id = bucket_id;
-		place->volume_id = pocket_column_int64(0, 1);
-		place->generation = pocket_column_int32(0, 2);
-		place->url = pocket_column_text(0, 3);
-		place->lost = pocket_column_bool(0, 4);
+		place->volume_id = pocket_column_int64(row, 1);
+		place->generation = pocket_column_int32(row, 2);
+		place->lost |= pocket_column_bool(row, 4);
+		up = pocket_column_int64(row, 6);
+		if (pocket_is_null(row, 3))
+			continue;
+		if (pocket_column_bool(row, 5))
+			add_reader(place, pocket_column_text(row, 3));
+		else if (away_count < PK_MEMBERS_MAX)
+			away[away_count++] = pocket_column_text(row, 3);
 	}
 	pocket_free_rows();
-	return found;
+	if (found > 0 && place->reader_count < Min(up, POCKET_READERS_MAX))
+		add_others(place);
+	for (int i = 0; i < away_count; i++)
+		add_reader(place, away[i]); /* rows may be older than what is there */
+	place->url = place->readers[0];
+	return place->reader_count > 0;
 }

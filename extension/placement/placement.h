@@ -22,13 +22,18 @@ typedef struct PocketCell
 
 extern void pocket_cell_identity(PocketCell *cell);
 
+#define POCKET_READERS_MAX 4
+#define POCKET_READERS_MAX_TEXT "4"
+
 /* A bucket, the volume that it is in now, and the node that serves it. */
 typedef struct PocketPlace
 {
 	int64 bucket_id;
 	int64 volume_id;
 	int32 generation;
-	char *url;
+	char *url;						   /* the node to ask */
+	char *readers[POCKET_READERS_MAX]; /* and, for reading, others after it: the first of these is that one */
+	int reader_count;
 	bool lost; /* too many of the volume's members are: what only it has cannot be read */
 } PocketPlace;
 
@@ -40,9 +45,11 @@ typedef struct PocketLoad
 } PocketLoad;
 
 /*
- * The emptiest open bucket, all of whose drives are well, on a node that is up; none of those to avoid.
+ * The emptiest open bucket, all of whose drives are well, of which there are as many as pocket.replicas asks for, on a node
+ * that is up; none of those to avoid, of no node to avoid.
  */
-extern bool pocket_place_writable(PocketPlace *place, const int64 *avoid, int avoid_count, const PocketLoad *loads,
+extern bool pocket_place_writable(PocketPlace *place, const int64 *avoid, int avoid_count,
+								  const char *const *avoid_nodes, int avoid_node_count, const PocketLoad *loads,
 								  int load_count);
 
 /* Where a bucket is read; false when the cell does not know it. */

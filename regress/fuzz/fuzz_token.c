@@ -39,7 +39,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	sign(text, bytes);
 	if (pk_token_verify(&token, text, PK_TOKEN_TEXT, &ring, NOW) != PK_OK)
 		return 0;
-	if (token.method < PK_METHOD_GET || token.method > PK_METHOD_ORDER || token.length > PK_BLOCK_SIZE_MAX ||
+	if (token.method < PK_METHOD_GET || token.method > PK_METHOD_PEER ||
+		token.length > (token.method == PK_METHOD_PEER ? PK_PEER_SIZE_MAX : PK_BLOCK_SIZE_MAX) ||
 		token.not_before > NOW || token.expires <= NOW)
 		abort();
 	pk_token_sign(again, &token, &ring);

@@ -121,6 +121,8 @@ def capabilities():
               1700003600, b"\xff" * 8),
         token("order", MAX32, SECRET, 3, 0, 0, b"\xff" * 16, 0, 0, 0, 0, 1024 * 1024, 0, MAX32, MAX32, MAX32, sha256(b"{}"),
               0, MAX64, b"nonce123"),
+        token("peer", 1, SECRET, 4, 0, 9, CELL, 0, 0, 0, 0, 16 * 1024 * 1024, crc32c(b"abc"), 5, 1, 1,
+              sha256(b"/peer/append/a0a1a2a3-a4a5-a6a7-a8a9-aaabacadaeaf/b-0000000000000001/4096"), 0, 1700000300, b"peer\0\1\2\3"),
         token("all_ones", 2, SECRET, 2, 1, MAX32, b"\xff" * 16, MAX64, MAX64, MAX64, MAX32, BLOCK, MAX32, MAX32, MAX32,
               MAX32, b"\xff" * 32, 1999999999, MAX64, b"\xff" * 8)])
     write("receipt", [

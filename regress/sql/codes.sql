@@ -18,3 +18,4 @@ SELECT pocket.code_left('rs(6,3)', 0, 0);
 SELECT pocket.code_left('rs(6,3)', 33, 0);
 SELECT pocket.code_lost('rs(6,3)', 9, 512);
 SELECT pocket.code_lost('rs(6,3)', 9, -1);
+DROP EXTENSION pocket;

@@ -22,7 +22,8 @@ our $POCKETD = $ENV{POCKETD} // 'pocketd';
 our $POCKET  = $ENV{POCKET}  // 'pocket';
 my @running;    # every sidecar that is up, to be ended whatever happens
 
-# drives: how many (default 9); preload: 1 = with the background worker; conf: more lines of postgresql.conf;
+# drives: how many (default 9); nodes: a list of names, for as many sidecars with so many drives each (default: one, 'one'), every
+# other one reached by TCP; zones: their zones, by name; preload: 1 = with the background worker; conf: more lines of postgresql.conf;
 # bare: 1 = no extension, no node.
 sub new
 {
@@ -43,9 +44,17 @@ sub new
     return $self if $options{bare};
 
     $self->sql('CREATE EXTENSION pocket');
-    $self->add_sidecar('one', $self->{drive_count});
-    $self->sql("SELECT pocket.add_node('" . $self->url('one') . "')");
+    my @nodes = @{ $options{nodes} // ['one'] };
+    for my $i (0 .. $#nodes) { $self->add_sidecar($nodes[$i], $self->{drive_count}, tcp => $i % 2); }
+    for my $node (@nodes) { $self->add_node($node, $options{zones}{$node}); }
     return $self;
+}
+
+# Makes a sidecar, again or for the first time, a node of the cell.
+sub add_node
+{
+    my ($self, $id, $zone) = @_;
+    return $self->sql("SET client_min_messages = error; SELECT pocket.add_node('" . $self->url($id) . "', '" . ($zone // 'default') . "')");
 }
 
 sub keygen
@@ -56,13 +65,14 @@ sub keygen
     return;
 }
 
-# Formats drives for a sidecar and starts it.
+# Formats drives for a sidecar and starts it, on a Unix socket or, with tcp => 1, on a port of the loopback.
 sub add_sidecar
 {
-    my ($self, $id, $count) = @_;
+    my ($self, $id, $count, %options) = @_;
     my @drives = map { "$self->{dir}/$id-drive$_" } 1 .. $count;
     $self->init_drives(@drives);
     $self->{sidecars}{$id} = { drives => \@drives, socket => "$self->{dir}/$id.sock", log => "$self->{dir}/$id.log" };
+    $self->{sidecars}{$id}{port} = PostgreSQL::Test::Cluster::get_free_port() if $options{tcp};
     return $self->start_sidecar($id);
 }
 
@@ -74,7 +84,15 @@ sub init_drives
     return;
 }
 
-sub url { my ($self, $id) = @_; return "unix:$self->{sidecars}{ $id // 'one' }{socket}"; }
+# Where it listens, and what the cell calls it.
+sub address
+{
+    my ($self, $id) = @_;
+    my $sidecar = $self->{sidecars}{ $id // 'one' };
+    return $sidecar->{port} ? "127.0.0.1:$sidecar->{port}" : "unix:$sidecar->{socket}";
+}
+
+sub url { my ($self, $id) = @_; my $address = $self->address($id); return $address =~ /^unix:/ ? $address : "http://$address"; }
 
 sub drives { my ($self, $id) = @_; return @{ $self->{sidecars}{ $id // 'one' }{drives} }; }
 
@@ -93,14 +111,14 @@ sub start_sidecar
         open STDIN, '<', '/dev/null';
         open STDOUT, '>>', $sidecar->{log} or POSIX::_exit(127);
         open STDERR, '>&', \*STDOUT;
-        exec $POCKETD, 'run', '--listen', "unix:$sidecar->{socket}", '--keys', $self->{keys},
+        exec $POCKETD, 'run', '--listen', $self->address($id), '--keys', $self->{keys},
             (map { ('--drive', $_) } @{ $sidecar->{drives} }), @more
             or POSIX::_exit(127);
     }
     $sidecar->{pid} = $pid;
     push @running, $pid;
-    until (-S $sidecar->{socket}
-        && IPC::Run::run([ 'curl', '-s', '-o', '/dev/null', '--max-time', '5', '--unix-socket', $sidecar->{socket}, 'http://localhost/healthz' ]))
+    my @where = $sidecar->{port} ? ($self->url($id) . '/healthz') : ('--unix-socket', $sidecar->{socket}, 'http://localhost/healthz');
+    until (($sidecar->{port} || -S $sidecar->{socket}) && IPC::Run::run([ 'curl', '-s', '-o', '/dev/null', '--max-time', '5', @where ]))
     {
         die "pocketd '$id' ended:\n" . slurp_file($sidecar->{log}) if waitpid($pid, WNOHANG) == $pid;
         die "pocketd '$id' does not answer:\n" . slurp_file($sidecar->{log}) if time - $began > 30;
@@ -121,6 +139,10 @@ sub kill_sidecar
     @running = grep { $_ != $pid } @running;
     return $status;
 }
+
+# Stops a sidecar without ending it, and lets it go on.
+sub freeze { my ($self, $id) = @_; kill 'STOP', $self->{sidecars}{$id}{pid}; return; }
+sub thaw { my ($self, $id) = @_; kill 'CONT', $self->{sidecars}{$id}{pid}; return; }
 
 sub sidecar_log { my ($self, $id) = @_; return slurp_file($self->{sidecars}{ $id // 'one' }{log}); }
 

@@ -212,7 +212,7 @@ fake_change(struct fake_remote *fake, const struct pd_extent_name *name, uint32_
 			rc = pd_extent_append(extent, work->iov, work->count, work->offset, err);
 			break;
 		case FAKE_DO_SEAL:
-			rc = pd_extent_seal(extent, work->offset, err);
+			rc = pd_extent_seal_whole(extent, work->offset, err);
 			break;
 		case FAKE_DO_SET_MEMBERS:
 			rc = pd_extent_set_members(extent, work->members, err);

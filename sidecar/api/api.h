@@ -6,6 +6,7 @@
  *	PUT  /block/TOKEN	a block's plain bytes -> 201 {"receipt": TEXT}
  *	GET  /block/TOKEN	-> 200, the plain bytes
  *	POST /order/VERB	Authorization: Pocket TOKEN, a JSON object -> 200, newlines while the work lasts, then a JSON object
+ *	GET, POST /peer/...	what another node asks of the drives here: remote/FORMAT.md
  *	GET  /healthz		-> 200 or 503 {"status", "drives", "failed"}
  *	GET  /metrics		-> Prometheus text
  *
@@ -27,8 +28,9 @@ struct pd_api_options
 	struct pd_cell *cell;			/* the caller's, outlives the api */
 	struct pd_drive *const *drives; /* the same */
 	int drive_count;
-	const struct pd_vfs *vfs; /* clock */
-	const char *zone;		  /* or NULL; copied */
+	struct pd_buffer_pool *buffers; /* the listener's too */
+	const struct pd_vfs *vfs;		/* clock and random numbers */
+	const char *zone;				/* or NULL; copied */
 };
 
 /* NULL when memory or threads are lacking. */

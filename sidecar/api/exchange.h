@@ -14,6 +14,7 @@
 #include <jansson.h>
 
 #include "api/api.h"
+#include "remote/wire.h"
 
 #define PD_API_ERRORS 64 /* by -code */
 
@@ -25,6 +26,7 @@ struct pd_metrics
 	atomic_ullong bytes_get;
 	atomic_ullong degraded_reads;
 	atomic_ullong orders;
+	atomic_ullong peer_requests;
 	atomic_ullong denied;
 	atomic_ullong errors[PD_API_ERRORS];
 };
@@ -36,6 +38,7 @@ struct pd_api
 	int drive_count;
 	const struct pd_vfs *vfs;
 	char *zone;
+	struct pd_buffer_pool *buffers;
 	struct pd_http_handler handler;
 	struct pd_queue *quick;	  /* what ends soon: a heartbeat never waits behind an encode */
 	struct pd_queue *slow;	  /* encode, rebuild, scrub */
@@ -49,7 +52,17 @@ struct pd_api
 	 * to its end: an epoch that was superseded deletes nothing.
 	 */
 	pthread_mutex_t epoch_mutex;
+	struct pd_api_peers *peers; /* peer.c's */
 	struct pd_metrics metrics;
+};
+
+/* What another node asked for, and who works on it. */
+struct pd_api_peer
+{
+	struct pd_peer_call call;
+	struct pd_drive *drive;
+	uint32_t crc; /* of the body, as it arrives */
+	bool counted; /* among the requests of peers */
 };
 
 struct pd_exchange
@@ -67,6 +80,7 @@ struct pd_exchange
 	{
 		struct pd_put put;
 		struct pd_get get;
+		struct pd_api_peer peer;
 	};
 };
 
@@ -79,6 +93,7 @@ struct pd_route
 	int64_t (*begin)(struct pd_exchange *exchange, const char *rest);
 	void (*arrived)(struct pd_exchange *exchange, const uint8_t *data, size_t n); /* or NULL */
 	void (*finish)(struct pd_exchange *exchange);
+	void (*release)(struct pd_exchange *exchange); /* or NULL */
 };
 
 /* routes.c: replies; each is the end of the exchange for its caller. */
@@ -88,6 +103,9 @@ extern void pd_api_count_error(struct pd_api *api, pk_error code);
 extern uint64_t pd_api_now_s(const struct pd_api *api);
 /* Verifies text into exchange->token: PK_ERR_DENIED unless it is a valid one for the method. */
 extern pk_error pd_api_verify_token(struct pd_exchange *exchange, const char *text, pk_method method) PK_MUST_CHECK;
+
+/* The same, from the header "Authorization: Pocket TOKEN". */
+extern pk_error pd_api_authorize(struct pd_exchange *exchange, pk_method method) PK_MUST_CHECK;
 
 /* block.c */
 extern int64_t pd_block_put_begin(struct pd_exchange *exchange, const char *rest);
@@ -102,6 +120,16 @@ extern void pd_block_options_finish(struct pd_exchange *exchange);
 /* order.c */
 extern int64_t pd_order_begin(struct pd_exchange *exchange, const char *rest);
 extern void pd_order_finish(struct pd_exchange *exchange);
+
+/* peer.c */
+extern struct pd_api_peers *pd_api_peers_create(void);
+extern void pd_api_peers_free(struct pd_api_peers *peers); /* no request is under way any more; NULL is fine */
+extern int64_t pd_api_peer_begin(struct pd_exchange *exchange, const char *rest);
+extern void pd_api_peer_arrived(struct pd_exchange *exchange, const uint8_t *data, size_t n);
+extern void pd_api_peer_finish(struct pd_exchange *exchange);
+extern void pd_api_peer_release(struct pd_exchange *exchange);
+/* Abandons builds that were not heard of for too long; for any request to call. */
+extern void pd_api_peer_sweep(struct pd_api *api);
 
 /* health.c */
 extern int64_t pd_health_begin(struct pd_exchange *exchange, const char *rest);

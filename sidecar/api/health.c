@@ -133,6 +133,7 @@ put_counters(FILE *out, struct pd_api *api)
 	put_counter(out, "decode_read_bytes_total", "Bytes of members that were read to compute others.", read);
 	put_counter(out, "decoded_bytes_total", "Bytes of members that were computed from others.", decoded);
 	put_counter(out, "orders_total", "Orders that were answered.", atomic_load(&metrics->orders));
+	put_counter(out, "peer_requests_total", "Requests of other nodes.", atomic_load(&metrics->peer_requests));
 	put_counter(out, "denied_total", "Requests whose token or URL was not accepted.", atomic_load(&metrics->denied));
 	fputs("# HELP pocketd_errors_total Errors answered, by code.\n# TYPE pocketd_errors_total counter\n", out);
 	for (int i = 1; i < PD_API_ERRORS; i++)

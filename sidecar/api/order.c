@@ -14,7 +14,6 @@
 #include "api/order.h"
 #include "base/log.h"
 
-#define AUTHORIZATION "Pocket "
 #define QUICK_WAITING_MAX 256
 #define SLOW_WAITING_MAX 64
 
@@ -46,11 +45,7 @@ find_verb(const char *name)
 int64_t
 pd_order_begin(struct pd_exchange *exchange, const char *rest)
 {
-	const char *authorization = pd_request_header(exchange->request, "Authorization");
-
-	if (authorization == NULL || strncmp(authorization, AUTHORIZATION, strlen(AUTHORIZATION)) != 0 ||
-		pd_api_verify_token(exchange, authorization + strlen(AUTHORIZATION), PK_METHOD_ORDER) != PK_OK ||
-		exchange->token.length > PK_ORDER_SIZE_MAX)
+	if (pd_api_authorize(exchange, PK_METHOD_ORDER) != PK_OK || exchange->token.length > PK_ORDER_SIZE_MAX)
 	{
 		pd_api_reply_denied(exchange);
 		return PK_ERR_DENIED;

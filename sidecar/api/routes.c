@@ -17,13 +17,15 @@
 static const char denied_text[] = "{\"error\":{\"code\":\"denied\",\"message\":\"access denied\"}}";
 
 static const struct pd_route routes[] = {
-	{"PUT", "/block/", true, pd_block_put_begin, pd_block_put_arrived, pd_block_put_finish},
-	{"GET", "/block/", true, pd_block_get_begin, NULL, pd_block_get_finish},
-	{"HEAD", "/block/", true, pd_block_get_begin, NULL, pd_block_head_finish},
-	{"OPTIONS", "/block/", true, pd_block_options_begin, NULL, pd_block_options_finish},
-	{"POST", "/order/", true, pd_order_begin, NULL, pd_order_finish},
-	{"GET", "/healthz", false, pd_health_begin, NULL, pd_healthz_finish},
-	{"GET", "/metrics", false, pd_health_begin, NULL, pd_metrics_finish},
+	{"PUT", "/block/", true, pd_block_put_begin, pd_block_put_arrived, pd_block_put_finish, NULL},
+	{"GET", "/block/", true, pd_block_get_begin, NULL, pd_block_get_finish, NULL},
+	{"HEAD", "/block/", true, pd_block_get_begin, NULL, pd_block_head_finish, NULL},
+	{"OPTIONS", "/block/", true, pd_block_options_begin, NULL, pd_block_options_finish, NULL},
+	{"POST", "/order/", true, pd_order_begin, NULL, pd_order_finish, NULL},
+	{"GET", PD_PEER_PATH, true, pd_api_peer_begin, pd_api_peer_arrived, pd_api_peer_finish, pd_api_peer_release},
+	{"POST", PD_PEER_PATH, true, pd_api_peer_begin, pd_api_peer_arrived, pd_api_peer_finish, pd_api_peer_release},
+	{"GET", "/healthz", false, pd_health_begin, NULL, pd_healthz_finish, NULL},
+	{"GET", "/metrics", false, pd_health_begin, NULL, pd_metrics_finish, NULL},
 };
 
 void
@@ -75,6 +77,17 @@ pd_api_verify_token(struct pd_exchange *exchange, const char *text, pk_method me
 	return result;
 }
 
+pk_error
+pd_api_authorize(struct pd_exchange *exchange, pk_method method)
+{
+	static const char scheme[] = "Pocket ";
+	const char *authorization = pd_request_header(exchange->request, "Authorization");
+
+	if (authorization == NULL || strncmp(authorization, scheme, strlen(scheme)) != 0)
+		return PK_ERR_DENIED;
+	return pd_api_verify_token(exchange, authorization + strlen(scheme), method);
+}
+
 /* The route of a request and what follows its path; NULL when there is none. */
 static const struct pd_route *
 find_route(const char *method, const char *path, const char **rest)
@@ -112,6 +125,7 @@ api_begin(void *arg, struct pd_request *request)
 	exchange->api = api;
 	exchange->request = request;
 	exchange->route = route;
+	pd_api_peer_sweep(api);
 	pd_request_attach(request, exchange);
 	if (route != NULL)
 		return route->begin(exchange, rest);
@@ -151,6 +165,8 @@ api_release(void *arg, struct pd_request *request)
 
 	(void) arg;
 	pd_request_attach(request, NULL);
+	if (exchange->route != NULL && exchange->route->release != NULL)
+		exchange->route->release(exchange);
 	free(exchange);
 }
 
@@ -169,12 +185,15 @@ pd_api_create(const struct pd_api_options *options, struct pd_err *err)
 	api->drives = options->drives;
 	api->drive_count = options->drive_count;
 	api->vfs = options->vfs;
+	api->buffers = options->buffers;
+	api->peers = pd_api_peers_create();
 	api->handler = (struct pd_http_handler){api_begin, api_arrived, api_finish, api_release, api};
 	api->zone = options->zone != NULL ? strdup(options->zone) : NULL;
 	api->quick = pd_queue_start("pd-quick", QUICK_THREADS);
 	api->slow = pd_queue_start("pd-slow", SLOW_THREADS);
 	api->health = pd_queue_start("pd-health", 1);
-	if (api->quick == NULL || api->slow == NULL || api->health == NULL || (options->zone != NULL && api->zone == NULL))
+	if (api->peers == NULL || api->quick == NULL || api->slow == NULL || api->health == NULL ||
+		(options->zone != NULL && api->zone == NULL))
 	{
 		pd_fail(err, PK_ERR_NO_MEMORY, "out of memory or threads for the API");
 		pd_api_free(api);
@@ -207,6 +226,7 @@ pd_api_free(struct pd_api *api)
 		pd_queue_stop(api->quick);
 	if (api->health != NULL)
 		pd_queue_stop(api->health);
+	pd_api_peers_free(api->peers);
 	pthread_mutex_destroy(&api->epoch_mutex);
 	free(api->zone);
 	free(api);

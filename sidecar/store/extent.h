@@ -47,6 +47,14 @@ struct pd_members
 	struct pd_member member[PK_MEMBERS_MAX];
 };
 
+/* Their bytes, in a slot and between nodes: volume_id, generation, code, count, then each as FORMAT.md has it. */
+#define PD_MEMBERS_HEAD 16
+#define PD_MEMBER_SIZE 96
+#define PD_MEMBERS_SIZE_MAX (PD_MEMBERS_HEAD + PK_MEMBERS_MAX * PD_MEMBER_SIZE)
+extern size_t pd_members_encode(uint8_t out[PD_MEMBERS_SIZE_MAX], const struct pd_members *members);
+/* False unless the n bytes are just that; what they mean is not looked at. */
+extern bool pd_members_decode(struct pd_members *members, const uint8_t *in, size_t n);
+
 struct pd_extent;
 
 struct pd_extent_info
@@ -97,6 +105,12 @@ extern void pd_extent_uncache(struct pd_extent *extent);
  * another one, or one beyond what it holds, is PK_ERR_STATE.
  */
 extern pk_error pd_extent_seal(struct pd_extent *extent, uint64_t length, struct pd_err *err) PK_MUST_CHECK;
+
+/*
+ * The same for whoever measured the extent while another node may have gone on to append: ends that first. What this process wrote is
+ * not cut: PK_ERR_STATE when it holds more by now. Of a remote drive, its node sees to that.
+ */
+extern pk_error pd_extent_seal_whole(struct pd_extent *extent, uint64_t length, struct pd_err *err) PK_MUST_CHECK;
 
 /* Replaces the slot durably. A lower generation of the same volume than the present one's is PK_ERR_STATE. */
 extern pk_error pd_extent_set_members(struct pd_extent *extent, const struct pd_members *members,

@@ -16,11 +16,11 @@
 #define PAGE_CRC (PD_PAGE - 4)
 #define TRAILER_CRC (PD_TRAILER - 4)
 
+#define SLOT_VOLUME 24
 #define SLOT_MEMBERS 64
-#define SLOT_MEMBER 96
 
-_Static_assert(SLOT_MEMBERS + PK_MEMBERS_MAX * SLOT_MEMBER <= PAGE_CRC, "a slot holds all members");
-_Static_assert(SLOT_MEMBER == PK_UUID_SIZE + 8 + 8 + PD_MEMBER_KEY, "a member's bytes");
+_Static_assert(SLOT_MEMBERS + PK_MEMBERS_MAX * PD_MEMBER_SIZE <= PAGE_CRC, "a slot holds all members");
+_Static_assert(PD_MEMBER_SIZE == PK_UUID_SIZE + 8 + 8 + PD_MEMBER_KEY, "a member's bytes");
 _Static_assert(PD_EXTENT_DATA >= 3 * PD_PAGE && PD_EXTENT_DATA % PD_PAGE == 0, "header and slots fit before the bytes");
 _Static_assert(PD_EXTENT_CHUNK % PD_PAGE == 0, "chunks are whole pages");
 
@@ -137,38 +137,90 @@ pd_header_decode(struct pd_header *header, const uint8_t in[PD_PAGE], struct pd_
 	return PK_OK;
 }
 
-void
-pd_slot_encode(uint8_t out[PD_PAGE], const struct pd_slot *slot, const struct pd_header *owner)
+/* What a slot says of its volume, PD_MEMBERS_HEAD bytes, and of the members. */
+static void
+volume_encode(uint8_t *out, const struct pd_members *members)
 {
-	const struct pd_members *members = &slot->members;
-	uint8_t *p = out + SLOT_MEMBERS;
+	pk_put_u64(out, members->volume_id);
+	pk_put_u32(out + 8, members->generation);
+	out[12] = (uint8_t) members->code.kind;
+	out[13] = (uint8_t) members->code.k;
+	out[14] = (uint8_t) members->code.m;
+	out[15] = (uint8_t) members->count;
+}
 
-	begin(out, PD_PAGE, SLOT_MAGIC);
-	out[6] = (uint8_t) owner->kind;
-	out[7] = (uint8_t) owner->position;
-	pk_put_u64(out + 8, owner->id);
-	pk_put_u64(out + 16, slot->sequence);
-	pk_put_u64(out + 24, members->volume_id);
-	pk_put_u32(out + 32, members->generation);
-	out[36] = (uint8_t) members->code.kind;
-	out[37] = (uint8_t) members->code.k;
-	out[38] = (uint8_t) members->code.m;
-	out[39] = (uint8_t) members->count;
-	for (int i = 0; i < members->count; i++, p += SLOT_MEMBER)
+static void
+volume_decode(struct pd_members *members, const uint8_t *in)
+{
+	members->volume_id = pk_get_u64(in);
+	members->generation = pk_get_u32(in + 8);
+	members->code.kind = (pk_code_kind) in[12];
+	members->code.k = in[13];
+	members->code.m = in[14];
+	members->count = in[15];
+}
+
+static void
+member_list_encode(uint8_t *p, const struct pd_members *members)
+{
+	for (int i = 0; i < members->count; i++, p += PD_MEMBER_SIZE)
 	{
 		memcpy(p, members->member[i].drive, PK_UUID_SIZE);
 		pk_put_u64(p + 16, members->member[i].bucket_id);
 		pk_put_u64(p + 24, members->member[i].length);
 		memcpy(p + 32, members->member[i].key, PD_MEMBER_KEY);
 	}
+}
+
+static void
+member_list_decode(struct pd_members *members, const uint8_t *p)
+{
+	for (int i = 0; i < members->count; i++, p += PD_MEMBER_SIZE)
+	{
+		memcpy(members->member[i].drive, p, PK_UUID_SIZE);
+		members->member[i].bucket_id = pk_get_u64(p + 16);
+		members->member[i].length = pk_get_u64(p + 24);
+		memcpy(members->member[i].key, p + 32, PD_MEMBER_KEY);
+	}
+}
+
+size_t
+pd_members_encode(uint8_t out[PD_MEMBERS_SIZE_MAX], const struct pd_members *members)
+{
+	volume_encode(out, members);
+	member_list_encode(out + PD_MEMBERS_HEAD, members);
+	return PD_MEMBERS_HEAD + (size_t) members->count * PD_MEMBER_SIZE;
+}
+
+bool
+pd_members_decode(struct pd_members *members, const uint8_t *in, size_t n)
+{
+	memset(members, 0, sizeof(*members));
+	if (n < PD_MEMBERS_HEAD)
+		return false;
+	volume_decode(members, in);
+	if (members->count > PK_MEMBERS_MAX || n != PD_MEMBERS_HEAD + (size_t) members->count * PD_MEMBER_SIZE)
+		return false;
+	member_list_decode(members, in + PD_MEMBERS_HEAD);
+	return true;
+}
+
+void
+pd_slot_encode(uint8_t out[PD_PAGE], const struct pd_slot *slot, const struct pd_header *owner)
+{
+	begin(out, PD_PAGE, SLOT_MAGIC);
+	out[6] = (uint8_t) owner->kind;
+	out[7] = (uint8_t) owner->position;
+	pk_put_u64(out + 8, owner->id);
+	pk_put_u64(out + 16, slot->sequence);
+	volume_encode(out + SLOT_VOLUME, &slot->members);
+	member_list_encode(out + SLOT_MEMBERS, &slot->members);
 	pk_put_u32(out + PAGE_CRC, pk_crc32c(0, out, PAGE_CRC));
 }
 
 pk_error
 pd_slot_decode(struct pd_slot *slot, const uint8_t in[PD_PAGE], const struct pd_header *owner, struct pd_err *err)
 {
-	struct pd_members *members = &slot->members;
-	const uint8_t *p = in + SLOT_MEMBERS;
 	pk_error rc = check(in, PAGE_CRC, SLOT_MAGIC, "slot", err);
 
 	if (rc != PK_OK)
@@ -179,19 +231,8 @@ pd_slot_decode(struct pd_slot *slot, const uint8_t in[PD_PAGE], const struct pd_
 		return pd_fail(err, PK_ERR_CORRUPT, "has a slot of %d members", in[39]);
 	memset(slot, 0, sizeof(*slot));
 	slot->sequence = pk_get_u64(in + 16);
-	members->volume_id = pk_get_u64(in + 24);
-	members->generation = pk_get_u32(in + 32);
-	members->code.kind = (pk_code_kind) in[36];
-	members->code.k = in[37];
-	members->code.m = in[38];
-	members->count = in[39];
-	for (int i = 0; i < members->count; i++, p += SLOT_MEMBER)
-	{
-		memcpy(members->member[i].drive, p, PK_UUID_SIZE);
-		members->member[i].bucket_id = pk_get_u64(p + 16);
-		members->member[i].length = pk_get_u64(p + 24);
-		memcpy(members->member[i].key, p + 32, PD_MEMBER_KEY);
-	}
+	volume_decode(&slot->members, in + SLOT_VOLUME);
+	member_list_decode(&slot->members, in + SLOT_MEMBERS);
 	return PK_OK;
 }
 

@@ -247,3 +247,21 @@ pd_extent_seal(struct pd_extent *extent, uint64_t length, struct pd_err *err)
 	pthread_mutex_unlock(&extent->io);
 	return result;
 }
+
+pk_error
+pd_extent_seal_whole(struct pd_extent *extent, uint64_t length, struct pd_err *err)
+{
+	struct pd_extent_info info;
+
+	if (!pd_drive_is_remote(extent->drive))
+	{
+		pthread_mutex_lock(&extent->io);
+		pd_extent_close(extent);
+		pthread_mutex_unlock(&extent->io);
+		pd_extent_info(extent, &info);
+		if (info.length > length && !extent->recovered)
+			return pd_fail(err, PK_ERR_STATE, "extent %s has grown to %llu bytes: it is not cut to %llu", extent->path,
+						   (unsigned long long) info.length, (unsigned long long) length);
+	}
+	return pd_extent_seal(extent, length, err);
+}

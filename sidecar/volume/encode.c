@@ -158,7 +158,7 @@ wait_reads(struct encoding *encoding, struct pd_task *tasks, int count, struct p
 	for (int p = 0; p < count; p++)
 	{
 		if (tasks[p].result != PK_OK)
-			pd_cell_report_extent(encoding->cell, tasks[p].extent, tasks[p].err.text);
+			pd_cell_report_failure(encoding->cell, tasks[p].extent, tasks[p].result, tasks[p].err.text);
 	}
 	if (rc != PK_OK && err != NULL)
 		err->code = PK_ERR_CORRUPT;

@@ -70,6 +70,21 @@ pd_cell_remotes(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int posi
 	return count;
 }
 
+bool
+pd_bucket_is_here(struct pd_cell *cell, uint64_t bucket_id)
+{
+	struct pd_members members;
+
+	if (!pd_map_of_bucket(cell, bucket_id, 0, &members))
+		return true;
+	for (int p = 0; p < members.count; p++)
+	{
+		if (members.member[p].bucket_id == bucket_id && pd_cell_drive(cell, members.member[p].drive) == NULL)
+			return false;
+	}
+	return true;
+}
+
 static pk_error
 work_lookup(struct pd_task *task)
 {

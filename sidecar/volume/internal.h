@@ -134,9 +134,6 @@ extern void pd_map_fill(struct pd_cell *cell, struct pd_members *members);
 
 /* --- map.c again --- */
 
-/* PK_ERR_STATE when a higher generation of this volume was seen: a late message changes nothing. */
-extern pk_error pd_map_fence(struct pd_cell *cell, const struct pd_members *members, struct pd_err *err) PK_MUST_CHECK;
-
 /* Each volume, as a copy. */
 extern void pd_map_each(struct pd_cell *cell, void (*each)(void *arg, const struct pd_members *members), void *arg);
 
@@ -198,12 +195,10 @@ struct pd_cell
 extern void pd_cell_enter(struct pd_cell *cell);
 extern void pd_cell_leave(struct pd_cell *cell);
 
-/* A drive of this node, or NULL. */
-extern struct pd_drive *pd_cell_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE]);
-/* A drive of any node, by the map. */
+/* A drive of any node, by the map; pd_cell_drive gives just those of this node. */
 extern struct pd_drive *pd_cell_any_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE]);
 
-/* The same; they fail with PK_ERR_NOT_FOUND, or PK_ERR_UNAVAILABLE when it cannot be written. */
+/* The same two; they fail with PK_ERR_NOT_FOUND, or PK_ERR_UNAVAILABLE when it cannot be written. */
 extern pk_error pd_cell_target(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], struct pd_drive **drive,
 							   struct pd_err *err) PK_MUST_CHECK;
 extern pk_error pd_cell_any_target(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], struct pd_drive **drive,
@@ -246,11 +241,16 @@ extern int pd_cell_extents_kept(struct pd_cell *cell, pk_extent_kind kind, uint6
 extern int pd_cell_remotes(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
 						   struct pd_cell_drive *drives[PK_MEMBERS_MAX]);
 
+/* Whether all members with the bucket are on drives of this node. Where others have some too, who seals it is ordered. */
+extern bool pd_bucket_is_here(struct pd_cell *cell, uint64_t bucket_id);
+
 /* The extent of a member on the drive that it names, asked now, or NULL. */
 extern struct pd_extent *pd_member_find(struct pd_cell *cell, const struct pd_members *members, int p);
 
 /* Notes damage of an extent. */
 extern void pd_cell_report_extent(struct pd_cell *cell, struct pd_extent *extent, const char *problem);
+/* The same after an operation on it failed; that a node is not reached is no damage of what it holds. */
+extern void pd_cell_report_failure(struct pd_cell *cell, struct pd_extent *extent, pk_error code, const char *problem);
 
 extern const uint8_t pd_uuid_zero[PK_UUID_SIZE];
 extern bool pd_uuid_equal(const uint8_t *a, const uint8_t *b);

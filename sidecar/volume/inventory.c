@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/remote.h"
 #include "volume/internal.h"
 
 static pk_error
@@ -16,7 +17,7 @@ find_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], struct pd_dri
 
 	pk_uuid_encode(text, uuid);
 	*drive = pd_cell_drive(cell, uuid);
-	if (*drive == NULL)
+	if (*drive == NULL || pd_drive_is_remote(*drive))
 		return pd_fail(err, PK_ERR_NOT_FOUND, "drive %s is not on this node, or not bound to its cell", text);
 	if (!pd_drive_readable(*drive))
 		return pd_fail(err, PK_ERR_UNAVAILABLE, "drive %s cannot be read", text);

@@ -72,6 +72,19 @@ pd_bucket_tell_key(const struct pd_bucket_entry *bucket, uint8_t wrapped[PD_WRAP
 		memcpy(wrapped, bucket->keys->wrapped, PD_WRAPPED_KEY);
 }
 
+bool
+pd_map_has_key(struct pd_cell *cell, uint64_t bucket_id)
+{
+	const struct pd_bucket_entry *bucket;
+	bool has;
+
+	pthread_rwlock_rdlock(&cell->map.lock);
+	bucket = pd_map_bucket(&cell->map, bucket_id);
+	has = bucket != NULL && bucket->keys != NULL;
+	pthread_rwlock_unlock(&cell->map.lock);
+	return has;
+}
+
 /* What is known of a bucket's key: the number of wrapped ones, or 0 and the key itself. */
 static int
 known_keys(struct pd_map *map, uint64_t bucket_id, uint8_t wrapped[1 + PD_BUCKET_OTHER_KEYS][PD_WRAPPED_KEY],
@@ -120,6 +133,22 @@ keep_key(struct pd_map *map, uint64_t bucket_id, const uint8_t wrapped[PD_WRAPPE
 	pthread_rwlock_unlock(&map->lock);
 }
 
+/* An extent that another node made here since the start. */
+static void
+look_here(struct pd_cell *cell, uint64_t bucket_id)
+{
+	for (int i = 0; i < cell->drive_count && !pd_map_has_key(cell, bucket_id); i++)
+	{
+		struct pd_extent *extent = NULL;
+
+		if (atomic_load(&cell->drives[i].ours))
+			extent = pd_extent_find(cell->drives[i].drive, PK_EXTENT_BUCKET, bucket_id, 0);
+		if (extent != NULL)
+			(void) pd_cell_learn(cell, extent);
+		pd_extent_unref(extent);
+	}
+}
+
 pk_error
 pd_map_key(struct pd_cell *cell, uint64_t bucket_id, uint8_t key[PD_BUCKET_KEY], struct pd_err *err)
 {
@@ -132,6 +161,11 @@ pd_map_key(struct pd_cell *cell, uint64_t bucket_id, uint8_t key[PD_BUCKET_KEY],
 
 	if (has_key)
 		return PK_OK;
+	if (count == 0)
+	{
+		look_here(cell, bucket_id);
+		count = known_keys(&cell->map, bucket_id, wrapped, key, &has_key);
+	}
 	if (count == 0)
 		return pd_fail(err, PK_ERR_NO_KEY, "no slot here has the key of bucket %" PRIu64, bucket_id);
 
@@ -149,19 +183,6 @@ pd_map_key(struct pd_cell *cell, uint64_t bucket_id, uint8_t key[PD_BUCKET_KEY],
 		return pd_fail(err, PK_ERR_NO_KEY, "the key of bucket %" PRIu64 " does not open with the key file's",
 					   bucket_id);
 	return rc;
-}
-
-bool
-pd_map_has_key(struct pd_cell *cell, uint64_t bucket_id)
-{
-	const struct pd_bucket_entry *bucket;
-	bool has;
-
-	pthread_rwlock_rdlock(&cell->map.lock);
-	bucket = pd_map_bucket(&cell->map, bucket_id);
-	has = bucket != NULL && bucket->keys != NULL;
-	pthread_rwlock_unlock(&cell->map.lock);
-	return has;
 }
 
 /* Where slots contradict each other, before one of them is written into new slots. */

@@ -457,28 +457,30 @@ void
 pd_map_each(struct pd_cell *cell, void (*each)(void *arg, const struct pd_members *members), void *arg)
 {
 	struct pd_map *map = &cell->map;
+	int head = 0;
+	int nth = 0;
 
-	for (int i = 0; i < PD_MAP_HEADS; i++)
+	for (;;)
 	{
+		struct pd_volume_entry *volume = NULL;
 		struct pd_members members;
-		int nth = 0;
 
-		for (;;)
+		pthread_rwlock_rdlock(&map->lock);
+		for (; head < PD_MAP_HEADS; head++, nth = 0)
 		{
-			struct pd_volume_entry *volume;
-
-			pthread_rwlock_rdlock(&map->lock);
-			volume = map->volumes[i];
+			volume = map->volumes[head];
 			for (int skip = nth; volume != NULL && skip > 0; skip--)
 				volume = volume->next;
 			if (volume != NULL)
-				fill_members(map, volume, &members);
-			pthread_rwlock_unlock(&map->lock);
-			if (volume == NULL)
 				break;
-			each(arg, &members);
-			nth++;
 		}
+		if (volume != NULL)
+			fill_members(map, volume, &members);
+		pthread_rwlock_unlock(&map->lock);
+		if (volume == NULL)
+			return;
+		each(arg, &members);
+		nth++;
 	}
 }
 

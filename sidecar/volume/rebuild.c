@@ -81,7 +81,7 @@ read_replica(struct rebuilding *rebuilding, uint64_t bucket_id, uint64_t length,
 			task.drive = pd_extent_drive(extents[i]);
 			rc = pd_tasks_run(&task, 1, PD_JOB_BACKGROUND, &why);
 			if (rc != PK_OK)
-				pd_cell_report_extent(rebuilding->cell, extents[i], task.err.text);
+				pd_cell_report_failure(rebuilding->cell, extents[i], task.result, task.err.text);
 		}
 		pd_extent_unref(extents[i]);
 	}

@@ -20,6 +20,7 @@
 #include "volume/internal.h"
 
 #define WINDOW (8u * 1024 * 1024)
+#define TRIES 3 /* to converge while another node goes on writing */
 #define RECORD_MAX ((uint64_t) PK_RECORD_HEADER + PK_BLOCK_SIZE_MAX)
 
 struct replica
@@ -30,6 +31,7 @@ struct replica
 	uint64_t limit;	 /* what can be read of it */
 	uint8_t *window;
 	size_t got;
+	bool lost; /* its node was not reached any more: as if it had not been found */
 	bool differs;
 	uint64_t differs_at;
 	bool settled; /* sealed, with the right bytes */
@@ -66,8 +68,10 @@ struct merge
 static pk_error
 work_window(struct pd_task *task)
 {
-	if (pd_work_read(task) == PK_OK)
-		return PK_OK;
+	pk_error rc = pd_work_read(task);
+
+	if (rc == PK_OK || (pd_drive_is_remote(task->drive) && rc != PK_ERR_CORRUPT && rc != PK_ERR_IO))
+		return rc;
 	for (size_t at = 0; at < task->n; at += PD_EXTENT_CHUNK)
 	{
 		size_t n = task->n - at < PD_EXTENT_CHUNK ? task->n - at : PD_EXTENT_CHUNK;
@@ -98,6 +102,8 @@ load_windows(struct merge *merge, uint64_t at)
 		tasks[i].offset = at;
 	}
 	(void) pd_tasks_run(tasks, merge->count, PD_JOB_LIVE, NULL);
+	for (int i = 0; i < merge->count; i++)
+		merge->replicas[i].lost = merge->replicas[i].lost || tasks[i].result != PK_OK;
 }
 
 /* The size of the valid record that the replica has at offset, or 0. */
@@ -205,6 +211,8 @@ scan(struct merge *merge, struct pd_err *err)
 {
 	uint64_t offset = 0;
 
+	merge->end = 0;
+	merge->segment_count = 0;
 	load_windows(merge, 0);
 	while (offset < merge->limit)
 	{
@@ -387,6 +395,48 @@ report_damage(struct merge *merge, const struct replica *replica)
 	pd_cell_report_extent(merge->cell, replica->extent, text);
 }
 
+/* Of those that are to be replaced: no extent is as long as this, so the attempt to seal it there comes to nothing but that. */
+static void
+end_appends(struct merge *merge)
+{
+	for (int i = 0; i < merge->count; i++)
+	{
+		struct replica *replica = &merge->replicas[i];
+		struct pd_err ignored;
+
+		if (!replica->settled && !replica->sealed)
+			(void) !pd_extent_seal_whole(replica->extent, PK_BUCKET_SIZE_MAX, &ignored);
+	}
+}
+
+/*
+ * Whether a replica that other nodes write to has grown since it was read. Nothing is acknowledged without all replicas: so when one
+ * is sealed where it ended, the others hold nothing behind it that anybody was promised.
+ */
+static bool
+has_grown(struct merge *merge)
+{
+	bool grown = false;
+
+	for (int i = 0; i < merge->count; i++)
+	{
+		if (merge->replicas[i].settled)
+			return false;
+	}
+	for (int i = 0; i < merge->count; i++)
+	{
+		struct pd_extent *known = merge->replicas[i].extent;
+		struct pd_extent *extent = pd_extent_find(pd_extent_drive(known), PK_EXTENT_BUCKET, merge->bucket_id, 0);
+		struct pd_extent_info info = {0};
+
+		if (extent != NULL)
+			pd_extent_info(extent, &info);
+		grown = grown || info.length > merge->replicas[i].length;
+		pd_extent_unref(extent);
+	}
+	return grown;
+}
+
 /* Seals what is right before anything else is written, then rebuilds the rest. One sealed replica is enough. */
 static pk_error
 settle_replicas(struct merge *merge, struct pd_err *err)
@@ -396,6 +446,9 @@ settle_replicas(struct merge *merge, struct pd_err *err)
 	int settled = 0;
 
 	seal_alike(merge);
+	end_appends(merge);
+	if (has_grown(merge))
+		return pd_fail(err, PK_ERR_BUSY, "bucket %" PRIu64 " is being written to", merge->bucket_id);
 	for (int i = 0; i < merge->count; i++)
 	{
 		struct replica *replica = &merge->replicas[i];
@@ -410,7 +463,7 @@ settle_replicas(struct merge *merge, struct pd_err *err)
 			if (rc != PK_OK)
 			{
 				pd_log(PD_LOG_WARNING, "bucket %" PRIu64 " was not sealed everywhere: %s", merge->bucket_id, why.text);
-				pd_cell_report_extent(merge->cell, replica->extent, why.text); /* else nobody would make it anew */
+				pd_cell_report_failure(merge->cell, replica->extent, rc, why.text); /* else nobody would make it anew */
 				last = pd_fail(err, rc, "%s", why.text);
 			}
 			replica->settled = rc == PK_OK;
@@ -422,19 +475,18 @@ settle_replicas(struct merge *merge, struct pd_err *err)
 
 /* --- the whole --- */
 
+/* What the replicas that are left say of themselves. */
 static void
-find_replicas(struct merge *merge)
+sum_up(struct merge *merge)
 {
-	struct pd_extent *extents[PK_MEMBERS_MAX];
-
-	merge->count = pd_cell_extents(merge->cell, PK_EXTENT_BUCKET, merge->bucket_id, 0, extents, PK_MEMBERS_MAX);
+	merge->limit = 0;
+	merge->sealed = 0;
 	for (int i = 0; i < merge->count; i++)
 	{
 		struct replica *replica = &merge->replicas[i];
 		struct pd_extent_info info;
 
-		pd_extent_info(extents[i], &info);
-		replica->extent = extents[i];
+		pd_extent_info(replica->extent, &info);
 		replica->sealed = info.sealed;
 		replica->length = replica->limit = info.length;
 		if (!info.sealed && info.file_size > PD_EXTENT_DATA + info.length)
@@ -444,6 +496,17 @@ find_replicas(struct merge *merge)
 		if (info.sealed && info.length > merge->sealed)
 			merge->sealed = info.length;
 	}
+}
+
+static void
+find_replicas(struct merge *merge)
+{
+	struct pd_extent *extents[PK_MEMBERS_MAX];
+
+	merge->count = pd_cell_extents(merge->cell, PK_EXTENT_BUCKET, merge->bucket_id, 0, extents, PK_MEMBERS_MAX);
+	for (int i = 0; i < merge->count; i++)
+		merge->replicas[i] = (struct replica){.extent = extents[i]};
+	sum_up(merge);
 }
 
 /* All sealed alike already, or coded: the length stands. */
@@ -485,6 +548,55 @@ keep_sealed_length(struct merge *merge)
 	return true;
 }
 
+static bool
+any_lost(const struct merge *merge)
+{
+	for (int i = 0; i < merge->count; i++)
+	{
+		if (merge->replicas[i].lost)
+			return true;
+	}
+	return false;
+}
+
+/* The others are begun with anew. */
+static void
+drop_lost(struct merge *merge)
+{
+	int kept = 0;
+
+	for (int i = 0; i < merge->count; i++)
+	{
+		if (merge->replicas[i].lost)
+			pd_extent_unref(merge->replicas[i].extent);
+		else
+			merge->replicas[kept++] = (struct replica){.extent = merge->replicas[i].extent};
+	}
+	merge->count = kept;
+}
+
+static pk_error
+scan_all(struct merge *merge, struct pd_err *err)
+{
+	pk_error rc;
+
+	for (;;)
+	{
+		for (int i = 0; i < merge->count; i++)
+			merge->replicas[i].window = merge->buffer->data + (size_t) WINDOW * (size_t) i;
+		rc = scan(merge, err);
+		if (rc != PK_OK)
+			return rc;
+		if (!any_lost(merge))
+			return PK_OK;
+		drop_lost(merge);
+		if (merge->count == 0)
+			return pd_fail(err, PK_ERR_UNAVAILABLE, "no drive with bucket %" PRIu64 " is reached any more",
+						   merge->bucket_id);
+		sum_up(merge);
+	}
+}
+
 static pk_error
 converge(struct merge *merge, struct pd_err *err)
 {
@@ -493,9 +605,7 @@ converge(struct merge *merge, struct pd_err *err)
 	merge->buffer = pd_buffer_get(merge->cell->buffers, (size_t) WINDOW * (size_t) merge->count);
 	if (merge->buffer == NULL)
 		return pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for bucket %" PRIu64, merge->bucket_id);
-	for (int i = 0; i < merge->count; i++)
-		merge->replicas[i].window = merge->buffer->data + (size_t) WINDOW * (size_t) i;
-	rc = scan(merge, err);
+	rc = scan_all(merge, err);
 	if (rc == PK_OK && !keep_sealed_length(merge))
 		rc = pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for the segments of bucket %" PRIu64, merge->bucket_id);
 	if (rc == PK_OK)
@@ -507,8 +617,8 @@ converge(struct merge *merge, struct pd_err *err)
 	return rc;
 }
 
-pk_error
-pd_bucket_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, struct pd_err *err)
+static pk_error
+try_to_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, struct pd_err *err)
 {
 	struct merge *merge = calloc(1, sizeof(*merge));
 	pk_error rc = PK_OK;
@@ -519,7 +629,8 @@ pd_bucket_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, s
 	merge->bucket_id = bucket_id;
 	find_replicas(merge);
 	if (merge->count == 0)
-		rc = pd_fail(err, PK_ERR_NOT_FOUND, "bucket %" PRIu64 " is not on this node", bucket_id);
+		rc = pd_fail(err, PK_ERR_NOT_FOUND, "bucket %" PRIu64 " is not on this node, nor on one that is reached",
+					 bucket_id);
 	else if (!length_stands(merge, length))
 	{
 		rc = converge(merge, err);
@@ -529,6 +640,16 @@ pd_bucket_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, s
 		pd_extent_unref(merge->replicas[i].extent);
 	free(merge->segments);
 	free(merge);
+	return rc;
+}
+
+pk_error
+pd_bucket_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, struct pd_err *err)
+{
+	pk_error rc = PK_ERR_BUSY;
+
+	for (int i = 0; rc == PK_ERR_BUSY && i < TRIES; i++)
+		rc = try_to_converge(cell, bucket_id, length, err);
 	return rc;
 }
 
@@ -575,7 +696,7 @@ look_at_extent(void *arg, struct pd_extent *extent)
 	struct pd_members told = {0};
 
 	pd_extent_info(extent, &info);
-	if (info.kind != PK_EXTENT_BUCKET || info.trashed)
+	if (info.kind != PK_EXTENT_BUCKET || info.trashed || !pd_bucket_is_here(list->cell, info.id))
 		return true;
 	told.count = 1;
 	told.member[0].bucket_id = info.id;

@@ -99,6 +99,13 @@ pd_cell_report_extent(struct pd_cell *cell, struct pd_extent *extent, const char
 }
 
 void
+pd_cell_report_failure(struct pd_cell *cell, struct pd_extent *extent, pk_error code, const char *problem)
+{
+	if (!pd_drive_is_remote(pd_extent_drive(extent)) || code == PK_ERR_CORRUPT || code == PK_ERR_IO)
+		pd_cell_report_extent(cell, extent, problem);
+}
+
+void
 pd_cell_forget_report(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], const char *file)
 {
 	struct pd_reports *reports = cell->reports;

@@ -56,6 +56,16 @@ note_problem(void *arg, uint64_t offset, const char *problem)
 	give(scrubbing, scrubbing->file, text);
 }
 
+/* Whether others have replicas too, and none of them told how long it became: it may still be open over there. */
+static bool
+is_others(struct pd_cell *cell, const struct pd_extent_info *info)
+{
+	struct pd_members told = {.count = 1, .member[0].bucket_id = info->id};
+
+	pd_map_fill(cell, &told);
+	return told.member[0].length == 0 && !pd_bucket_is_here(cell, info->id);
+}
+
 /*
  * Whether it should be sealed by now: nobody appends to it. A bucket that failed stays among the open ones until the order to seal
  * it has been carried out, and whether it has been is looked at last.
@@ -67,7 +77,7 @@ left_unsealed(struct pd_cell *cell, struct pd_extent *extent)
 	struct pd_bucket *bucket;
 
 	pd_extent_info(extent, &info);
-	if (info.sealed || pd_extent_is_open(extent))
+	if (info.sealed || pd_extent_is_open(extent) || is_others(cell, &info))
 		return false;
 	bucket = pd_bucket_find(cell, info.id);
 	if (bucket != NULL)

@@ -51,7 +51,7 @@ seal_in_step(struct pd_bucket *bucket, uint64_t length, struct pd_err *err)
 		if (tasks[i].result == PK_OK)
 			sealed++;
 		else
-			pd_cell_report_extent(bucket->cell, tasks[i].extent, tasks[i].err.text);
+			pd_cell_report_failure(bucket->cell, tasks[i].extent, tasks[i].result, tasks[i].err.text);
 	}
 	return sealed > 0 ? PK_OK : rc;
 }

@@ -81,16 +81,38 @@ pd_volume_settle(struct pd_cell *cell, const struct pd_members *members, int *se
 
 /* --- dropping --- */
 
-/* Whether each bucket of the volume is by now in another one. */
+/* Whether the drive of a data member has it whole, and its slot was never told of the volume. */
 static bool
-superseded(struct pd_cell *cell, const struct pd_members *volume)
+untold(struct pd_cell *cell, const struct pd_members *volume, int p)
+{
+	struct pd_drive *drive = pd_cell_drive(cell, volume->member[p].drive);
+	struct pd_extent_info info = {0};
+	struct pd_extent *extent = NULL;
+
+	if (drive != NULL && pd_drive_readable(drive))
+		extent = pd_extent_find(drive, PK_EXTENT_BUCKET, volume->member[p].bucket_id, 0);
+	if (extent != NULL)
+		pd_extent_info(extent, &info);
+	pd_extent_unref(extent);
+	return info.sealed && info.length >= volume->member[p].length && info.members.count > 0 &&
+		   info.members.volume_id != volume->volume_id && info.members.generation < volume->generation;
+}
+
+/*
+ * Whether no bucket of the volume needs it: each is by now in another one, or this one is no more than an attempt at encoding
+ * that was rolled back.  Members are told of their volume as soon as its rows are committed, before anything of what it
+ * replaced is let go.
+ */
+static bool
+needless(struct pd_cell *cell, const struct pd_members *volume)
 {
 	for (int p = 0; p < volume->code.k; p++)
 	{
 		struct pd_members current;
 
-		if (volume->member[p].bucket_id != 0 && (!pd_map_of_bucket(cell, volume->member[p].bucket_id, 0, &current) ||
-												 current.volume_id == volume->volume_id))
+		if (pd_member_virtual(volume, p) || untold(cell, volume, p))
+			continue;
+		if (!pd_map_of_bucket(cell, volume->member[p].bucket_id, 0, &current) || current.volume_id == volume->volume_id)
 			return false;
 	}
 	return true;
@@ -157,7 +179,7 @@ pd_extent_may_drop(struct pd_cell *cell, struct pd_extent *extent, struct pd_err
 		known = pd_map_volume(cell, info.id, &current);
 	if (!known)
 		return pd_fail(err, PK_ERR_STATE, "%s: no slot here tells what replaced it", info.file);
-	if (info.kind == PK_EXTENT_PARITY && superseded(cell, &current))
+	if (info.kind == PK_EXTENT_PARITY && needless(cell, &current))
 		return PK_OK;
 	for (int p = 0; p < current.count; p++)
 	{

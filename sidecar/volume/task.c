@@ -85,7 +85,7 @@ pd_work_read_checked(struct pd_task *task)
 pk_error
 pd_work_seal(struct pd_task *task)
 {
-	return pd_extent_seal(task->extent, task->offset, &task->err);
+	return pd_extent_seal_whole(task->extent, task->offset, &task->err);
 }
 
 pk_error

@@ -103,6 +103,14 @@ extern pk_error pd_cell_map(struct pd_cell *cell, const struct pd_map_order *ord
 /* Of the map that is held; 0 after a start. */
 extern uint64_t pd_cell_map_number(struct pd_cell *cell);
 
+/* --- for whoever works on one drive for another node --- */
+
+/* A drive of this node that is bound to its cell, or NULL. */
+extern struct pd_drive *pd_cell_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE]);
+
+/* PK_ERR_STATE when a higher generation of this volume was seen: a late message changes nothing. */
+extern pk_error pd_map_fence(struct pd_cell *cell, const struct pd_members *members, struct pd_err *err) PK_MUST_CHECK;
+
 /*
  * Learns what an extent's slot tells: after one was made, or its members were changed, by other ways than this room's. false when it
  * belongs to another cell, which is reported.

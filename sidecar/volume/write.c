@@ -250,7 +250,7 @@ check_opening(struct pd_cell *cell, const struct pd_members *members, uint64_t b
 					   members->volume_id);
 	for (int i = 0; i < members->count; i++)
 	{
-		rc = pd_cell_target(cell, members->member[i].drive, &drives[i], err);
+		rc = pd_cell_any_target(cell, members->member[i].drive, &drives[i], err);
 		if (rc != PK_OK)
 			return rc;
 	}

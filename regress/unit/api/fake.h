@@ -26,6 +26,8 @@
 
 #include "api/api.h"
 
+#include "fake_store.h"
+
 struct pd_request
 {
 	const char *method;

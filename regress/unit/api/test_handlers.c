@@ -15,7 +15,7 @@ static const char denied[] = "{\"error\":{\"code\":\"denied\",\"message\":\"acce
 static int
 setup(void **state)
 {
-	const struct pd_api_options options = {&cell, drives, 2, &pd_vfs_real, "east"};
+	const struct pd_api_options options = {&cell, drives, 2, NULL, &pd_vfs_real, "east"};
 	struct pd_err err;
 
 	(void) state;

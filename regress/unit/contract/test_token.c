@@ -316,7 +316,11 @@ methods_flags_and_lengths(void **state)
 		{PK_METHOD_ORDER, 0, PK_ORDER_SIZE_MAX + 1, false},
 		{PK_METHOD_ORDER, PK_TOKEN_CRC_CHECKED, 1, false},
 		{0, 0, 1, false},
-		{4, 0, 1, false},
+		{PK_METHOD_PEER, 0, 0, true},
+		{PK_METHOD_PEER, 0, PK_PEER_SIZE_MAX, true},
+		{PK_METHOD_PEER, 0, PK_PEER_SIZE_MAX + 1, false},
+		{PK_METHOD_PEER, PK_TOKEN_CRC_CHECKED, 1, false},
+		{5, 0, 1, false},
 		{255, 0, 1, false},
 	};
 	pk_keyring ring = make_ring(1, 0x11);

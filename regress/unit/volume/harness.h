@@ -111,13 +111,12 @@ restart_node(struct node *node)
 	start_node(node);
 }
 
+/* In a directory that is there. */
 static inline void
-make_node(struct node *node, int count, const struct pd_vfs *vfs)
+make_node_in(struct node *node, const char *dir, int count, const struct pd_vfs *vfs)
 {
 	memset(node, 0, sizeof(*node));
-	snprintf(node->dir, sizeof(node->dir), "%s/pocket-volume-XXXXXX",
-			 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	assert_non_null(mkdtemp(node->dir));
+	snprintf(node->dir, sizeof(node->dir), "%s", dir);
 	pd_log_set_level(getenv("POCKET_TEST_LOG") != NULL ? PD_LOG_DEBUG : PD_LOG_ERROR + 1);
 	node->count = count;
 	node->vfs = vfs;
@@ -135,6 +134,16 @@ make_node(struct node *node, int count, const struct pd_vfs *vfs)
 	assert_ok(pd_cell_bind(node->cell, test_cell, &test_epoch, &ok_err));
 	for (int i = 0; i < count; i++)
 		memcpy(node->uuids[i], pd_drive_uuid(node->drives[i]), PK_UUID_SIZE);
+}
+
+static inline void
+make_node(struct node *node, int count, const struct pd_vfs *vfs)
+{
+	char dir[64];
+
+	snprintf(dir, sizeof(dir), "%s/pocket-volume-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	assert_non_null(mkdtemp(dir));
+	make_node_in(node, dir, count, vfs);
 }
 
 static inline void

@@ -494,7 +494,7 @@ parities_of_an_encoding_that_was_rolled_back_can_go(void **state)
 	(void) state;
 	make_coded(9, 6);
 	encode();
-	/* as long as nothing else names the buckets, it may as well be the truth */
+	/* of the generation of what it would replace: no encoding of this cell's */
 	assert_int_equal(pd_extent_drop(node->cell, node->uuids[7], PK_EXTENT_PARITY, VOLUME, 7, &bytes, &ok_err),
 					 PK_ERR_STATE);
 	coded.members.volume_id = VOLUME + 1;
@@ -509,6 +509,46 @@ parities_of_an_encoding_that_was_rolled_back_can_go(void **state)
 		assert_int_equal(pd_extent_drop(node->cell, node->uuids[p], PK_EXTENT_PARITY, VOLUME + 1, p, &bytes, &ok_err),
 						 PK_ERR_STATE);
 	}
+	expect_all();
+	end_coded();
+}
+
+static void
+an_attempt_at_encoding_can_go_before_another_one(void **state)
+{
+	struct node *node = &coded.node;
+	struct pd_members earlier;
+	struct pd_extent *told;
+	uint64_t bytes;
+
+	(void) state;
+	make_coded(9, 5);
+	coded.members.generation = 2;
+	encode();
+	/* not while a member is away, and it cannot be seen whether it was told of the volume */
+	kill_node(node);
+	move_drive(3, true);
+	start_node(node);
+	assert_int_equal(pd_extent_drop(node->cell, node->uuids[7], PK_EXTENT_PARITY, VOLUME, 7, &bytes, &ok_err),
+					 PK_ERR_STATE);
+	kill_node(node);
+	move_drive(3, false);
+	start_node(node);
+	assert_ok(pd_extent_drop(node->cell, node->uuids[7], PK_EXTENT_PARITY, VOLUME, 7, &bytes, &ok_err));
+	assert_true(bytes > 0);
+
+	/* one member that was told, now or of an earlier generation, is enough: the rows were committed */
+	earlier = coded.members;
+	earlier.generation = 1;
+	told = pd_extent_find(node->drives[4], PK_EXTENT_BUCKET, 5, 0);
+	for (int i = 0; i < 2; i++)
+	{
+		assert_ok(pd_extent_set_members(told, i == 0 ? &earlier : &coded.members, &ok_err));
+		for (int p = 6; p < 9; p += 2)
+			assert_int_equal(pd_extent_drop(node->cell, node->uuids[p], PK_EXTENT_PARITY, VOLUME, p, &bytes, &ok_err),
+							 PK_ERR_STATE);
+	}
+	pd_extent_unref(told);
 	expect_all();
 	end_coded();
 }
@@ -679,6 +719,7 @@ main(void)
 		cmocka_unit_test(a_damaged_member_is_not_encoded),
 		cmocka_unit_test(an_encoding_order_may_come_twice),
 		cmocka_unit_test(parities_of_an_encoding_that_was_rolled_back_can_go),
+		cmocka_unit_test(an_attempt_at_encoding_can_go_before_another_one),
 		cmocka_unit_test(no_failing_call_loses_a_block),
 		cmocka_unit_test(what_replaces_is_durable_before_anything_goes),
 		cmocka_unit_test(scrubbing_finds_damage_within_its_budget),
