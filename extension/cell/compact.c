@@ -185,7 +185,7 @@ left_over(Batch *batch, const char *answer)
 static bool
 move_batch(Compaction *compaction, Batch *batch)
 {
-	PocketLoad none = {0, 0};
+	static const PocketLoad none = {0, 0};
 
 	for (;;)
 	{
@@ -193,7 +193,7 @@ move_batch(Compaction *compaction, Batch *batch)
 		PocketOrder order = {.verb = "copy"};
 
 		if (compaction->avoid_count == TARGETS_MAX ||
-			!pocket_place_writable(&place, compaction->avoid, compaction->avoid_count, &none, 0))
+			!pocket_place_writable(&place, compaction->avoid, compaction->avoid_count, NULL, 0, &none, 0))
 			return false;
 		order.node = place.url;
 		order.body = psprintf("{\"bucket\": " INT64_FORMAT ", \"generation\": %d, \"blocks\": %s}", place.bucket_id,
