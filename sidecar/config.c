@@ -26,12 +26,13 @@ static const struct command
 	const char *name;
 	enum pd_command command;
 	bool drives;
-	bool serves; /* takes --listen, --keys, --zone and --config */
+	bool keys;	 /* takes --keys and --config */
+	bool serves; /* takes --listen and --zone */
+	bool to;	 /* takes --to */
 } commands[] = {
-	{"keygen", PD_COMMAND_KEYGEN, false, false},
-	{"init", PD_COMMAND_INIT, true, false},
-	{"run", PD_COMMAND_RUN, true, true},
-	{"check", PD_COMMAND_CHECK, true, false},
+	{"keygen", PD_COMMAND_KEYGEN, false, false, false, false}, {"init", PD_COMMAND_INIT, true, false, false, false},
+	{"run", PD_COMMAND_RUN, true, true, true, false},		   {"check", PD_COMMAND_CHECK, true, false, false, false},
+	{"recover", PD_COMMAND_RECOVER, true, true, false, true},
 };
 
 static pk_error
@@ -88,10 +89,12 @@ set_option(struct pd_config *config, const struct command *command, const char *
 		return add_drive(config, value, err);
 	if (command->serves && strcmp(name, "listen") == 0)
 		return replace(&config->listen, value, err);
-	if (command->serves && strcmp(name, "keys") == 0)
+	if (command->keys && strcmp(name, "keys") == 0)
 		return replace(&config->keys, value, err);
 	if (command->serves && strcmp(name, "zone") == 0)
 		return replace(&config->zone, value, err);
+	if (command->to && strcmp(name, "to") == 0)
+		return replace(&config->to, value, err);
 	return pd_fail(err, PK_ERR_MALFORMED, "%s takes no option \"%s\"", command->name, name);
 }
 
@@ -210,7 +213,7 @@ pd_config_parse(struct pd_config *config, int argc, char *const *argv, struct pd
 		config->command = name[2] == 'h' ? PD_COMMAND_HELP : PD_COMMAND_VERSION;
 		return PK_OK;
 	}
-	if (strcmp(name, "recover") == 0 || strcmp(name, "rekey") == 0)
+	if (strcmp(name, "rekey") == 0)
 		return pd_fail(err, PK_ERR_UNSUPPORTED, "'%s' is not part of this release", name);
 	if (name[0] == '\0')
 		return pd_fail(err, PK_ERR_MALFORMED, "a command is missing");
@@ -223,11 +226,13 @@ pd_config_parse(struct pd_config *config, int argc, char *const *argv, struct pd
 		return result;
 	if (command->drives && config->drive_count == 0)
 		return pd_fail(err, PK_ERR_MALFORMED, "%s needs at least one --drive", name);
-	if (!command->serves)
-		return PK_OK;
-	if (config->listen == NULL || config->keys == NULL)
-		return pd_fail(err, PK_ERR_MALFORMED, "%s needs --%s", name, config->listen == NULL ? "listen" : "keys");
-	return pd_config_check_listen(config->listen, err);
+	if (command->serves && config->listen == NULL)
+		return pd_fail(err, PK_ERR_MALFORMED, "%s needs --listen", name);
+	if (command->keys && config->keys == NULL)
+		return pd_fail(err, PK_ERR_MALFORMED, "%s needs --keys", name);
+	if (command->to && config->to == NULL)
+		return pd_fail(err, PK_ERR_MALFORMED, "%s needs --to", name);
+	return command->serves ? pd_config_check_listen(config->listen, err) : PK_OK;
 }
 
 void
@@ -236,6 +241,7 @@ pd_config_free(struct pd_config *config)
 	free(config->listen);
 	free(config->keys);
 	free(config->zone);
+	free(config->to);
 	for (int i = 0; i < config->drive_count; i++)
 		free(config->drives[i]);
 	memset(config, 0, sizeof(*config));

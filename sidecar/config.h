@@ -17,7 +17,8 @@ enum pd_command
 	PD_COMMAND_KEYGEN,
 	PD_COMMAND_INIT,
 	PD_COMMAND_RUN,
-	PD_COMMAND_CHECK
+	PD_COMMAND_CHECK,
+	PD_COMMAND_RECOVER
 };
 
 struct pd_config
@@ -26,6 +27,7 @@ struct pd_config
 	char *listen;
 	char *keys;
 	char *zone;
+	char *to;
 	char *drives[PD_DRIVES_MAX]; /* without trailing slashes, all different */
 	int drive_count;
 };

@@ -1,6 +1,6 @@
 /*
  * main.c
- *	  pocketd: keygen, init, run, check.
+ *	  pocketd: keygen, init, run; check and recover are offline.c's.
  *
  * Exit status: 0, 1 when it failed (or check found something), 2 for a command
  * line that is not one.
@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/vfs.h"
 #include "config.h"
+#include "offline.h"
 
 #define EXIT_USAGE 2
 #define BUFFERS_KEPT ((size_t) 256 << 20)
@@ -42,6 +43,8 @@ static const char usage[] =
 	"  pocketd init --drive DIR ...                      format empty directories as drives\n"
 	"  pocketd run --listen ADDR --keys FILE --drive DIR ... [--zone NAME] [--config FILE]\n"
 	"  pocketd check --drive DIR ...                     offline: verify all extents\n"
+	"  pocketd recover --keys FILE --drive DIR ... --to DIR\n"
+	"                                                    offline: every block that can be read or decoded, by hash\n"
 	"  pocketd --help | --version\n"
 	"\n"
 	"ADDR is 127.0.0.1:7070, [::1]:7070 or unix:/path/to.sock.\n"
@@ -131,83 +134,6 @@ init(const struct pd_config *config)
 		printf("%s: formatted\n", config->drives[i]);
 	}
 	return EXIT_SUCCESS;
-}
-
-/* --- check --- */
-
-struct check
-{
-	const char *dir;
-	char file[PK_EXTENT_FILE];
-	uint64_t extents;
-	uint64_t bytes;
-	uint64_t problems;
-};
-
-static void
-check_problem(void *arg, uint64_t offset, const char *problem)
-{
-	struct check *check = arg;
-
-	(void) offset; /* the sentence names the place */
-	check->problems++;
-	printf("%s/%s: %s\n", check->dir, check->file, problem);
-}
-
-static bool
-check_extent(void *arg, struct pd_extent *extent)
-{
-	struct check *check = arg;
-	struct pd_extent_info info;
-
-	pd_extent_info(extent, &info);
-	memcpy(check->file, info.file, sizeof(check->file));
-	check->extents++;
-	check->bytes += pd_extent_scrub(extent, check_problem, check);
-	return true;
-}
-
-static void
-check_damaged(void *arg, const char *file, const char *why)
-{
-	struct check *check = arg;
-
-	check->problems++;
-	printf("%s/%s: %s\n", check->dir, file, why);
-}
-
-static int
-check_drives(const struct pd_config *config)
-{
-	struct check check = {0};
-
-	for (int i = 0; i < config->drive_count; i++)
-	{
-		struct pd_drive *drive = pd_drive_open(&pd_vfs_real, config->drives[i]);
-		struct pd_drive_info info;
-
-		check.dir = config->drives[i];
-		if (drive == NULL)
-		{
-			fprintf(stderr, "pocketd: out of memory\n");
-			return EXIT_FAILURE;
-		}
-		pd_drive_info(drive, &info);
-		if (info.state != PD_DRIVE_OK)
-		{
-			check.problems++;
-			printf("%s: %s\n", check.dir, info.why);
-		}
-		if (pd_drive_readable(drive))
-		{
-			pd_drive_each_damaged(drive, check_damaged, &check);
-			pd_extent_each(drive, NULL, check_extent, &check);
-		}
-		pd_drive_close(drive);
-	}
-	printf("%d drives, %" PRIu64 " extents, %" PRIu64 " bytes read: %" PRIu64 " problems\n", config->drive_count,
-		   check.extents, check.bytes, check.problems);
-	return check.problems == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* --- run --- */
@@ -387,21 +313,19 @@ open_drives(const struct pd_config *config, struct pd_drive **drives)
 	return true;
 }
 
+/* With the drives open and the keys read: serves, or recovers. */
 static int
-run(const struct pd_config *config)
+with_cell(const struct pd_config *config,
+		  pk_error (*work)(const struct pd_config *config, struct pd_drive **drives, struct pd_cell *cell,
+						   struct pd_buffer_pool *buffers, struct pd_err *err))
 {
 	struct pd_drive *drives[PD_DRIVES_MAX] = {NULL};
 	struct pd_buffer_pool *buffers = NULL;
 	struct pd_cell *cell = NULL;
 	pk_keyring keys;
 	struct pd_err err = {PK_OK, ""};
-	pk_error result;
+	pk_error result = pd_keys_load(config->keys, &keys, &err);
 
-	harden();
-	if (!start_signals())
-		result = pd_fail(&err, PK_ERR_NO_MEMORY, "could not start a thread for signals");
-	else
-		result = pd_keys_load(config->keys, &keys, &err);
 	if (result == PK_OK)
 	{
 		buffers = pd_buffer_pool_create(BUFFERS_KEPT);
@@ -410,7 +334,7 @@ run(const struct pd_config *config)
 		else
 		{
 			cell = pd_cell_create(drives, config->drive_count, &keys, buffers, &err);
-			result = cell != NULL ? serve(config, drives, cell, buffers, &err) : err.code;
+			result = cell != NULL ? work(config, drives, cell, buffers, &err) : err.code;
 		}
 		OPENSSL_cleanse(&keys, sizeof(keys));
 	}
@@ -425,12 +349,40 @@ run(const struct pd_config *config)
 	if (buffers != NULL)
 		pd_buffer_pool_free(buffers);
 	if (result != PK_OK)
-	{
 		fprintf(stderr, "pocketd: %s\n", err.text);
+	return result == PK_OK ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int
+run(const struct pd_config *config)
+{
+	int status;
+
+	harden();
+	if (!start_signals())
+	{
+		fprintf(stderr, "pocketd: could not start a thread for signals\n");
 		return EXIT_FAILURE;
 	}
-	pd_log(PD_LOG_INFO, "pocketd: stopped");
-	return EXIT_SUCCESS;
+	status = with_cell(config, serve);
+	if (status == EXIT_SUCCESS)
+		pd_log(PD_LOG_INFO, "pocketd: stopped");
+	return status;
+}
+
+static pk_error
+recover_cell(const struct pd_config *config, struct pd_drive **drives, struct pd_cell *cell,
+			 struct pd_buffer_pool *buffers, struct pd_err *err)
+{
+	(void) buffers;
+	return pd_recover(config, drives, cell, err);
+}
+
+static int
+recover(const struct pd_config *config)
+{
+	harden();
+	return with_cell(config, recover_cell);
 }
 
 static int
@@ -449,7 +401,9 @@ run_command(const struct pd_config *config)
 		case PD_COMMAND_RUN:
 			return run(config);
 		case PD_COMMAND_CHECK:
-			return check_drives(config);
+			return pd_check(config);
+		case PD_COMMAND_RECOVER:
+			return recover(config);
 	}
 	return EXIT_FAILURE;
 }

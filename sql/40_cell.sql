@@ -6,6 +6,11 @@ CREATE FUNCTION pocket.add_node(url text, zone text DEFAULT 'default') RETURNS b
 REVOKE ALL ON FUNCTION pocket.add_node(text, text) FROM PUBLIC;
 COMMENT ON FUNCTION pocket.add_node(text, text) IS 'Makes the sidecar at a url, and its drives, the cell''s; again for a node that it has: takes in new drives. Returns the node''s id.';
 
+CREATE FUNCTION pocket.adopt() RETURNS bigint
+	AS 'MODULE_PATHNAME', 'pocket_adopt' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION pocket.adopt() FROM PUBLIC;
+COMMENT ON FUNCTION pocket.adopt() IS 'Makes this database, which is a copy or was rewound, the owner of its cell; the former owner only reads from then on. Returns the incarnation. Nodes hear of it when they are next looked at.';
+
 CREATE FUNCTION pocket.remove_node(url text) RETURNS void
 	AS 'MODULE_PATHNAME', 'pocket_remove_node' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION pocket.remove_node(text) FROM PUBLIC;

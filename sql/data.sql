@@ -10,6 +10,9 @@ CREATE TABLE pocket_data.cell (
 	name text NOT NULL,
 	incarnation bigint NOT NULL CHECK (incarnation BETWEEN 1 AND 2147483647),
 	starts bigint NOT NULL DEFAULT 0,
+	instance text NOT NULL,					-- the database that owns the cell; in another one this row is a copy
+	timeline bigint NOT NULL,				-- of the server when it last gave an id
+	superseded_at timestamptz,				-- since when nodes obey a higher epoch
 	teams bigint NOT NULL DEFAULT 0			-- another one after each change of member: what was read of that before is good no more
 );
 CREATE TRIGGER cell_changed AFTER INSERT OR UPDATE OR DELETE ON pocket_data.cell

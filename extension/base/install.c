@@ -4,6 +4,7 @@
  */
 #include "base/install.h"
 
+#include "access/xlog.h"
 #include "base/spi.h"
 #include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
@@ -15,6 +16,9 @@
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+
+/* Of 2^31 numbers, which are the upper half of bucket and volume ids: room for two thousand adoptions at least. */
+#define INCARNATION_STEP_MAX (1 << 20)
 
 PG_FUNCTION_INFO_V1(pocket_check_database);
 PG_FUNCTION_INFO_V1(pocket_install);
@@ -57,16 +61,43 @@ grant_to_app(void)
 			   "GRANT REFERENCES (ns_id, file_id) ON pocket_data.entry TO pocket_app");
 }
 
+/*
+ * The step is random: of two copies that are adopted while they cannot hear of each other, each finds that it is not the
+ * only one, as one has the higher number.
+ */
+int64
+pocket_next_incarnation(int64 highest)
+{
+	uint32 step;
+	int64 next;
+
+	if (!pg_strong_random(&step, sizeof(step)))
+		ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("no random numbers to be had")));
+	next = highest + 1 + step % INCARNATION_STEP_MAX;
+	if (next > PG_INT32_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the cell has run out of incarnations"),
+				 errdetail("It has been adopted some thousand times; the last number is " INT64_FORMAT ".", highest),
+				 errhint("Export the files, and import them into a new cell.")));
+	return next;
+}
+
+Datum
+pocket_instance(void)
+{
+	return CStringGetTextDatum(psprintf(UINT64_FORMAT "/%u", GetSystemIdentifier(), MyDatabaseId));
+}
+
 static void
 make_data_schema(void)
 {
 	static PocketPlan definition = {"SELECT pocket.data_definition()", "", NULL, NULL};
-	/* 31 bits, not 0: it is the upper half of bucket and volume ids */
-	static PocketPlan make_cell = {"INSERT INTO pocket_data.cell (schema_version, uuid, name, incarnation) "
-								   "VALUES ($1, gen_random_uuid(), $2, $3)",
-								   "int4 text int8", NULL, NULL};
-	Datum values[3] = {Int32GetDatum(POCKET_SCHEMA_VERSION), CStringGetTextDatum(get_database_name(MyDatabaseId)), 0};
-	uint32 incarnation = 0;
+	static PocketPlan make_cell = {"INSERT INTO pocket_data.cell (schema_version, uuid, name, incarnation, instance,"
+								   " timeline) VALUES ($1, gen_random_uuid(), $2, $3, $4, $5)",
+								   "int4 text int8 text int8", NULL, NULL};
+	Datum values[5] = {Int32GetDatum(POCKET_SCHEMA_VERSION), CStringGetTextDatum(get_database_name(MyDatabaseId)),
+					   Int64GetDatum(pocket_next_incarnation(0)), pocket_instance(),
+					   Int64GetDatum(GetWALInsertionTimeLine())};
 	char *script;
 
 	if (pocket_read(&definition, NULL, NULL) != 1)
@@ -75,13 +106,6 @@ make_data_schema(void)
 	pocket_free_rows();
 	run_script(script);
 	grant_to_app();
-	while (incarnation == 0)
-	{
-		if (!pg_strong_random(&incarnation, sizeof(incarnation)))
-			ereport(ERROR, (errcode(ERRCODE_INTERNAL_ERROR), errmsg("no random numbers to be had")));
-		incarnation &= PG_INT32_MAX;
-	}
-	values[2] = Int64GetDatum(incarnation);
 	(void) pocket_write(&make_cell, values, NULL);
 }
 

@@ -14,4 +14,13 @@
  */
 extern bool pocket_install_if_needed(void);
 
+/*
+ * Which database of which cluster this is, as a text in the current context: "SYSTEM-IDENTIFIER/OID".  Another one after
+ * pg_restore, CREATE DATABASE ... TEMPLATE and pg_upgrade; the same on a standby, after promotion and after recovery.
+ */
+extern Datum pocket_instance(void);
+
+/* An incarnation above the highest that is known (0: none is). */
+extern int64 pocket_next_incarnation(int64 highest);
+
 #endif

@@ -13,6 +13,7 @@
 
 #include "contract/pk_keyfile.h"
 #include "contract/pk_token.h"
+#include "placement/placement.h"
 #include "types/blocklist.h"
 
 /* One file's bytes; store fills in their block list (palloc'd). */
@@ -169,8 +170,18 @@ typedef struct PocketOrder
 	char *answer;  /* palloc'd valid JSON, when it is */
 } PocketOrder;
 
-/* All at once; returns when all have answered. */
+/* All at once; returns when all have answered.  55000 unless this database owns the cell. */
 extern void pocket_orders(PocketOrder *orders, int count);
+
+/*
+ * Asks nodes for the highest epoch that they have seen, by which nothing changes: open to a database that does not own the
+ * cell.  Of orders, node is given; the answer is for pocket_epoch_read(), which is false when it tells none.
+ */
+extern void pocket_nodes_epochs(PocketOrder *orders, int count);
+extern bool pocket_epoch_read(const char *answer, pk_epoch *epoch);
+
+/* Whether the node says so that it has seen a higher epoch than this one. */
+extern bool pocket_node_is_ahead(const char *node, const PocketCell *cell);
 
 /* One, whose failure is an error. */
 extern char *pocket_order(const char *node, const char *verb, const char *body);

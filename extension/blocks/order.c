@@ -10,6 +10,7 @@
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
+#include "base/spi.h"
 #include "blocks/transfer.h"
 #include "placement/placement.h"
 
@@ -91,15 +92,13 @@ order_judge(PocketOrder *order, PocketTransfer *transfer)
 	order->answer = transfer->answer;
 }
 
-void
-pocket_orders(PocketOrder *orders, int count)
+static void
+send_orders(const PocketCell *cell, PocketOrder *orders, int count)
 {
 	PocketTransfer *transfers = palloc0(sizeof(PocketTransfer) * Max(count, 1));
 	PocketTransfer *transfer;
 	PocketBatch *batch = pocket_batch_begin();
-	PocketCell cell;
 
-	pocket_cell_identity(&cell);
 	PG_TRY();
 	{
 		for (int i = 0; i < count; i++)
@@ -110,7 +109,7 @@ pocket_orders(PocketOrder *orders, int count)
 			transfer->path = psprintf("/order/%s", orders[i].verb);
 			transfer->body = named_body(&orders[i]);
 			transfer->body_length = strlen(transfer->body);
-			transfer->authorization = authorization(&cell, transfer->body, transfer->body_length);
+			transfer->authorization = authorization(cell, transfer->body, transfer->body_length);
 			transfer->timeout_ms = orders[i].timeout_ms;
 			transfer->owner = &orders[i];
 			pocket_batch_add(batch, transfer);
@@ -129,6 +128,58 @@ pocket_orders(PocketOrder *orders, int count)
 	}
 	PG_END_TRY();
 	pfree(transfers);
+}
+
+/* Whoever calls has looked whether this database may order; this is the net below him. */
+void
+pocket_orders(PocketOrder *orders, int count)
+{
+	PocketCell cell;
+
+	pocket_cell_identity(&cell);
+	pocket_owner_check(&cell);
+	send_orders(&cell, orders, count);
+}
+
+void
+pocket_nodes_epochs(PocketOrder *orders, int count)
+{
+	PocketCell cell;
+
+	pocket_cell_identity(&cell);
+	for (int i = 0; i < count; i++)
+	{
+		orders[i].verb = "epoch";
+		orders[i].body = "{}";
+	}
+	send_orders(&cell, orders, count);
+}
+
+bool
+pocket_epoch_read(const char *answer, pk_epoch *epoch)
+{
+	static PocketPlan read = {"SELECT coalesce((a ->> 'incarnation')::int8, 0), coalesce((a ->> 'timeline')::int8, 0),"
+							  " coalesce((a ->> 'starts')::int8, 0) FROM (SELECT $1::jsonb AS a) x",
+							  "text", NULL, NULL};
+	Datum values[1] = {CStringGetTextDatum(answer)};
+
+	(void) pocket_latest(&read, values, NULL);
+	epoch->incarnation = (uint32) pocket_column_int64(0, 1);
+	epoch->timeline = (uint32) pocket_column_int64(0, 2);
+	epoch->starts = (uint32) pocket_column_int64(0, 3);
+	pocket_free_rows();
+	return epoch->incarnation != 0;
+}
+
+bool
+pocket_node_is_ahead(const char *node, const PocketCell *cell)
+{
+	PocketOrder order = {.node = node};
+	pk_epoch epoch;
+
+	pocket_nodes_epochs(&order, 1);
+	return order.error == PK_OK && pocket_epoch_read(order.answer, &epoch) &&
+		   pk_epoch_compare(&epoch, &cell->epoch) > 0;
 }
 
 char *

@@ -71,6 +71,7 @@ pocket_receipts_read(int64 ns_id, char *const *texts, int count, bool alone)
 	if (count == 0)
 		return receipts;
 	pocket_signer_init(&signer);
+	pocket_owner_check(&signer.cell); /* the owner may reclaim what only rows of a copy refer to */
 	for (int i = 0; i < count; i++)
 	{
 		pk_receipt receipt;

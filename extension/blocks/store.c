@@ -70,6 +70,7 @@ send_piece(Store *store, Piece *piece)
 {
 	PocketTransfer *transfer = &piece->transfer;
 
+	pocket_owner_check(&store->signer.cell);
 	if (!pocket_spread_find(&store->spread))
 	{
 		send_again_later(store, piece);
@@ -215,6 +216,7 @@ epoch_moved(Store *store)
 	pk_epoch before = store->signer.cell.epoch;
 
 	pocket_cell_identity(&store->signer.cell);
+	pocket_owner_check(&store->signer.cell);
 	return pk_epoch_compare(&before, &store->signer.cell.epoch) != 0;
 }
 
@@ -293,7 +295,11 @@ drain(Store *store)
 		}
 		pocket_spread_note(&store->spread, transfer->error, transfer->node, transfer->problem);
 		if (!can_retry(store, piece, transfer->error))
+		{
+			if (transfer->error == PK_ERR_DENIED && pocket_node_is_ahead(transfer->node, &store->signer.cell))
+				pocket_superseded_raise();
 			pocket_node_raise(transfer->node, transfer->error, transfer->problem);
+		}
 		send_again_later(store, piece);
 	}
 	pocket_spread_hint(known);

@@ -51,7 +51,10 @@ upload_url(PocketUploads *uploads, const PocketBlock *block)
 	MemoryContext old = MemoryContextSwitchTo(uploads->context);
 
 	if (!uploads->begun)
+	{
 		pocket_signer_init(&uploads->signer);
+		pocket_owner_check(&uploads->signer.cell);
+	}
 	uploads->begun = true;
 	if (!pocket_spread_find(&uploads->spread))
 		pocket_spread_wait(&uploads->spread);

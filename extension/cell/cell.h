@@ -37,7 +37,10 @@ typedef struct PocketPass
 	PocketNodesStatus *status; /* NULL until pocket_pass_status() */
 } PocketPass;
 
-/* All nodes are asked at once, once in a pass: a node that is silent is waited for. */
+/*
+ * All nodes are asked at once, once in a pass: a node that is silent is waited for. One that has not heard of an adoption is
+ * told of it.
+ */
 extern const PocketNodesStatus *pocket_pass_status(PocketPass *pass);
 
 /* One pass of one duty, as coordinate() would do it, in a session of its own; nothing when another pass is running. */
@@ -59,11 +62,12 @@ extern void pocket_duty_seal(PocketPass *pass);
 extern void pocket_duty_open(PocketPass *pass);
 
 /*
- * Held to the end of the transaction.  The second is for buckets being opened
- * and sealed: it is taken last in a pass, so that a put that needs a bucket
- * does not wait for an encoding.
+ * Held to the end of the transaction.  pass: 55000 unless this database owns the cell; rows: the same lock for who changes
+ * rows only, which a copy may.  open is for buckets being opened and sealed: it is taken last in a pass, so that a put that
+ * needs a bucket does not wait for an encoding.
  */
 extern void pocket_lock_pass(void);
+extern void pocket_lock_rows(void);
 extern void pocket_lock_open(void);
 
 /* Seals what is known to be closed, beside what is due. */
@@ -84,7 +88,13 @@ extern char *pocket_node_url_clean(const char *url);
 /* Marks an extent that a node complains of; file is a path below the drive. False: no row says it should be there. */
 extern bool pocket_extent_damaged(int64 drive_id, const char *file, const char *problem);
 
-extern int64 pocket_placement_next(void);			  /* a number that was never given, even by what was rolled back */
+/*
+ * A number, for an id or a generation, that was never given, even by what was rolled back, or by a history that this database
+ * was rewound from; raise: none up to this one is given any more.
+ */
+extern int64 pocket_placement_next(void);
+extern void pocket_placement_raise(int64 number);
+extern void pocket_placement_skip(int64 stretches);	  /* of numbers that somebody may have given, whom nobody can ask */
 extern int64 pocket_placement_id(int64 next);		  /* with the incarnation: an id of a bucket or volume */
 extern void pocket_cell_code(pk_code *code);		  /* pocket.code */
 extern pk_code pocket_code_of(const char *name);	  /* of a volume */

@@ -13,6 +13,7 @@
 #include "base/guc.h"
 #include "base/spi.h"
 #include "blocks/blocks.h"
+#include "placement/placement.h"
 
 /* How long a node may take to say how it is; one that did not answer the last time must not hold up a pass. */
 #define STATUS_TIMEOUT_MS 10000
@@ -208,6 +209,75 @@ pocket_take_over(bool open)
 	(void) pocket_write(&take, values, NULL);
 }
 
+/* Nodes that obey an incarnation before ours hear of the adoption. One of another cell refuses that too. */
+static void
+tell_adoption(PocketNodesStatus *status)
+{
+	PocketOrder *orders = palloc0(sizeof(PocketOrder) * Max(status->count, 1));
+	int *places = palloc(sizeof(int) * Max(status->count, 1));
+	int count = 0;
+
+	for (int i = 0; i < status->count; i++)
+	{
+		if (status->orders[i].error != PK_ERR_FOREIGN)
+			continue;
+		orders[count].node = status->orders[i].node;
+		orders[count].verb = "adopt";
+		orders[count].body = "{}";
+		places[count++] = i;
+	}
+	pocket_orders(orders, count);
+	for (int i = 0; i < count; i++)
+		status->orders[places[i]] = orders[i];
+}
+
+/*
+ * What a history that was rewound, or another owner, has placed keeps its ids and generations: those given from here on are
+ * higher.
+ */
+static void
+raise_ids(const PocketNodesStatus *status)
+{
+	PocketCell cell;
+
+	pocket_cell_identity(&cell);
+	for (int i = 0; i < status->count; i++)
+	{
+		int64 highest;
+
+		if (status->orders[i].error != PK_OK)
+			continue;
+		pocket_placement_raise(pocket_answer_number(status->orders[i].answer, "generation"));
+		highest = pocket_answer_number(status->orders[i].answer, "highest");
+		if (highest > 0 && highest >> 32 == (int64) cell.epoch.incarnation)
+			pocket_placement_raise(highest & PG_UINT32_MAX);
+	}
+}
+
+/*
+ * A node that has seen a higher epoch obeys another database. That stays so, however often this one starts and counts its
+ * starts up, until somebody says adopt().
+ */
+static bool
+note_superseded(const PocketNodesStatus *status)
+{
+	static PocketPlan note = {"UPDATE pocket_data.cell SET superseded_at = pg_catalog.clock_timestamp()"
+							  " WHERE superseded_at IS NULL",
+							  "", NULL, NULL};
+
+	for (int i = 0; i < status->count; i++)
+	{
+		if (status->orders[i].error != PK_ERR_STALE_EPOCH)
+			continue;
+		(void) pocket_write(&note, NULL, NULL);
+		ereport(WARNING, (errmsg("this database does not own its cell any more: node %s: %s", status->orders[i].node,
+								 status->orders[i].problem),
+						  errhint("See item identity in pocket.health.")));
+		return true;
+	}
+	return false;
+}
+
 const PocketNodesStatus *
 pocket_pass_status(PocketPass *pass)
 {
@@ -232,6 +302,8 @@ pocket_pass_status(PocketPass *pass)
 	}
 	pocket_free_rows();
 	pocket_orders(status->orders, status->count);
+	tell_adoption(status);
+	raise_ids(status);
 	status->maps = palloc(sizeof(int64) * Max(status->count, 1));
 	for (int i = 0; i < status->count; i++)
 	{
@@ -264,6 +336,8 @@ pocket_duty_check(PocketPass *pass)
 {
 	const PocketNodesStatus *status = pocket_pass_status(pass);
 
+	if (note_superseded(status))
+		return;
 	for (int i = 0; i < status->count; i++)
 	{
 		const PocketOrder *order = &status->orders[i];

@@ -11,22 +11,26 @@
 #include "utils/builtins.h"
 
 #include "base/spi.h"
+#include "placement/placement.h"
 
 typedef struct Duty
 {
 	const char *name;
 	void (*run)(PocketPass *pass);
-	bool opens; /* works on open buckets, under the second lock */
+	bool opens;	   /* works on open buckets, under the second lock */
+	bool any_cell; /* changes rows of files only: a copy of the database may */
 } Duty;
 
 /* In the order of a pass: what opens and seals comes last, see pocket_lock_open(). */
-static const Duty duties[] = {{"check", pocket_duty_check, false},	   {"settle", pocket_duty_settle, false},
-							  {"encode", pocket_duty_encode, false},   {"repair", pocket_duty_repair, false},
-							  {"scrub", pocket_duty_scrub, false},	   {"index", pocket_duty_index, false},
-							  {"watch", pocket_duty_watch, false},	   {"retain", pocket_duty_retain, false},
-							  {"reclaim", pocket_duty_reclaim, false}, {"compact", pocket_duty_compact, false},
-							  {"trash", pocket_duty_trash, false},	   {"referee", pocket_duty_referee, false},
-							  {"seal", pocket_duty_seal, true},		   {"open", pocket_duty_open, true}};
+static const Duty duties[] = {
+	{"check", pocket_duty_check, false, false},		{"settle", pocket_duty_settle, false, false},
+	{"encode", pocket_duty_encode, false, false},	{"repair", pocket_duty_repair, false, false},
+	{"scrub", pocket_duty_scrub, false, false},		{"index", pocket_duty_index, false, false},
+	{"watch", pocket_duty_watch, false, false},		{"retain", pocket_duty_retain, false, true},
+	{"reclaim", pocket_duty_reclaim, false, false}, {"compact", pocket_duty_compact, false, false},
+	{"trash", pocket_duty_trash, false, false},		{"referee", pocket_duty_referee, false, false},
+	{"seal", pocket_duty_seal, true, false},		{"open", pocket_duty_open, true, false},
+};
 
 PG_FUNCTION_INFO_V1(pocket_coordinate);
 PG_FUNCTION_INFO_V1(pocket_coordinate_duty);
@@ -51,9 +55,16 @@ take(PocketLock lock)
 }
 
 void
+pocket_lock_rows(void)
+{
+	take(POCKET_LOCK_PASS);
+}
+
+void
 pocket_lock_pass(void)
 {
 	take(POCKET_LOCK_PASS);
+	pocket_owner_require();
 }
 
 void
@@ -67,6 +78,9 @@ run(const Duty *duty, bool by_hand)
 {
 	PocketPass pass = {.by_hand = by_hand};
 
+	/* a look at the nodes may have told, in this very pass, that another database owns the cell */
+	if (!duty->any_cell && pocket_cell_standing() != POCKET_OWNER)
+		return pass;
 	if (duty->opens)
 		pocket_lock_open();
 	duty->run(&pass);
@@ -138,7 +152,9 @@ pocket_coordinate_duty(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	pocket_enter(&session);
-	pocket_lock_pass();
+	pocket_lock_rows();
+	if (!duty->any_cell)
+		pocket_owner_require();
 	pass = run(duty, false);
 	put_row(fcinfo, duty, &pass);
 	pocket_leave(&session);
@@ -204,12 +220,15 @@ pocket_compact(PG_FUNCTION_ARGS)
 static Datum
 by_rows(const char *name)
 {
+	const Duty *duty = find_duty(name);
 	PocketSession session;
 	PocketPass pass;
 
 	pocket_enter(&session);
-	pocket_lock_pass();
-	pass = run(find_duty(name), true);
+	pocket_lock_rows();
+	if (!duty->any_cell)
+		pocket_owner_require();
+	pass = run(duty, true);
 	pocket_leave(&session);
 	return Int64GetDatum(pass.done);
 }

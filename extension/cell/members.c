@@ -13,12 +13,65 @@
 #include "base/spi.h"
 #include "placement/placement.h"
 
+/* Numbers that a server may give on one timeline and lose to the next; 31 bits have room for 32767 such stretches. */
+#define TIMELINE_STRETCH 65536
+#define RAISE_MARGIN 1000 /* what may be given by others while one raises */
+
+/* Whoever calls twice, or beside another one, only leaves out more numbers. */
+void
+pocket_placement_raise(int64 number)
+{
+	static PocketPlan raise = {"SELECT pg_catalog.setval('pocket_data.placement_id', $1 + $2)"
+							   " FROM pocket_data.placement_id s WHERE s.last_value <= $1",
+							   "int8 int8", NULL, NULL};
+	Datum values[2] = {Int64GetDatum(number), Int64GetDatum(RAISE_MARGIN)};
+
+	(void) pocket_write(&raise, values, NULL);
+	pocket_free_rows();
+}
+
+void
+pocket_placement_skip(int64 stretches)
+{
+	static PocketPlan last = {"SELECT s.last_value FROM pocket_data.placement_id s", "", NULL, NULL};
+	int64 value;
+
+	(void) pocket_write(&last, NULL, NULL);
+	value = pocket_column_int64(0, 1);
+	pocket_free_rows();
+	pocket_placement_raise(value + stretches * TIMELINE_STRETCH);
+}
+
+/*
+ * A server that was promoted, or recovered to a point in time, may have lost numbers that were given on the timeline that
+ * it left: each timeline has a stretch of its own.
+ */
+static void
+skip_to_timeline(void)
+{
+	static PocketPlan left = {"SELECT $1 - timeline FROM pocket_data.cell WHERE timeline <> $1", "int8", NULL, NULL};
+	static PocketPlan note = {"UPDATE pocket_data.cell SET timeline = $1", "int8", NULL, NULL};
+	PocketCell cell;
+	Datum values[1];
+	int64 stretches;
+
+	pocket_cell_identity(&cell);
+	values[0] = Int64GetDatum((int64) cell.epoch.timeline);
+	if (pocket_write(&left, values, NULL) == 0)
+		return;
+	stretches = Max(pocket_column_int64(0, 1), 1);
+	pocket_free_rows();
+	pocket_placement_skip(stretches);
+	(void) pocket_write(&note, values, NULL);
+}
+
 int64
 pocket_placement_next(void)
 {
 	static PocketPlan next = {"SELECT pg_catalog.nextval('pocket_data.placement_id')", "", NULL, NULL};
 	int64 value;
 
+	skip_to_timeline();
 	(void) pocket_write(&next, NULL, NULL);
 	value = pocket_column_int64(0, 1);
 	pocket_free_rows();

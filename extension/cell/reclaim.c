@@ -250,7 +250,8 @@ static bool
 retire(int64 volume_id)
 {
 	static PocketPlan volume = {
-		"UPDATE pocket_data.volume v SET state = 'retired', changed_at = pg_catalog.clock_timestamp()"
+		"UPDATE pocket_data.volume v SET state = 'retired', changed_at = pg_catalog.clock_timestamp(),"
+		" changed = pg_catalog.pg_current_xact_id()"
 		" WHERE v.volume_id = $1 AND NOT EXISTS (SELECT FROM pocket_data.bucket b JOIN pocket_data.block k"
 		" ON k.bucket_id = b.bucket_id WHERE b.volume_id = v.volume_id)",
 		"int8", NULL, NULL};

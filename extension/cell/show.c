@@ -11,6 +11,7 @@
 #include "base/guc.h"
 #include "base/spi.h"
 #include "cell/show.h"
+#include "placement/placement.h"
 
 PG_FUNCTION_INFO_V1(pocket_show_nodes);
 PG_FUNCTION_INFO_V1(pocket_show_drives);
@@ -222,7 +223,7 @@ static PocketPlan health = {
 	" pg_catalog.count(*) FILTER (WHERE state = 'lost') AS lost FROM pocket_data.extent),"
 	" i AS (SELECT pg_catalog.count(*) AS total, pg_catalog.count(problem) AS failed FROM pocket_data.intent),"
 	" w AS (SELECT pg_catalog.count(*) AS waiting FROM pocket_data.volume WHERE state = 'sealed'), " FILL
-	" SELECT 'status', CASE WHEN v.lost > 0 OR e.lost > 0 OR o.usable = 0 THEN 'failed'"
+	" SELECT 'status', CASE WHEN v.lost > 0 OR e.lost > 0 OR o.usable = 0 OR $5 <> 'owner' THEN 'failed'"
 	" WHEN n.up < n.total OR d.well < d.total OR v.hurt > 0 OR e.damaged > 0 OR o.usable < $1 OR o.replicas < $2"
 	" OR i.failed > 0 THEN 'degraded' ELSE 'ok' END,"
 	" 'failed: bytes are lost or no bucket takes blocks; degraded: less protection or service than promised'"
@@ -249,20 +250,39 @@ static PocketPlan health = {
 	" FROM pocket_data.trash t"
 	" UNION ALL SELECT 'garbage', coalesce(pg_catalog.sum(b.length - b.live), 0)::text, 'bytes of sealed buckets that "
 	"no"
-	" block row points to, as far as they were counted' FROM pocket_data.bucket b WHERE b.state = 'sealed'",
-	"int8 int8 text int8", NULL, NULL};
+	" block row points to, as far as they were counted' FROM pocket_data.bucket b WHERE b.state = 'sealed'"
+	" UNION ALL SELECT 'identity', $5, $6",
+	"int8 int8 text int8 text text", NULL, NULL};
+
+/* By PocketStanding. */
+static const char *const standings[][2] = {
+	{"owner", "this database owns the cell"},
+	{"copy",
+	 "files are read, and no block is stored: the database that this one was copied from owns the cell; if that is "
+	 "given up for good: SELECT pocket.adopt()"},
+	{"superseded",
+	 "files are read, and no block is stored: another database owns the cell now; if that is given up for "
+	 "good: SELECT pocket.adopt()"},
+};
 
 Datum
 pocket_show_health(PG_FUNCTION_ARGS)
 {
 	pk_code code;
-	Datum values[4];
+	Datum values[6];
+	PocketSession session;
+	PocketStanding standing;
 
+	pocket_enter(&session);
+	standing = pocket_cell_standing();
+	pocket_leave(&session);
 	pocket_cell_code(&code);
 	values[0] = Int64GetDatum(pocket_open_buckets);
 	values[1] = Int64GetDatum(pocket_cell_replicas(&code));
 	values[2] = CStringGetTextDatum(pocket_code);
 	values[3] = Int64GetDatum(code.kind == PK_CODE_REPLICATED ? 0 : code.k + code.m);
+	values[4] = CStringGetTextDatum(standings[standing][0]);
+	values[5] = CStringGetTextDatum(standings[standing][1]);
 	pocket_show(fcinfo, &health, values);
 	pocket_show_placement(fcinfo);
 	return (Datum) 0;

@@ -30,6 +30,7 @@
 #include "base/spi.h"
 #include "blocks/blocks.h"
 #include "journal/journal.h"
+#include "placement/placement.h"
 
 #define RESTART_S 10
 #define OPENER_LOCK_TIMEOUT "10s"
@@ -82,13 +83,31 @@ can_work(void)
 	return OidIsValid(get_namespace_oid("pocket", true)) && pocket_installed();
 }
 
-static void
-look_for_data(const void *arg)
+/* What the coordinator finds. */
+typedef struct Scene
 {
-	*(bool *) unconstify(void *, arg) = can_work();
+	bool data;
+	bool owner;
+} Scene;
+
+static void
+look_around(const void *arg)
+{
+	Scene *scene = unconstify(void *, arg);
+	PocketSession session;
+
+	scene->data = can_work();
+	if (!scene->data)
+		return;
+	pocket_enter(&session);
+	scene->owner = pocket_cell_standing() == POCKET_OWNER;
+	pocket_leave(&session);
 }
 
-/* A start is a new epoch: orders of an older coordinator, wherever it runs, are refused from now on. */
+/*
+ * A start is a new epoch: orders of an older coordinator, wherever it runs, are refused from now on. Only the owner's are
+ * counted, so that nobody else gets a higher epoch by starting often.
+ */
 static void
 count_start(const void *arg)
 {
@@ -181,11 +200,14 @@ pocket_coordinator_main(Datum arg)
 	BackgroundWorkerInitializeConnection(pocket_database, NULL, 0);
 	for (;;)
 	{
-		bool found = false;
+		Scene scene = {false, false};
 
-		if (in_transaction(look_for_data, &found, "looking for Pocket's data") && found && !counted)
+		if (!in_transaction(look_around, &scene, "looking for Pocket's data"))
+			scene.data = false;
+		if (scene.owner && !counted)
 			counted = in_transaction(count_start, NULL, "counting a start");
-		for (Size i = 0; counted && found && i < lengthof(round_duties); i++)
+		/* of a copy: what changes rows of files only */
+		for (Size i = 0; scene.data && (counted || !scene.owner) && i < lengthof(round_duties); i++)
 			(void) in_transaction(run_duty, round_duties[i], round_duties[i]);
 		serve_listeners(true);
 		sleep_until_round();
@@ -193,6 +215,15 @@ pocket_coordinator_main(Datum arg)
 }
 
 /* --- the opener --- */
+
+/* As rows tell: after an adoption, or when all were away, nobody may have looked since. */
+static bool
+no_node_is_up(void)
+{
+	static PocketPlan find = {"SELECT FROM pocket_data.node WHERE state = 'up' LIMIT 1", "", NULL, NULL};
+
+	return pocket_write(&find, NULL, NULL) == 0;
+}
 
 static void
 open_now(const void *arg)
@@ -207,6 +238,9 @@ open_now(const void *arg)
 							 false);
 	pocket_enter(&session);
 	pocket_lock_open();
+	pocket_owner_require();
+	if (no_node_is_up() && pocket_lock_if_free(POCKET_LOCK_PASS))
+		pocket_duty_check(&pass);
 	pocket_seal_closed(&pass, closed->bucket_ids, (int) Min(closed->count, POCKET_CLOSED_MAX));
 	pocket_duty_open(&pass);
 	pocket_leave(&session);

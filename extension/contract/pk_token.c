@@ -83,6 +83,8 @@ _Static_assert(PK_TOKEN_TEXT == 256 && PK_RECEIPT_TEXT == 192, "whole groups of 
 int
 pk_epoch_compare(const pk_epoch *a, const pk_epoch *b)
 {
+	if (a->incarnation != b->incarnation)
+		return a->incarnation < b->incarnation ? -1 : 1;
 	if (a->timeline != b->timeline)
 		return a->timeline < b->timeline ? -1 : 1;
 	if (a->starts != b->starts)

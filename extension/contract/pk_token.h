@@ -31,7 +31,9 @@ typedef enum pk_method
 
 /*
  * Which life of which database speaks.  Compared in this order; a pocketd
- * durably remembers the highest and refuses a lower one.
+ * durably remembers the highest and refuses a lower one.  A higher timeline or
+ * count of starts speaks for itself, a higher incarnation only once it has come
+ * by the order `adopt`.
  */
 typedef struct pk_epoch
 {
@@ -40,7 +42,7 @@ typedef struct pk_epoch
 	uint32_t starts;
 } pk_epoch;
 
-/* <0, 0, >0, timeline before starts; incarnations are compared for identity by the caller. */
+/* <0, 0, >0: by incarnation, then timeline, then starts. */
 extern int pk_epoch_compare(const pk_epoch *a, const pk_epoch *b);
 
 typedef struct pk_token

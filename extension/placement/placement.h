@@ -13,14 +13,29 @@
 
 #include "contract/pk_token.h"
 
+/* Only the owner changes anything in the cell; the others read. */
+typedef enum PocketStanding
+{
+	POCKET_OWNER,
+	POCKET_COPY,	  /* of another database, whose dump, template or files it was made from */
+	POCKET_SUPERSEDED /* a node has seen a higher epoch: another database has adopted the cell, or was promoted */
+} PocketStanding;
+
 /* Who speaks: what every token and order carries. */
 typedef struct PocketCell
 {
 	uint8 uuid[PK_UUID_SIZE];
 	pk_epoch epoch; /* incarnation, timeline of the server, starts of the coordinator */
+	PocketStanding standing;
 } PocketCell;
 
 extern void pocket_cell_identity(PocketCell *cell);
+extern PocketStanding pocket_cell_standing(void);
+
+/* 55000, with the way out, unless this database owns the cell. */
+extern void pocket_owner_check(const PocketCell *cell);
+extern void pocket_owner_require(void);
+pg_attribute_noreturn() extern void pocket_superseded_raise(void);
 
 #define POCKET_READERS_MAX 4
 #define POCKET_READERS_MAX_TEXT "4"

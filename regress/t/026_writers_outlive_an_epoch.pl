@@ -26,5 +26,5 @@ is($out, $blocks * 4194304 . "\n", "a put of $blocks blocks across $epochs epoch
 is($cell->sql("SELECT sha256(pocket.get('app:/long')) = sha256((SELECT string_agg(convert_to(rpad(i::text, 4194304, 'x'), 'UTF8'), '' ORDER BY i) FROM generate_series(1, $blocks) i))"), 't', 'and is whole');
 
 $cell->sql('UPDATE pocket_data.cell SET starts = starts - 1');
-$cell->fails("SELECT pocket.put('app:/late', convert_to(repeat('y', 100000), 'UTF8'))", '28000', qr/refused/, 'whoever is of a superseded epoch for good is refused');
+$cell->fails("SELECT pocket.put('app:/late', convert_to(repeat('y', 100000), 'UTF8'))", '55000', qr/does not own its cell any more/, 'whoever is of a superseded epoch for good is refused');
 done_testing();

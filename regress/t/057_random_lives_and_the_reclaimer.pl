@@ -95,6 +95,7 @@ is($cell->sql($bare) . ' ' . $cell->sql($dead), '0 0', 'what is held has a row, 
 is($cell->sql('SELECT count(*) FROM (SELECT hash::text FROM pocket_data.block GROUP BY 1 HAVING count(*) > 1) d') <= 2 ? 'merged' : 'not merged', 'merged', 'second copies were merged');
 for (1 .. 4) { $cell->sql($_) for 'SELECT pocket.seal()', $age, 'SELECT pocket.compact()', 'SELECT pocket.reclaim()', "SELECT pocket.coordinate('settle')", "SELECT pocket.coordinate('trash')", "SELECT pocket.coordinate('settle')" }
 is($cell->sql($bad), '', 'after compaction every live file reads back');
+$cell->sql('SELECT pocket.encode()');
 $cell->sql('SELECT pocket.scrub()');
 is($cell->sql('SELECT verifier, object, problem FROM pocket.verify()'), '', 'nothing is wrong');
 is($cell->sql("SELECT count(*) > 0 FROM pocket_data.volume WHERE state = 'coded'"), 't', 'and some of it is coded');

@@ -19,6 +19,7 @@
 
 static const struct pd_verb verbs[] = {
 	{"bind", false, PD_ADMIT_ITSELF, pd_order_bind},	  {"status", false, PD_ADMIT_ITSELF, pd_order_status},
+	{"adopt", false, PD_ADMIT_ITSELF, pd_order_adopt},	  {"epoch", false, PD_ADMIT_ITSELF, pd_order_epoch},
 	{"open", false, PD_ADMIT_BEFORE, pd_order_open},	  {"seal", false, PD_ADMIT_BEFORE, pd_order_seal},
 	{"encode", true, PD_ADMIT_BEFORE, pd_order_encode},	  {"settle", false, PD_ADMIT_BEFORE, pd_order_settle},
 	{"rebuild", true, PD_ADMIT_BEFORE, pd_order_rebuild}, {"drop", false, PD_ADMIT_HELD, pd_order_drop},

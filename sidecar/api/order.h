@@ -32,6 +32,8 @@ extern bool pd_order_tick(void *exchange, uint64_t done, uint64_t total);
 extern pk_error pd_order_read_block(const json_t *object, struct pd_get *block, struct pd_err *err) PK_MUST_CHECK;
 
 extern pk_error pd_order_bind(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
+extern pk_error pd_order_adopt(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
+extern pk_error pd_order_epoch(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_status(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_open(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_seal(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);

@@ -1,6 +1,6 @@
 /*
  * api/order_cell.c
- *	  bind and status: the node as a whole.
+ *	  bind, adopt, epoch and status: the node as a whole.
  */
 #include <string.h>
 
@@ -58,7 +58,7 @@ add_open(void *arg, uint64_t bucket_id)
 		list->complete = false;
 }
 
-/* {"version", "zone", "cell", "map", "drives", "open", "reports"}; NULL when out of memory. */
+/* {"version", "zone", "cell", "map", "drives", "open", "reports", "highest", "generation"}; NULL when out of memory. */
 static json_t *
 status_object(struct pd_api *api)
 {
@@ -66,9 +66,12 @@ status_object(struct pd_api *api)
 	struct list open = {json_array(), true};
 	struct list reports = {json_array(), true};
 	uint8_t cell[PK_UUID_SIZE];
+	uint64_t highest;
+	uint64_t generation;
 	pk_epoch epoch;
 
 	pd_cell_identity(api->cell, cell, &epoch);
+	pd_cell_highest(api->cell, &highest, &generation);
 	for (int i = 0; i < api->drive_count; i++)
 		drives.complete = drives.complete && append(drives.array, drive_object(api->drives[i], cell));
 	open.complete = pd_bucket_each_open(api->cell, add_open, &open) == PK_OK && open.complete;
@@ -80,10 +83,10 @@ status_object(struct pd_api *api)
 		json_decref(reports.array);
 		return NULL;
 	}
-	return json_pack("{ss so so sI so so so}", "version", PD_VERSION, "zone",
+	return json_pack("{ss so so sI so so so sI sI}", "version", PD_VERSION, "zone",
 					 api->zone != NULL ? pd_json_text(api->zone) : json_null(), "cell", pd_json_uuid_text(cell), "map",
 					 (json_int_t) pd_cell_map_number(api->cell), "drives", drives.array, "open", open.array, "reports",
-					 reports.array);
+					 reports.array, "highest", (json_int_t) highest, "generation", (json_int_t) generation);
 }
 
 static pk_error
@@ -103,6 +106,34 @@ pd_order_bind(struct pd_exchange *exchange, const json_t *body, json_t **result,
 	code = pd_cell_bind(exchange->api->cell, exchange->token.cell, &exchange->token.epoch, err);
 	pthread_mutex_unlock(&exchange->api->epoch_mutex);
 	return code == PK_OK ? answer(status_object(exchange->api), result, err) : code;
+}
+
+/* By it alone a node takes orders of another incarnation: a restored database, or a copy, whose DBA has said so. */
+pk_error
+pd_order_adopt(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err)
+{
+	pk_error code;
+
+	(void) body;
+	pthread_mutex_lock(&exchange->api->epoch_mutex);
+	code = pd_cell_adopt(exchange->api->cell, exchange->token.cell, &exchange->token.epoch, err);
+	pthread_mutex_unlock(&exchange->api->epoch_mutex);
+	return code == PK_OK ? answer(status_object(exchange->api), result, err) : code;
+}
+
+/* The highest epoch, told to whoever has the keys and names the cell, of whatever epoch he is: it changes nothing. */
+pk_error
+pd_order_epoch(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err)
+{
+	pk_epoch at;
+	pk_error code = pd_cell_is(exchange->api->cell, exchange->token.cell, &at, err);
+
+	(void) body;
+	if (code != PK_OK)
+		return code;
+	return answer(json_pack("{sI sI sI}", "incarnation", (json_int_t) at.incarnation, "timeline",
+							(json_int_t) at.timeline, "starts", (json_int_t) at.starts),
+				  result, err);
 }
 
 /* The one order that an unbound node obeys beside bind: it shows what could be bound. */

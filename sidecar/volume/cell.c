@@ -68,7 +68,10 @@ pd_cell_learn(struct pd_cell *cell, struct pd_extent *extent)
 	pd_extent_info(extent, &info);
 	ours = pd_uuid_equal(info.cell, uuid);
 	if (ours)
+	{
+		pd_cell_saw(cell, info.id, 0);
 		(void) pd_map_note(cell, &info.members, info.trashed ? PD_TOLD_BY_TRASH : PD_TOLD_BY_SLOT);
+	}
 	else
 		pd_cell_report(cell, pd_drive_uuid(pd_extent_drive(extent)), info.file, "belongs to another cell");
 	return ours;
@@ -236,17 +239,27 @@ store_epoch(struct pd_cell *cell, const pk_epoch *epoch, struct pd_err *err)
 	return PK_OK;
 }
 
-/* PK_OK for the present epoch or a higher one. */
 static pk_error
-compare_epoch(const pk_epoch *present, const pk_epoch *epoch, struct pd_err *err)
+refuse_older(const pk_epoch *present, const pk_epoch *epoch, struct pd_err *err)
 {
-	if (present->incarnation != 0 && epoch->incarnation != present->incarnation)
-		return pd_fail(err, PK_ERR_FOREIGN, "the order comes from incarnation %u of the database, this node serves %u",
-					   epoch->incarnation, present->incarnation);
+	if (epoch->incarnation < present->incarnation)
+		return pd_fail(err, PK_ERR_STALE_EPOCH,
+					   "incarnation %u of the database was superseded: %u has adopted the cell", epoch->incarnation,
+					   present->incarnation);
 	if (pk_epoch_compare(epoch, present) < 0)
 		return pd_fail(err, PK_ERR_STALE_EPOCH, "epoch (%u, %u) was superseded by (%u, %u)", epoch->timeline,
 					   epoch->starts, present->timeline, present->starts);
 	return PK_OK;
+}
+
+/* PK_OK for the present epoch or a higher one of its incarnation. */
+static pk_error
+compare_epoch(const pk_epoch *present, const pk_epoch *epoch, struct pd_err *err)
+{
+	if (present->incarnation != 0 && epoch->incarnation > present->incarnation)
+		return pd_fail(err, PK_ERR_FOREIGN, "incarnation %u of the database has not adopted this node, which serves %u",
+					   epoch->incarnation, present->incarnation);
+	return refuse_older(present, epoch, err);
 }
 
 static pk_error
@@ -300,8 +313,8 @@ pd_cell_bind(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_ep
 	return rc;
 }
 
-static pk_error
-admit(struct pd_cell *cell, const uint8_t *uuid, const pk_epoch *epoch, pk_epoch *at, struct pd_err *err)
+pk_error
+pd_cell_is(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], pk_epoch *at, struct pd_err *err)
 {
 	uint8_t present[PK_UUID_SIZE];
 
@@ -310,7 +323,15 @@ admit(struct pd_cell *cell, const uint8_t *uuid, const pk_epoch *epoch, pk_epoch
 		return pd_fail(err, PK_ERR_FOREIGN, "this node is not bound to a cell");
 	if (!pd_uuid_equal(present, uuid))
 		return pd_fail(err, PK_ERR_FOREIGN, "this node belongs to another cell");
-	return compare_epoch(at, epoch, err);
+	return PK_OK;
+}
+
+static pk_error
+admit(struct pd_cell *cell, const uint8_t *uuid, const pk_epoch *epoch, pk_epoch *at, struct pd_err *err)
+{
+	pk_error rc = pd_cell_is(cell, uuid, at, err);
+
+	return rc == PK_OK ? compare_epoch(at, epoch, err) : rc;
 }
 
 pk_error
@@ -327,6 +348,50 @@ pd_cell_admit(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_e
 		rc = store_epoch(cell, epoch, err);
 	pthread_mutex_unlock(&cell->identity_lock);
 	return rc;
+}
+
+pk_error
+pd_cell_adopt(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch, struct pd_err *err)
+{
+	pk_epoch at;
+	pk_error rc;
+
+	pthread_mutex_lock(&cell->identity_lock);
+	rc = pd_cell_is(cell, uuid, &at, err);
+	if (rc == PK_OK)
+		rc = refuse_older(&at, epoch, err);
+	if (rc == PK_OK && pk_epoch_compare(epoch, &at) > 0)
+	{
+		rc = store_epoch(cell, epoch, err);
+		if (rc == PK_OK && epoch->incarnation > at.incarnation)
+			pd_log(PD_LOG_WARNING, "incarnation %u of the database has adopted the cell from %u", epoch->incarnation,
+				   at.incarnation);
+	}
+	pthread_mutex_unlock(&cell->identity_lock);
+	return rc;
+}
+
+void
+pd_cell_highest(struct pd_cell *cell, uint64_t *id, uint64_t *generation)
+{
+	*id = atomic_load(&cell->highest_id);
+	*generation = atomic_load(&cell->highest_generation);
+}
+
+static void
+raise_to(atomic_ullong *highest, unsigned long long seen)
+{
+	unsigned long long known = atomic_load(highest);
+
+	while (seen > known && !atomic_compare_exchange_weak(highest, &known, seen))
+		;
+}
+
+void
+pd_cell_saw(struct pd_cell *cell, uint64_t id, uint64_t generation)
+{
+	raise_to(&cell->highest_id, id);
+	raise_to(&cell->highest_generation, generation);
 }
 
 void

@@ -190,10 +190,15 @@ struct pd_cell
 
 	atomic_ullong decode_read_bytes; /* of members, to compute others */
 	atomic_ullong decoded_bytes;
+	atomic_ullong highest_id; /* of the volumes and buckets that were ever seen here */
+	atomic_ullong highest_generation;
 };
 
 extern void pd_cell_enter(struct pd_cell *cell);
 extern void pd_cell_leave(struct pd_cell *cell);
+
+/* A volume or bucket of this id exists, and a volume of this generation. */
+extern void pd_cell_saw(struct pd_cell *cell, uint64_t id, uint64_t generation);
 
 /* A drive of any node, by the map; pd_cell_drive gives just those of this node. */
 extern struct pd_drive *pd_cell_any_drive(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE]);

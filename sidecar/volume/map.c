@@ -330,6 +330,9 @@ pd_map_note(struct pd_cell *cell, const struct pd_members *members, enum pd_told
 	pthread_rwlock_wrlock(&cell->map.lock);
 	ok = note_locked(&cell->map, members, told);
 	pthread_rwlock_unlock(&cell->map.lock);
+	pd_cell_saw(cell, members->volume_id, members->generation);
+	for (int i = 0; i < members->count; i++)
+		pd_cell_saw(cell, members->member[i].bucket_id, 0);
 	if (!ok)
 		pd_log(PD_LOG_ERROR, "out of memory: volume %" PRIu64 " is not known until the next start", members->volume_id);
 	return ok;

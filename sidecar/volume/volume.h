@@ -32,11 +32,26 @@ extern void pd_cell_recover(struct pd_cell *cell);
 
 /* The cell's uuid (zero while no drive is bound) and the highest epoch. */
 extern void pd_cell_identity(struct pd_cell *cell, uint8_t uuid[PK_UUID_SIZE], pk_epoch *epoch);
+/* PK_ERR_FOREIGN unless this node is bound to the cell; *at: the highest epoch. */
+extern pk_error pd_cell_is(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], pk_epoch *at,
+						   struct pd_err *err) PK_MUST_CHECK;
+/*
+ * The highest id of a volume or bucket that any slot or extent here names, since the start, and the highest generation. Ids
+ * carry the incarnation in their upper half, so this one is of the last that has placed anything here.
+ */
+extern void pd_cell_highest(struct pd_cell *cell, uint64_t *id, uint64_t *generation);
 /* Binds all unbound drives. PK_ERR_FOREIGN when this node is another cell's. */
 extern pk_error pd_cell_bind(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch,
 							 struct pd_err *err) PK_MUST_CHECK;
-/* PK_ERR_FOREIGN, PK_ERR_STALE_EPOCH, or PK_OK after a higher epoch is durable on every writable drive. */
+/*
+ * PK_ERR_FOREIGN (also for an incarnation that has not adopted the cell), PK_ERR_STALE_EPOCH, or PK_OK after a higher
+ * epoch is durable on every writable drive.
+ */
 extern pk_error pd_cell_admit(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch,
+							  struct pd_err *err) PK_MUST_CHECK;
+
+/* The same, for a higher incarnation too: from then on the one before it changes nothing here. */
+extern pk_error pd_cell_adopt(struct pd_cell *cell, const uint8_t uuid[PK_UUID_SIZE], const pk_epoch *epoch,
 							  struct pd_err *err) PK_MUST_CHECK;
 
 /* Since the start: bytes of members that were read to compute others, and bytes that were computed. */
@@ -332,5 +347,34 @@ extern pk_error pd_drive_watch(struct pd_cell *cell, const uint8_t drive[PK_UUID
 							   int count, const struct pd_progress *progress,
 							   void (*problem)(void *arg, uint64_t offset, const char *text), void *arg,
 							   struct pd_err *err) PK_MUST_CHECK;
+
+/* --- salvage.c: offline, when nothing but drives is left --- */
+
+struct pd_salvage
+{
+	/* Whether the block is there already, proved; length 0: whatever its length. */
+	bool (*has)(void *arg, const uint8_t hash[PK_SHA256_SIZE], uint32_t length);
+	/* A block, proved to its hash. A failure ends the salvage. */
+	pk_error (*block)(void *arg, const uint8_t hash[PK_SHA256_SIZE], const uint8_t *data, uint32_t length,
+					  struct pd_err *err);
+	/* At the end: a block of which a record was seen and which nothing yields. */
+	void (*missing)(void *arg, const uint8_t hash[PK_SHA256_SIZE], uint64_t bucket_id, uint64_t offset);
+	/* No extent and no decoding shows all records of the bucket. */
+	void (*problem)(void *arg, uint64_t bucket_id);
+	void *arg;
+};
+
+struct pd_salvaged
+{
+	uint64_t blocks; /* that were given */
+	uint64_t bytes;
+	uint64_t missing;
+	uint64_t buckets;
+	uint64_t buckets_damaged;
+};
+
+/* Of a cell that nobody else uses; changes nothing. */
+extern pk_error pd_cell_salvage(struct pd_cell *cell, const struct pd_salvage *to, struct pd_salvaged *so_far,
+								struct pd_err *err) PK_MUST_CHECK;
 
 #endif

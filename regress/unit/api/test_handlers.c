@@ -537,6 +537,9 @@ orders_are_fenced_by_cell_and_epoch(void **state)
 		assert_string_equal(code_of(order_with(verbs[i], "{}", token)), "stale_epoch");
 		token = good_token(PK_METHOD_ORDER);
 		token.epoch.incarnation--;
+		assert_string_equal(code_of(order_with(verbs[i], "{}", token)), "stale_epoch");
+		token = good_token(PK_METHOD_ORDER);
+		token.epoch.incarnation++;
 		assert_string_equal(code_of(order_with(verbs[i], "{}", token)), "foreign");
 		token = good_token(PK_METHOD_ORDER);
 		token.cell[3] ^= 1;
@@ -549,6 +552,41 @@ orders_are_fenced_by_cell_and_epoch(void **state)
 #define MAP(from, number, nodes, drives, volumes)                                                                      \
 	"{\"from\":" from ",\"number\":" number ",\"nodes\":[" nodes "],\"drives\":[" drives "],\"volumes\":[" volumes "]" \
 	"}"
+
+static void
+another_incarnation_comes_by_adopt(void **state)
+{
+	pk_token token = good_token(PK_METHOD_ORDER);
+	json_t *answer;
+
+	(void) state;
+	token.epoch = (pk_epoch){1, 1, 1};
+	answer = order_with("epoch", "{}", token);
+	assert_int_equal(json_integer_value(json_object_get(answer, "incarnation")), 11);
+	assert_int_equal(json_integer_value(json_object_get(answer, "timeline")), 2);
+	assert_int_equal(json_integer_value(json_object_get(answer, "starts")), 5);
+	json_decref(answer);
+	assert_string_equal(code_of(order_with("adopt", "{}", token)), "stale_epoch");
+	token.epoch = (pk_epoch){12, 1, 0};
+	assert_string_equal(code_of(order_with("status", "{}", token)), "foreign");
+	answer = order_with("adopt", "{}", token);
+	assert_int_equal(json_integer_value(json_object_get(answer, "highest")), 77);
+	assert_int_equal(json_integer_value(json_object_get(answer, "generation")), 5);
+	json_decref(answer);
+	assert_int_equal(fake.epoch.incarnation, 12);
+
+	/* the one before it writes nothing any more, and asks still; another cell does not even ask */
+	token = good_token(PK_METHOD_PUT);
+	token.epoch = (pk_epoch){11, 9, 9};
+	expect_denied("PUT", token);
+	token = good_token(PK_METHOD_ORDER);
+	token.epoch.incarnation = 11;
+	assert_string_equal(code_of(order_with("status", "{}", token)), "stale_epoch");
+	json_decref(order_with("epoch", "{}", token));
+	token.cell[3] ^= 1;
+	assert_string_equal(code_of(order_with("epoch", "{}", token)), "foreign");
+	assert_string_equal(code_of(order_with("adopt", "{}", token)), "foreign");
+}
 
 static void
 orders_that_make_no_sense_are_refused(void **state)
@@ -1062,6 +1100,7 @@ main(void)
 		EACH(a_get_answers_the_plain_bytes),
 		EACH(orders_need_a_token_for_just_their_body),
 		EACH(orders_are_fenced_by_cell_and_epoch),
+		EACH(another_incarnation_comes_by_adopt),
 		EACH(orders_that_make_no_sense_are_refused),
 		EACH(orders_reach_the_volume_as_they_were_given),
 		EACH(an_inventory_comes_in_pages),

@@ -350,15 +350,17 @@ methods_flags_and_lengths(void **state)
 }
 
 static void
-epochs_order_by_timeline_then_starts(void **state)
+epochs_order_by_incarnation_then_timeline_then_starts(void **state)
 {
-	const pk_epoch a = {9, 1, 5}, b = {1, 1, 6}, c = {5, 2, 0}, again = {7, 1, 5}, last = {0, UINT32_MAX, UINT32_MAX};
+	const pk_epoch a = {7, 1, 5}, b = {7, 1, 6}, c = {7, 2, 0}, again = {7, 1, 5}, last = {8, 0, 0};
+	const pk_epoch before = {6, UINT32_MAX, UINT32_MAX};
 
 	(void) state;
 	assert_true(pk_epoch_compare(&a, &b) < 0 && pk_epoch_compare(&b, &a) > 0);
 	assert_true(pk_epoch_compare(&b, &c) < 0 && pk_epoch_compare(&c, &b) > 0);
 	assert_true(pk_epoch_compare(&a, &again) == 0 && pk_epoch_compare(&a, &a) == 0);
-	assert_true(pk_epoch_compare(&a, &last) < 0 && pk_epoch_compare(&last, &a) > 0);
+	assert_true(pk_epoch_compare(&c, &last) < 0 && pk_epoch_compare(&last, &c) > 0);
+	assert_true(pk_epoch_compare(&a, &before) > 0 && pk_epoch_compare(&before, &a) < 0);
 }
 
 int
@@ -373,7 +375,7 @@ main(void)
 		cmocka_unit_test(any_key_of_the_ring_verifies_and_no_other),
 		cmocka_unit_test(signed_nonsense_is_refused),
 		cmocka_unit_test(methods_flags_and_lengths),
-		cmocka_unit_test(epochs_order_by_timeline_then_starts),
+		cmocka_unit_test(epochs_order_by_incarnation_then_timeline_then_starts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

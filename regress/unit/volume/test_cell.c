@@ -28,6 +28,7 @@ a_superseded_epoch_is_refused(void **state)
 	assert_ok(admit(&node, test_cell, 7, 2, 1));
 	assert_int_equal(admit(&node, test_cell, 7, 1, 9), PK_ERR_STALE_EPOCH);
 	assert_int_equal(admit(&node, test_cell, 8, 3, 1), PK_ERR_FOREIGN);
+	assert_int_equal(admit(&node, test_cell, 6, 3, 1), PK_ERR_STALE_EPOCH);
 	assert_int_equal(admit(&node, other_cell, 7, 3, 1), PK_ERR_FOREIGN);
 
 	/* the highest is on the drives, before anything was done in its name */
@@ -37,6 +38,84 @@ a_superseded_epoch_is_refused(void **state)
 	assert_int_equal(admit(&node, test_cell, 7, 1, 9), PK_ERR_STALE_EPOCH);
 	assert_ok(admit(&node, test_cell, 7, 2, 1));
 	end_node(&node);
+}
+
+static pk_error
+adopt(struct node *node, const uint8_t *cell, uint32_t incarnation, uint32_t timeline, uint32_t starts)
+{
+	pk_epoch epoch = {incarnation, timeline, starts};
+
+	return pd_cell_adopt(node->cell, cell, &epoch, &ok_err);
+}
+
+static void
+assert_highest(struct node *node, uint64_t id, uint64_t generation)
+{
+	uint64_t highest;
+	uint64_t highest_generation;
+
+	pd_cell_highest(node->cell, &highest, &highest_generation);
+	assert_int_equal(highest, id);
+	assert_int_equal(highest_generation, generation);
+}
+
+static void
+an_incarnation_must_adopt_the_cell(void **state)
+{
+	struct node node;
+	struct pd_members members;
+	pk_epoch epoch;
+
+	(void) state;
+	make_node(&node, 3, &pd_vfs_real);
+	assert_ok(admit(&node, test_cell, 7, 2, 5));
+	assert_int_equal(admit(&node, test_cell, 9, 1, 0), PK_ERR_FOREIGN);
+	assert_int_equal(adopt(&node, test_cell, 6, 9, 9), PK_ERR_STALE_EPOCH);
+	assert_int_equal(adopt(&node, test_cell, 7, 2, 4), PK_ERR_STALE_EPOCH);
+	assert_int_equal(adopt(&node, other_cell, 9, 1, 0), PK_ERR_FOREIGN);
+	assert_ok(adopt(&node, test_cell, 7, 2, 5));
+	assert_ok(admit(&node, test_cell, 7, 2, 5));
+
+	/* from then on the one before it is refused, whatever its timeline is; that is on the drives */
+	assert_ok(adopt(&node, test_cell, 9, 1, 0));
+	for (int i = 0; i < 2; i++)
+	{
+		assert_int_equal(admit(&node, test_cell, 7, 9, 9), PK_ERR_STALE_EPOCH);
+		assert_int_equal(adopt(&node, test_cell, 8, 9, 9), PK_ERR_STALE_EPOCH);
+		assert_ok(adopt(&node, test_cell, 9, 1, 0));
+		assert_ok(admit(&node, test_cell, 9, 1, 0));
+		pd_cell_identity(node.cell, NULL, &epoch);
+		assert_int_equal(epoch.incarnation, 9);
+		restart_node(&node);
+	}
+
+	/* what was ever placed here is known by its highest id, also after a start */
+	assert_highest(&node, 0, 0);
+	replicated(&node, &members, 41, 0, 2);
+	assert_ok(pd_bucket_open(node.cell, &members, 41, MIB, &ok_err));
+	assert_highest(&node, 41, 1);
+	replicated(&node, &members, 44, 0, 2);
+	assert_ok(pd_bucket_open(node.cell, &members, 44, MIB, &ok_err));
+	assert_highest(&node, 44, 1);
+	restart_node(&node);
+	assert_highest(&node, 44, 1);
+	end_node(&node);
+}
+
+static void
+an_unbound_node_is_not_adopted(void **state)
+{
+	struct pd_drive *none[1] = {NULL};
+	struct pd_buffer_pool *buffers = pd_buffer_pool_create(1 << 20);
+	const pk_keyring keys = {0};
+	struct pd_cell *cell = pd_cell_create(none, 0, &keys, buffers, &ok_err);
+	pk_epoch epoch = {1, 1, 1};
+
+	(void) state;
+	assert_non_null(cell);
+	assert_int_equal(pd_cell_adopt(cell, test_cell, &epoch, &ok_err), PK_ERR_FOREIGN);
+	pd_cell_free(cell);
+	pd_buffer_pool_free(buffers);
 }
 
 static void
@@ -167,6 +246,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_superseded_epoch_is_refused),
+		cmocka_unit_test(an_incarnation_must_adopt_the_cell),
+		cmocka_unit_test(an_unbound_node_is_not_adopted),
 		cmocka_unit_test(binding_is_for_one_cell),
 		cmocka_unit_test(an_unbound_node_takes_no_orders),
 		cmocka_unit_test(an_epoch_that_cannot_be_kept_is_not_admitted),
