@@ -32,7 +32,7 @@ quietly()
 step "building: gcc, then clang, then with sanitizers"
 jobs=-j$(nproc)
 quietly make "$jobs" PG_CONFIG="$PG_CONFIG" all
-thorough=(.build/release/regress/unit/store/test_crash .build/release/regress/unit/volume/test_damage)
+thorough=(.build/release/regress/unit/store/test_crash .build/release/regress/unit/volume/test_damage .build/release/regress/unit/volume/test_nth)
 quietly make "$jobs" -f sidecar/Makefile "${thorough[@]}"
 quietly make "$jobs" -f sidecar/Makefile VARIANT=clang sidecar unit
 quietly clang -fsyntax-only -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter -Wno-ignored-attributes -Iextension \

@@ -103,7 +103,8 @@ struct recovery
 };
 
 static void
-block_path(const struct recovery *recovery, char path[PATH_SIZE], const uint8_t hash[PK_SHA256_SIZE], const char *suffix)
+block_path(const struct recovery *recovery, char path[PATH_SIZE], const uint8_t hash[PK_SHA256_SIZE],
+		   const char *suffix)
 {
 	char hex[HEX_SIZE];
 
@@ -255,8 +256,8 @@ pd_recover(const struct pd_config *config, struct pd_drive *const *drives, struc
 	free(recovery.buf);
 	if (result != PK_OK)
 		return result;
-	printf("%" PRIu64 " buckets: %" PRIu64 " blocks, %" PRIu64 " bytes written to %s; %" PRIu64 " blocks missing, %" PRIu64
-		   " buckets damaged\n",
+	printf("%" PRIu64 " buckets: %" PRIu64 " blocks, %" PRIu64 " bytes written to %s; %" PRIu64
+		   " blocks missing, %" PRIu64 " buckets damaged\n",
 		   done.buckets, done.blocks, done.bytes, config->to, done.missing, done.buckets_damaged);
 	if (done.missing > 0 || done.buckets_damaged > 0)
 		return pd_fail(err, PK_ERR_BLOCK_LOST, "not everything could be recovered");

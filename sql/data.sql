@@ -265,9 +265,10 @@ CREATE TABLE pocket_data.finding (
 CREATE TABLE pocket_data.watch (
 	age interval PRIMARY KEY,
 	created_at timestamptz NOT NULL,
-	hash pocket.sha256 NOT NULL
+	hash pocket.sha256 NOT NULL,
+	done bigint NOT NULL DEFAULT 0	-- blocks, so far
 );
-INSERT INTO pocket_data.watch SELECT a, now(), decode(repeat('00', 32), 'hex')::pocket.sha256
+INSERT INTO pocket_data.watch (age, created_at, hash) SELECT a, now(), decode(repeat('00', 32), 'hex')::pocket.sha256
 	FROM unnest('{1 minute, 1 hour, 1 day, 7 days}'::interval[]) a;
 
 -- How long the last members of failed drives took until they were whole again, since the drive was seen last.

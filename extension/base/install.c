@@ -185,6 +185,8 @@ pocket_uninstall(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("this is cell \"%s\", not \"%s\"", name, given),
 				 errhint("Uninstalling drops all files; the name of the cell says that you mean it.")));
+	/* a duty takes the tables in an order of its own, and would be waited for and wait */
+	pocket_lock_exclusive(POCKET_LOCK_PASS);
 	run_script("SET LOCAL client_min_messages = warning; DROP SCHEMA pocket_data CASCADE");
 	pocket_leave(&session);
 	PG_RETURN_VOID();

@@ -160,6 +160,9 @@ extern int64 pocket_copies_let_go(Datum bucket_ids);
 	"EXISTS (SELECT FROM pocket_data.bucket w WHERE w.bucket_id = " bucket_id \
 	" AND w.state <> 'retired' AND " POCKET_VOLUME_WELL("w.volume_id") ")"
 
+/* Of parities that no row names and the referee found. */
+extern void pocket_intend_drop_attempts(void);
+
 /* A member of an order's answer that is a number; -1 when there is none. */
 extern int64 pocket_answer_number(const char *answer, const char *field);
 

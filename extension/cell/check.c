@@ -52,14 +52,18 @@ update_drives(int64 node_id, const char *status, bool *returned, bool *moved)
 	static PocketPlan update = {
 		"WITH said AS (SELECT DISTINCT ON (s.uuid, s.path) s.* FROM pg_catalog.jsonb_to_recordset($2::jsonb -> "
 		"'drives')"
-		" AS s (path text, uuid uuid, state text, error text, capacity int8, available int8, used int8)),"
+		" AS s (path text, uuid uuid, state text, error text, bound bool, capacity int8, available int8, used int8)),"
 		" now AS (SELECT DISTINCT ON (d.drive_id) d.drive_id, d.state AS old_state, d.node_id AS old_node,"
 		" s.uuid IS NOT NULL AS here, coalesce(s.path, d.path) AS path,"
 		" CASE WHEN s.state IN ('ok', 'quarantined') THEN CASE WHEN d.drain IS NULL THEN s.state"
 		" WHEN NOT " HOLDS_SOMETHING " THEN 'drained' WHEN s.state = 'ok' THEN 'draining' ELSE s.state END"
 		" ELSE 'failed' END AS state,"
-		" CASE WHEN s.uuid IS NOT NULL THEN CASE WHEN s.state <> 'ok' THEN coalesce(s.error, s.state) END"
-		" ELSE coalesce((SELECT p.error FROM said p WHERE p.uuid IS NULL AND p.path = d.path LIMIT 1),"
+		" CASE WHEN s.uuid IS NOT NULL THEN CASE WHEN s.state <> 'ok' THEN coalesce(s.error, s.state)"
+		" ELSE (SELECT pg_catalog.format('a copy of it is at %s, and is not used', p.path) FROM said p"
+		" WHERE p.uuid = d.uuid AND p.path <> s.path LIMIT 1) END"
+		" ELSE coalesce((SELECT CASE WHEN p.uuid IS NULL THEN p.error ELSE pg_catalog.format('another drive is in its "
+		"place: %s%s', p.uuid, CASE WHEN p.state = 'foreign' THEN ', of another cell' WHEN NOT p.bound THEN"
+		" ', a new one' ELSE '' END) END FROM said p WHERE p.path = d.path AND p.uuid IS DISTINCT FROM d.uuid LIMIT 1),"
 		" 'its node does not have it') END AS problem,"
 		" coalesce(s.capacity, d.capacity) AS capacity, coalesce(s.available, 0) AS available,"
 		" coalesce(s.used, d.used) AS used"
@@ -320,7 +324,8 @@ sample_fill(void)
 {
 	static PocketPlan sample = {
 		"INSERT INTO pocket_data.fill (at, used) SELECT pg_catalog.clock_timestamp(), pg_catalog.sum(d.used)"
-		" FROM pocket_data.drive d WHERE d.state IN ('ok', 'quarantined') AND NOT EXISTS (SELECT FROM pocket_data.fill "
+		" FROM pocket_data.drive d WHERE d.state IN ('ok', 'draining', 'quarantined') AND NOT EXISTS (SELECT FROM "
+		"pocket_data.fill "
 		"f"
 		" WHERE f.at > pg_catalog.clock_timestamp() - '1 day'::interval) HAVING pg_catalog.count(*) > 0",
 		"", NULL, NULL};

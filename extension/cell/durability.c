@@ -192,8 +192,9 @@ load_codes(int *count)
 	static PocketPlan load = {
 		"SELECT x.code, x.members::int4, pg_catalog.count(*) FILTER (WHERE x.there) FROM (SELECT v.code,"
 		" pg_catalog.count(*) AS members, true AS there FROM pocket_data.volume v"
-		" JOIN pocket_data.extent e ON e.volume_id = v.volume_id GROUP BY v.volume_id"
-		" UNION ALL SELECT $1, $2, false WHERE NOT EXISTS (SELECT FROM pocket_data.volume v WHERE v.code = $1)) x"
+		" JOIN pocket_data.extent e ON e.volume_id = v.volume_id WHERE v.state <> 'retired' GROUP BY v.volume_id"
+		" UNION ALL SELECT $1, $2, false WHERE NOT EXISTS (SELECT FROM pocket_data.volume v WHERE v.code = $1 AND "
+		"v.state <> 'retired')) x"
 		" GROUP BY x.code, x.members ORDER BY x.code, x.members",
 		"text int8", NULL, NULL};
 	pk_code code;

@@ -38,15 +38,17 @@ typedef struct IndexExtent
 	char file[PK_EXTENT_FILE];
 } IndexExtent;
 
-#define DUE                                                                                                    \
-	" FROM pocket_data.extent e JOIN pocket_data.volume v ON v.volume_id = e.volume_id"                        \
-	" JOIN pocket_data.drive d ON d.drive_id = e.drive_id JOIN pocket_data.node n ON n.node_id = d.node_id"    \
-	" WHERE v.state <> 'open' AND e.role <> 'parity' AND e.state = 'ok' AND d.state = 'ok' AND n.state = 'up'" \
-	" AND ($1 OR e.indexed_at IS NULL"                                                                         \
-	" OR e.indexed_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(days => " LITERAL(             \
-		SWEEP_DAYS) ")"                                                                                        \
-					" OR (e.indexed_at < e.scrubbed_at AND EXISTS (SELECT FROM pocket_data.finding f"          \
-					" WHERE f.verifier = '" VERIFIER "' AND f.drive_id = e.drive_id"                           \
+#define DUE                                                                                                  \
+	" FROM pocket_data.extent e JOIN pocket_data.volume v ON v.volume_id = e.volume_id"                      \
+	" JOIN pocket_data.drive d ON d.drive_id = e.drive_id JOIN pocket_data.node n ON n.node_id = d.node_id"  \
+	" WHERE v.state IN ('sealed', 'coded') AND e.role <> 'parity' AND e.state = 'ok' AND d.state IN ('ok', " \
+	"'draining') AND "                                                                                       \
+	"n.state = 'up'"                                                                                         \
+	" AND ($1 OR e.indexed_at IS NULL"                                                                       \
+	" OR e.indexed_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(days => " LITERAL(           \
+		SWEEP_DAYS) ")"                                                                                      \
+					" OR (e.indexed_at < e.scrubbed_at AND EXISTS (SELECT FROM pocket_data.finding f"        \
+					" WHERE f.verifier = '" VERIFIER "' AND f.drive_id = e.drive_id"                         \
 					" AND f.file = pocket.extent_file(e.role, e.bucket_id, 0))))"
 
 static IndexExtent *

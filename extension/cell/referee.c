@@ -6,7 +6,7 @@
  * anew.  A file that no row names and no intent will drop is a stray: what a
  * rollback left behind, or what a drive brought back that others have replaced.
  * Strays take room and harm nobody; verify() tells them when they have been there
- * for a while.  drive.listed_to and listed_at are the cursor.
+ * for a while, and after a day they go to the trash.  drive.listed_to and listed_at are the cursor.
  */
 #include "cell/cell.h"
 
@@ -20,14 +20,15 @@
 #define VERIFIER "referee"
 #define SWEEP_HOURS 24
 #define STRAY_GRACE_S 3600
+#define STRAY_TRASHED_HOURS 24
 #define PAGES_PER_PASS 16
 #define LITERAL_(n) #n
 #define LITERAL(n) LITERAL_(n)
 
-#define DUE                                                                                   \
-	" FROM pocket_data.drive d JOIN pocket_data.node n ON n.node_id = d.node_id"              \
-	" WHERE d.state IN ('ok', 'quarantined') AND n.state = 'up' AND ($1 OR d.listed_to <> ''" \
-	" OR d.listed_at IS NULL OR d.listed_at < pg_catalog.clock_timestamp()"                   \
+#define DUE                                                                                               \
+	" FROM pocket_data.drive d JOIN pocket_data.node n ON n.node_id = d.node_id"                          \
+	" WHERE d.state IN ('ok', 'draining', 'quarantined') AND n.state = 'up' AND ($1 OR d.listed_to <> ''" \
+	" OR d.listed_at IS NULL OR d.listed_at < pg_catalog.clock_timestamp()"                               \
 	" - pg_catalog.make_interval(hours => " LITERAL(SWEEP_HOURS) "))"
 
 typedef struct RefereeDrive
@@ -92,9 +93,9 @@ find_vanished(const RefereeDrive *drive, const char *page, const char *last)
 	}
 }
 
-/* Strays behind `after`, up to and with `last` ("": to the end). */
-#define STRAYS_THERE                                                                     \
-	" WHERE verifier = '" VERIFIER "' AND detail ->> 'kind' = 'stray' AND drive_id = $1" \
+/* Findings of strays and of the trash behind `after`, up to and with `last` ("": to the end). */
+#define STRAYS_THERE                                                                         \
+	" WHERE verifier = '" VERIFIER "' AND detail ->> 'kind' <> 'vanished' AND drive_id = $1" \
 	" AND file > $2 COLLATE \"C\" AND ($3 = '' OR file <= $3 COLLATE \"C\")"
 
 static void
@@ -117,20 +118,87 @@ clear_strays(const RefereeDrive *drive, const char *last)
 	(void) pocket_write(&clear, values, NULL);
 }
 
+/* What the trash of the drive has and no row tells, or the other way round. */
+static void
+find_in_trash(const RefereeDrive *drive, const char *page, const char *last)
+{
+	static PocketPlan find = {
+		"SELECT coalesce(listed.file, t.file), CASE WHEN t.file IS NULL THEN 'it lies in the trash, and no row tells "
+		"it'"
+		" ELSE 'it vanished out of the trash' END FROM (SELECT x.*, 'trash/' || pg_catalog.split_part("
+		"pocket.extent_file(CASE x.bucket_id WHEN 0 THEN 'parity' ELSE 'data' END,"
+		" CASE x.bucket_id WHEN 0 THEN x.volume_id ELSE x.bucket_id END, x.position), '/', 3) AS file"
+		" FROM pocket_data.trash x WHERE x.drive_id = $2 AND x.trashed_at < $5) t"
+		" FULL JOIN (SELECT * FROM" POCKET_LISTED(
+			"$1") " WHERE listed.file LIKE 'trash/%') listed"
+				  " ON listed.file = t.file WHERE (t.file IS NULL OR listed.file IS NULL)"
+				  " AND coalesce(listed.file, t.file) > $3 COLLATE \"C\" AND ($4 = '' OR coalesce(listed.file, t.file) "
+				  "<= $4 "
+				  "COLLATE \"C\")"
+				  " AND NOT EXISTS (SELECT FROM pocket_data.intent i WHERE i.duty IN ('trash', 'empty') AND i.drive_id "
+				  "= $2"
+				  " AND i.bucket_id IS NOT DISTINCT FROM NULLIF(CASE WHEN t.file IS NOT NULL THEN t.bucket_id"
+				  " WHEN listed.kind = 'bucket' THEN listed.id END, 0))",
+		"text int8 text text timestamptz", NULL, NULL};
+	Datum values[5] = {CStringGetTextDatum(page), Int64GetDatum(drive->drive_id), CStringGetTextDatum(drive->after),
+					   CStringGetTextDatum(last), TimestampTzGetDatum(drive->asked)};
+	uint64 count = pocket_write(&find, values, NULL);
+	SPITupleTable *rows = SPI_tuptable;
+
+	for (uint64 i = 0; i < count; i++)
+	{
+		char *file = SPI_getvalue(rows->vals[i], rows->tupdesc, 1);
+		PocketFinding finding = {.verifier = VERIFIER,
+								 .object = pocket_extent_name(file, drive->drive_id),
+								 .problem = SPI_getvalue(rows->vals[i], rows->tupdesc, 2),
+								 .drive_id = drive->drive_id,
+								 .file = file,
+								 .detail = "{\"kind\": \"trash\"}",
+								 .grace_s = STRAY_GRACE_S};
+
+		(void) pocket_finding_note(&finding);
+	}
+	SPI_freetuptable(rows);
+}
+
+/*
+ * A stray that has been there for a day goes to the trash, where it waits and is inspected like all others.  Where its bucket or volume is
+ * known, it is stale, and the node looks whether it is; else it goes as what it says that it is.
+ */
+static void
+trash_stray(const char *object)
+{
+	static PocketPlan intend = {
+		"INSERT INTO pocket_data.intent (duty, drive_id, bucket_id, volume_id, position, generation, at)"
+		" SELECT 'trash', f.drive_id, x.bucket_id, x.volume_id, x.position, x.generation, pg_catalog.clock_timestamp()"
+		" FROM pocket_data.finding f CROSS JOIN LATERAL pg_catalog.jsonb_to_record(f.detail)"
+		" AS x (bucket_id int8, volume_id int8, position int4, generation int4)"
+		" WHERE f.verifier = '" VERIFIER "' AND f.object = $1"
+		" AND f.found_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(hours => " LITERAL(
+			STRAY_TRASHED_HOURS) ")",
+		"text", NULL, NULL};
+	Datum values[1] = {CStringGetTextDatum(object)};
+
+	(void) pocket_write(&intend, values, NULL);
+}
+
 static void
 find_strays(const RefereeDrive *drive, const char *page)
 {
 	static PocketPlan find = {
 		"SELECT listed.file, CASE WHEN b.bucket_id IS NOT NULL THEN pg_catalog.format('no row names it here: its "
 		"bucket is "
-		"in volume %s, on other drives', b.volume_id) ELSE 'no row names it, nor its bucket or volume' END "
-		"FROM" POCKET_LISTED(
+		"in volume %s, on other drives', b.volume_id) ELSE 'no row names it, nor its bucket or volume' END,"
+		" pg_catalog.jsonb_build_object('kind', 'stray', 'bucket_id', CASE listed.kind WHEN 'bucket' THEN listed.id "
+		"END,"
+		" 'position', CASE listed.kind WHEN 'parity' THEN listed.position END,"
+		" 'volume_id', CASE WHEN s.says THEN listed.volume WHEN listed.kind = 'parity' THEN listed.id END,"
+		" 'generation', CASE WHEN s.says THEN listed.generation END)::text FROM" POCKET_LISTED(
 			"$1") " LEFT JOIN pocket_data.bucket b ON listed.kind = 'bucket' AND b.bucket_id = listed.id"
-				  " WHERE listed.problem IS NULL AND NOT EXISTS (SELECT FROM " ROWS " WHERE held.file = listed.file)"
-				  " AND NOT EXISTS (SELECT FROM pocket_data.trash t WHERE t.drive_id = $2 AND listed.file LIKE "
-				  "'trash/%'"
-				  " AND CASE listed.kind WHEN 'bucket' THEN t.bucket_id = listed.id"
-				  " ELSE t.bucket_id = 0 AND t.volume_id = listed.id AND t.position = listed.position END)"
+				  " CROSS JOIN LATERAL (SELECT listed.volume > 0 AND b.bucket_id IS NULL AND NOT EXISTS (SELECT FROM"
+				  " pocket_data.volume v WHERE v.volume_id = listed.volume) AS says) s"
+				  " WHERE listed.problem IS NULL AND listed.file LIKE 'extents/%'"
+				  " AND NOT EXISTS (SELECT FROM " ROWS " WHERE held.file = listed.file)"
 				  " AND NOT EXISTS (SELECT FROM pocket_data.intent i WHERE i.duty IN ('drop', 'trash') AND i.drive_id "
 				  "= $2"
 				  " AND CASE listed.kind WHEN 'bucket' THEN i.bucket_id = listed.id"
@@ -154,10 +222,11 @@ find_strays(const RefereeDrive *drive, const char *page)
 								 .problem = SPI_getvalue(rows->vals[i], rows->tupdesc, 2),
 								 .drive_id = drive->drive_id,
 								 .file = file,
-								 .detail = "{\"kind\": \"stray\"}",
+								 .detail = SPI_getvalue(rows->vals[i], rows->tupdesc, 3),
 								 .grace_s = STRAY_GRACE_S};
 
-		(void) pocket_finding_note(&finding);
+		if (!pocket_finding_note(&finding))
+			trash_stray(finding.object);
 	}
 	SPI_freetuptable(rows);
 }
@@ -192,6 +261,7 @@ referee_drive(RefereeDrive *drive, int *pages_left)
 		doubt_strays(drive, last);
 		find_vanished(drive, pages.answer, last);
 		find_strays(drive, pages.answer);
+		find_in_trash(drive, pages.answer, last);
 		clear_strays(drive, last);
 		pfree(pages.answer);
 		drive->after = pages.after;

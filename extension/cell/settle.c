@@ -133,6 +133,7 @@ pocket_duty_settle(PocketPass *pass)
 		"", NULL, NULL};
 
 	forget_obsolete();
+	pocket_intend_drop_attempts();
 	carry_out(&settles, "settle", pass, NULL);
 	carry_out(&drops, "drop", pass, NULL);
 	carry_out(&drops, "trash", pass, pocket_trash_book);

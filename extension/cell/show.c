@@ -140,12 +140,16 @@ pocket_show_progress(PG_FUNCTION_ARGS)
 		" 'extents' FROM (SELECT coalesce(e.indexed_at > pg_catalog.now() - pg_catalog.make_interval(days => 7), "
 		"false)"
 		" AS recent FROM pocket_data.extent e JOIN pocket_data.volume v ON v.volume_id = e.volume_id"
-		" WHERE v.state <> 'open' AND e.drive_id IS NOT NULL AND e.role <> 'parity') x"
+		" WHERE v.state IN ('sealed', 'coded') AND e.drive_id IS NOT NULL AND e.role <> 'parity') x"
 		" UNION ALL SELECT 'referee', pg_catalog.count(*) FILTER (WHERE x.recent), pg_catalog.count(*) FILTER (WHERE "
 		"NOT "
 		"x.recent),"
 		" 'drives' FROM (SELECT coalesce(d.listed_at > pg_catalog.now() - pg_catalog.make_interval(days => 1), false)"
-		" AS recent FROM pocket_data.drive d WHERE d.state IN ('ok', 'quarantined')) x"
+		" AS recent FROM pocket_data.drive d WHERE d.state IN ('ok', 'draining', 'quarantined')) x"
+		" UNION ALL SELECT 'watch', pg_catalog.sum(w.done)::int8, pg_catalog.sum(x.due)::int8, 'blocks'"
+		" FROM pocket_data.watch w CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS due FROM pocket_data.block k"
+		" WHERE pg_catalog.get_byte(k.hash::bytea, 31) < 3 AND k.created_at <= pg_catalog.now() - w.age"
+		" AND (k.created_at > w.created_at OR (k.created_at = w.created_at AND k.hash OPERATOR(pocket.>) w.hash))) x"
 		" UNION ALL SELECT 'settle', 0, pg_catalog.count(*), 'intents' FROM pocket_data.intent i"
 		" LEFT JOIN pocket_data.drive d ON d.drive_id = i.drive_id WHERE i.duty = 'settle' OR d.state IN ('ok', "
 		"'silent')"
@@ -168,7 +172,7 @@ pocket_show_progress(PG_FUNCTION_ARGS)
 #define FULL_PERCENT "85"
 #define FILL                                                                                                         \
 	"fs AS (SELECT x.drive_id, x.used, x.capacity, x.available, 100 - 100.0 * x.available / x.capacity AS percent"   \
-	" FROM pocket_data.drive x WHERE x.state IN ('ok', 'quarantined') AND x.capacity > 0),"                          \
+	" FROM pocket_data.drive x WHERE x.state IN ('ok', 'draining', 'quarantined') AND x.capacity > 0),"              \
 	" cap AS (SELECT coalesce(pg_catalog.sum(fs.capacity), 0)::int8 AS capacity,"                                    \
 	" coalesce(pg_catalog.sum(fs.available), 0)::int8 AS available, coalesce(pg_catalog.sum(fs.used), 0)::int8 AS "  \
 	"used,"                                                                                                          \
@@ -200,7 +204,10 @@ static PocketPlan health = {
 	" WHERE y.node_id = x.node_id AND (y.state <> 'failed'"
 	" OR EXISTS (SELECT FROM pocket_data.extent e WHERE e.drive_id = y.drive_id)))),"
 	" d AS (SELECT pg_catalog.count(*) AS total,"
-	" pg_catalog.count(*) FILTER (WHERE x.state IN ('ok', 'draining')) AS well"
+	" pg_catalog.count(*) FILTER (WHERE x.state IN ('ok', 'draining')) AS well,"
+	" pg_catalog.string_agg(pg_catalog.format('drive %s (%s) is %s: %s', x.drive_id, x.path, x.state,"
+	" coalesce(x.problem, 'no reason given')), '; ' ORDER BY x.drive_id)"
+	" FILTER (WHERE x.state NOT IN ('ok', 'draining')) AS ill"
 	" FROM pocket_data.drive x WHERE x.state NOT IN ('failed', 'drained')"
 	" OR EXISTS (SELECT FROM pocket_data.extent e WHERE e.drive_id = x.drive_id)),"
 	" most AS (SELECT pg_catalog.count(*) AS drives FROM pocket_data.drive WHERE state = 'ok'),"
@@ -229,7 +236,8 @@ static PocketPlan health = {
 	" 'failed: bytes are lost or no bucket takes blocks; degraded: less protection or service than promised'"
 	" FROM n, d, o, v, e, i"
 	" UNION ALL SELECT 'nodes', pg_catalog.format('%s of %s', up, total), 'that answer' FROM n"
-	" UNION ALL SELECT 'drives', pg_catalog.format('%s of %s', well, total), 'that are well' FROM d"
+	" UNION ALL SELECT 'drives', pg_catalog.format('%s of %s', well, total), 'that are well' || coalesce('; ' || ill, "
+	"'') FROM d"
 	" UNION ALL SELECT 'open_buckets', pg_catalog.format('%s of %s', usable, $1),"
 	" 'that take blocks, of pocket.open_buckets' FROM o"
 	" UNION ALL SELECT 'replicas', pg_catalog.format('%s of %s', replicas, $2),"

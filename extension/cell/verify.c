@@ -55,7 +55,7 @@ static PocketPlan verify = {
 	" OR EXISTS (SELECT FROM pocket_data.extent e WHERE e.drive_id = x.drive_id)))"
 	" UNION ALL SELECT 'drive', pg_catalog.format('%s (%s)', x.drive_id, x.path),"
 	" pg_catalog.format('%s: %s', x.state, coalesce(x.problem, 'no reason given')) FROM pocket_data.drive x"
-	" WHERE x.state IN ('quarantined', 'silent') OR (x.state = 'failed'"
+	" WHERE x.state IN ('quarantined', 'silent') OR (x.state = 'ok' AND x.problem IS NOT NULL) OR (x.state = 'failed'"
 	" AND EXISTS (SELECT FROM pocket_data.extent e WHERE e.drive_id = x.drive_id))"
 	" UNION ALL SELECT 'extent', pg_catalog.format('%s on drive %s',"
 	" pocket.extent_file(e.role, coalesce(e.bucket_id, e.volume_id), e.position), e.drive_id),"

@@ -119,10 +119,10 @@ watch_extents(PocketPlan *find, const Datum *values)
 	return count;
 }
 
-#define WHERE_EXTENTS_ARE                                                                               \
-	" JOIN pocket_data.bucket b ON b.bucket_id = x.bucket_id"                                           \
-	" JOIN pocket_data.extent e ON e.bucket_id = x.bucket_id AND e.role <> 'parity' AND e.state = 'ok'" \
-	" JOIN pocket_data.drive d ON d.drive_id = e.drive_id AND d.state IN ('ok', 'quarantined')"         \
+#define WHERE_EXTENTS_ARE                                                                                   \
+	" JOIN pocket_data.bucket b ON b.bucket_id = x.bucket_id"                                               \
+	" JOIN pocket_data.extent e ON e.bucket_id = x.bucket_id AND e.role <> 'parity' AND e.state = 'ok'"     \
+	" JOIN pocket_data.drive d ON d.drive_id = e.drive_id AND d.state IN ('ok', 'draining', 'quarantined')" \
 	" JOIN pocket_data.node n ON n.node_id = d.node_id AND n.state = 'up'"
 
 /* What was found is looked at again, as far as there are rows for it. */
@@ -173,9 +173,9 @@ watch_some(Datum age)
 			PK_WATCH_MAX) ") x" WHERE_EXTENTS_ARE " GROUP BY e.drive_id, d.uuid, n.url, x.bucket_id, b.state",
 		"interval timestamptz bytea", NULL, NULL};
 	static PocketPlan advance = {
-		"UPDATE pocket_data.watch SET created_at = $2, hash = $3::pocket.sha256 WHERE age = $1",
-		"interval timestamptz bytea", NULL, NULL};
-	Datum values[3] = {age, (Datum) 0, (Datum) 0};
+		"UPDATE pocket_data.watch SET created_at = $2, hash = $3::pocket.sha256, done = done + $4 WHERE age = $1",
+		"interval timestamptz bytea int4", NULL, NULL};
+	Datum values[4] = {age, (Datum) 0, (Datum) 0, (Datum) 0};
 	int count;
 
 	(void) pocket_write(&bound, values, NULL);
@@ -189,6 +189,7 @@ watch_some(Datum age)
 	if (count == 0)
 		return 0;
 	(void) watch_extents(&find, values);
+	values[3] = Int32GetDatum(count);
 	(void) pocket_write(&advance, values, NULL);
 	return count;
 }

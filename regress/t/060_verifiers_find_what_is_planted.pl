@@ -71,9 +71,12 @@ for my $state ('replicated', 'coded')
     $cell->sql("UPDATE pocket_data.watch SET created_at = now() - interval '5 minutes' - age");
     my %age = (replicated => '90 seconds', coded => '63 minutes');
     $cell->sql("UPDATE pocket_data.block SET created_at = now() - interval '$age{$state}' WHERE encode(hash::bytea, 'hex') = '$hash'");
+    is($cell->sql("SELECT remaining FROM pocket.progress WHERE duty = 'watch'"), '1', 'progress knows what is due');
+    my $done = $cell->sql("SELECT done FROM pocket.progress WHERE duty = 'watch'");
     is($cell->sql("SELECT done FROM pocket.coordinate('watch')"), '1', 'one block is due, at one age') or diag($cell->sql('TABLE pocket_data.watch'));
     like(found('watcher'), qr{^\S+ on drive $has[-1][0]: 1 of its blocks could not be read back: .*$}, "$state: the watcher names the drive");
     is($cell->sql("SELECT done FROM pocket.coordinate('watch')"), '0', 'and reads it once at this age');
+    is($cell->sql("SELECT done - $done || ' ' || remaining FROM pocket.progress WHERE duty = 'watch'"), '1 0', 'progress counts it');
     heal();
     nothing('when that was healed');
 
@@ -135,12 +138,32 @@ cmp_ok($cell->sql("SELECT count(*) FROM pocket_data.finding WHERE verifier = 're
 $cell->sql("UPDATE pocket_data.finding SET told_from = told_from - interval '1 hour'");
 like(found('referee'), qr{p-[0-9a-f]+-03 on drive \d+: no row names it}, 'and tells them after an hour');
 my @strays = split /\n/, $cell->sql("SELECT d.path || '/' || f.file FROM pocket_data.finding f JOIN pocket.drives d USING (drive_id)");
-$cell->kill_sidecar('TERM');
-unlink @strays;
-$cell->start_sidecar;
+$cell->sql("UPDATE pocket_data.finding SET found_at = found_at - interval '1 day'; UPDATE pocket_data.drive SET listed_at = NULL");
+heal();
 $cell->sql('UPDATE pocket_data.drive SET listed_at = NULL');
 heal();
-nothing('when they are gone');
+nothing('when a day later they went to the trash');
+is(scalar(grep { -e $_ } @strays), 0, 'from where they were');
+is($cell->sql('SELECT count(*) FROM pocket_data.trash'), scalar @strays, 'to where they wait');
+
+# --- the trash itself ---
+my ($trashed) = split /\n/, `find @{[ join ' ', $cell->drives ]} -path '*/trash/*' -type f`;
+$cell->kill_sidecar('TERM');
+rename $trashed, "$cell->{dir}/kept" or die "$trashed: $!";
+$cell->start_sidecar;
+$cell->sql('SELECT pocket.verify_now(); UPDATE pocket_data.finding SET told_from = found_at');
+like(found('referee'), qr{^trash/\S+ on drive \d+: it vanished out of the trash$}, 'what vanished out of the trash is told');
+$cell->sql('CREATE TABLE saved AS SELECT * FROM pocket_data.trash; DELETE FROM pocket_data.trash');
+$cell->sql('SELECT pocket.verify_now(); UPDATE pocket_data.finding SET told_from = found_at');
+like(found('referee'), qr{^trash/\S+ on drive \d+: it lies in the trash, and no row tells it$}m, 'and what lies there without a row');
+$cell->sql('INSERT INTO pocket_data.trash TABLE saved; DROP TABLE saved');
+$cell->kill_sidecar('TERM');
+rename "$cell->{dir}/kept", $trashed or die;
+$cell->start_sidecar;
+nothing('when all are there again') if $cell->sql('SELECT pocket.verify_now()');
+$cell->sql("SET pocket.trash_retention = 0; SELECT * FROM pocket.coordinate('trash')");
+heal();
+is($cell->sql('SELECT count(*) FROM pocket_data.trash'), '0', 'and the inspector lets strays go');
 
 # --- more is lost than the code bears: the files are named, and nothing else suffers ---
 $cell->encode_all;

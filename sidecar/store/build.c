@@ -80,6 +80,7 @@ build_write(struct pd_extent_build *build, struct iovec *iov, uint64_t offset, s
 	struct pd_extent *extent = build->extent;
 	struct pd_drive *drive = extent->drive;
 	pk_error result = pd_drive_check_writable(drive, err);
+	size_t n = iov->iov_len;
 	int rc;
 
 	if (result == PK_OK && build->broken)
@@ -92,6 +93,8 @@ build_write(struct pd_extent_build *build, struct iovec *iov, uint64_t offset, s
 		build->broken = true;
 		return pd_drive_write_failed(drive, rc, err, "write", build->path);
 	}
+	/* the drive has something to do while the rest is made */
+	drive->vfs->hint(drive->vfs, extent->fd, PD_HINT_WRITE, PD_EXTENT_DATA + offset, n);
 	return PK_OK;
 }
 

@@ -75,6 +75,9 @@ extern pk_error pd_drive_set_epoch(struct pd_drive *drive, const pk_epoch *epoch
 /* After a failed write or sync: quarantines, once, with a log line. */
 extern void pd_drive_quarantine(struct pd_drive *drive, const char *why);
 
+/* It must not be used at all: once, with a log line. */
+extern void pd_drive_fail(struct pd_drive *drive, const char *why);
+
 /* The drive's I/O queue (2 threads). */
 extern struct pd_queue *pd_drive_queue(struct pd_drive *drive);
 

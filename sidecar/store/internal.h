@@ -169,7 +169,6 @@ struct pd_drive
 
 /* Without a queue, one reference. path is of its size and no longer. NULL when out of memory. */
 extern struct pd_drive *pd_drive_new(const struct pd_vfs *vfs, const char *path);
-extern void pd_drive_fail(struct pd_drive *drive, const char *why);
 extern void pd_drive_unref(struct pd_drive *drive);
 /* PK_OK, or PK_ERR_IO with the reason. */
 extern pk_error pd_drive_check_writable(struct pd_drive *drive, struct pd_err *err) PK_MUST_CHECK;

@@ -203,27 +203,23 @@ continue_crc(const struct pd_vfs *vfs, int fd, uint64_t offset, uint64_t n, uint
 }
 
 #define BATCH 256 /* chunks whose checksums are read at once: 16 MiB */
+#define STEP 8	  /* chunks that are read, and then found in the processor's cache by what checks them */
 
-/* buf holds n bytes at offset, all before the length, at most BATCH chunks. */
+/* buf holds n bytes at offset, all before the length; table: the checksums of its chunks. */
 static pk_error
 check_chunks(struct pd_extent *extent, const struct pd_view *view, uint64_t offset, const uint8_t *buf, size_t n,
-			 struct pd_err *err)
+			 const uint8_t *table, struct pd_err *err)
 {
-	const struct pd_vfs *vfs = extent->drive->vfs;
-	uint64_t first = offset / PD_EXTENT_CHUNK;
-	size_t count = (n + PD_EXTENT_CHUNK - 1) / PD_EXTENT_CHUNK;
-	uint8_t table[BATCH * 4];
-	int rc = pd_vfs_read_full(vfs, view->fd, table, count * 4, pd_table_offset(view->length) + first * 4);
+	int rc = 0;
 
-	for (size_t i = 0; i < count && rc == 0; i++)
+	for (size_t at = 0; at < n && rc == 0; at += PD_EXTENT_CHUNK, table += 4)
 	{
-		size_t at = i * PD_EXTENT_CHUNK;
 		size_t have = n - at < PD_EXTENT_CHUNK ? n - at : PD_EXTENT_CHUNK;
 		uint64_t end = offset + at + PD_EXTENT_CHUNK < view->length ? offset + at + PD_EXTENT_CHUNK : view->length;
 		uint32_t crc = pk_crc32c(0, buf + at, have);
 
-		rc = continue_crc(vfs, view->fd, offset + at + have, end - (offset + at + have), &crc);
-		if (rc == 0 && crc != pk_get_u32(table + i * 4))
+		rc = continue_crc(extent->drive->vfs, view->fd, offset + at + have, end - (offset + at + have), &crc);
+		if (rc == 0 && crc != pk_get_u32(table))
 			return pd_fail(err, PK_ERR_CORRUPT, "%s is damaged: bytes %llu to %llu do not match their checksum",
 						   extent->path, (unsigned long long) offset + at, (unsigned long long) end);
 	}
@@ -233,10 +229,36 @@ check_chunks(struct pd_extent *extent, const struct pd_view *view, uint64_t offs
 	return PK_OK;
 }
 
+/* At most BATCH chunks from a chunk's beginning on, all before the length. */
+static pk_error
+read_batch(struct pd_extent *extent, const struct pd_view *view, uint64_t offset, uint8_t *out, size_t n,
+		   struct pd_err *err)
+{
+	const struct pd_vfs *vfs = extent->drive->vfs;
+	size_t count = (n + PD_EXTENT_CHUNK - 1) / PD_EXTENT_CHUNK;
+	uint8_t table[BATCH * 4];
+	pk_error result = PK_OK;
+	int rc =
+		pd_vfs_read_full(vfs, view->fd, table, count * 4, pd_table_offset(view->length) + offset / PD_EXTENT_CHUNK * 4);
+
+	for (size_t done = 0; rc >= 0 && result == PK_OK && done < n; done += STEP * PD_EXTENT_CHUNK)
+	{
+		size_t take = n - done < STEP * PD_EXTENT_CHUNK ? n - done : STEP * PD_EXTENT_CHUNK;
+
+		rc = pd_vfs_read_full(vfs, view->fd, out + done, take, PD_EXTENT_DATA + offset + done);
+		if (rc >= 0)
+			result =
+				check_chunks(extent, view, offset + done, out + done, take, table + done / PD_EXTENT_CHUNK * 4, err);
+	}
+	if (rc < 0)
+		return pd_fail_errno(err, rc, "cannot read %zu bytes at %llu of %s", n, (unsigned long long) offset,
+							 extent->path);
+	return result;
+}
+
 pk_error
 pd_extent_read_checked(struct pd_extent *extent, uint64_t offset, void *buf, size_t n, struct pd_err *err)
 {
-	const struct pd_vfs *vfs = extent->drive->vfs;
 	uint8_t *out = buf;
 	struct pd_view view;
 	size_t have;
@@ -252,17 +274,11 @@ pd_extent_read_checked(struct pd_extent *extent, uint64_t offset, void *buf, siz
 	if (!view.sealed)
 		result = pd_fail(err, PK_ERR_STATE, "%s is not sealed: it has no checksums yet", extent->path);
 	have = offset >= view.length ? 0 : view.length - offset < n ? view.length - offset : n;
-	for (size_t done = 0; done < have && result == PK_OK;)
+	for (size_t done = 0; done < have && result == PK_OK; done += BATCH * PD_EXTENT_CHUNK)
 	{
 		size_t take = have - done < BATCH * PD_EXTENT_CHUNK ? have - done : BATCH * PD_EXTENT_CHUNK;
-		int rc = pd_vfs_read_full(vfs, view.fd, out + done, take, PD_EXTENT_DATA + offset + done);
 
-		if (rc < 0)
-			result = pd_fail_errno(err, rc, "cannot read %zu bytes at %llu of %s", take,
-								   (unsigned long long) offset + done, extent->path);
-		else
-			result = check_chunks(extent, &view, offset + done, out + done, take, err);
-		done += take;
+		result = read_batch(extent, &view, offset + done, out + done, take, err);
 	}
 	pd_view_close(extent, &view);
 	if (result == PK_OK && have < n)

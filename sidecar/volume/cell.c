@@ -7,6 +7,7 @@
  * before anything that came with it is acted upon.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,6 +55,28 @@ elect_identity(struct pd_cell *cell, const struct pd_drive_info *infos)
 		atomic_store(&cell->drives[i].ours, true);
 		if (pk_epoch_compare(&infos[i].epoch, &cell->epoch) > 0)
 			cell->epoch = infos[i].epoch;
+	}
+}
+
+/* Of two drives with one uuid one was made by copying: the one that has heard of fewer epochs, or comes later, is not used. */
+static void
+fail_copies(struct pd_cell *cell, const struct pd_drive_info *infos)
+{
+	for (int i = 0; i < cell->drive_count; i++)
+	{
+		for (int j = 0; j < cell->drive_count; j++)
+		{
+			int order = pk_epoch_compare(&infos[i].epoch, &infos[j].epoch);
+			char why[PD_ERR_TEXT];
+
+			if (i == j || !atomic_load(&cell->drives[i].ours) || infos[i].state == PD_DRIVE_FAILED ||
+				infos[j].state == PD_DRIVE_FAILED || !pd_uuid_equal(infos[i].uuid, infos[j].uuid) || order > 0 ||
+				(order == 0 && i < j))
+				continue;
+			snprintf(why, sizeof(why), "it is a copy of the drive at %.300s, which is used", infos[j].path);
+			pd_drive_fail(cell->drives[i].drive, why);
+			atomic_store(&cell->drives[i].ours, false);
+		}
 	}
 }
 
@@ -142,6 +165,7 @@ pd_cell_create(struct pd_drive *const *drives, int count, const pk_keyring *keys
 		pd_drive_info(drives[i], &infos[i]);
 	}
 	elect_identity(cell, infos);
+	fail_copies(cell, infos);
 	free(infos);
 	for (int i = 0; i < count; i++)
 	{

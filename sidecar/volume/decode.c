@@ -12,15 +12,23 @@
 
 #include "volume/internal.h"
 
+/*
+ * What is held of the sources at a time: their pieces are read, decoded and forgotten, so that a request takes little more
+ * memory than what it asks for, and the decoder finds them in the processor's cache.
+ */
+#define PIECES_BYTES (3 * 1024 * 1024)
+
+_Static_assert(PK_MEMBERS_MAX *PD_EXTENT_CHUNK <= PIECES_BYTES, "a piece is at least a chunk");
+
 /* One attempt after another at one range. */
 struct decoding
 {
 	struct pd_cell *cell;
 	const struct pd_members *volume;
 	struct pd_matrix matrix;
+	const int *wanted;
+	int wanted_count;
 	uint32_t absent; /* positions that are not to be used, or have no extent that is good */
-	uint64_t offset;
-	size_t n;
 	enum pd_job_class class;
 	int bad_count;
 	struct pd_extent *bad[PK_MEMBERS_MAX * 2]; /* counted; failed this range */
@@ -94,16 +102,16 @@ find_sources(struct decoding *decoding, const struct pd_decode_plan *plan)
 }
 
 static pk_error
-make_plan(struct decoding *decoding, const int *wanted, int wanted_count, struct pd_decode_plan *plan,
-		  struct pd_err *err)
+make_plan(struct decoding *decoding, uint64_t offset, struct pd_decode_plan *plan, struct pd_err *err)
 {
 	do
 	{
-		pk_error rc = pd_decode_plan_init(plan, &decoding->matrix, ~decoding->absent, wanted, wanted_count);
+		pk_error rc =
+			pd_decode_plan_init(plan, &decoding->matrix, ~decoding->absent, decoding->wanted, decoding->wanted_count);
 
 		if (rc != PK_OK)
 			return pd_fail(err, rc, "volume %" PRIu64 ": too few members can be read at offset %" PRIu64,
-						   decoding->volume->volume_id, decoding->offset);
+						   decoding->volume->volume_id, offset);
 	} while (!find_sources(decoding, plan));
 	return PK_OK;
 }
@@ -119,10 +127,10 @@ note_bad(struct decoding *decoding, int p, const char *problem)
 	return true;
 }
 
-/* Reads the plan's sources at once. *damaged: one of them failed, and another set may do. */
+/* Reads n bytes of the plan's sources at once. *damaged: one of them failed, and another set may do. */
 static pk_error
-read_sources(struct decoding *decoding, const struct pd_decode_plan *plan, uint8_t **data, bool *damaged,
-			 struct pd_err *err)
+read_sources(struct decoding *decoding, const struct pd_decode_plan *plan, uint64_t offset, size_t n, uint8_t **data,
+			 bool *damaged, struct pd_err *err)
 {
 	struct pd_task tasks[PK_MEMBERS_MAX] = {0};
 	pk_error rc;
@@ -133,10 +141,10 @@ read_sources(struct decoding *decoding, const struct pd_decode_plan *plan, uint8
 		tasks[i].extent = decoding->sources[plan->sources[i]];
 		tasks[i].drive = tasks[i].extent != NULL ? pd_extent_drive(tasks[i].extent) : NULL;
 		tasks[i].buf = data[i];
-		tasks[i].n = decoding->n;
-		tasks[i].offset = decoding->offset;
+		tasks[i].n = n;
+		tasks[i].offset = offset;
 		if (tasks[i].extent != NULL)
-			atomic_fetch_add(&decoding->cell->decode_read_bytes, decoding->n);
+			atomic_fetch_add(&decoding->cell->decode_read_bytes, n);
 	}
 	rc = pd_tasks_run(tasks, plan->source_count, decoding->class, err);
 	*damaged = rc != PK_OK;
@@ -148,32 +156,36 @@ read_sources(struct decoding *decoding, const struct pd_decode_plan *plan, uint8
 	return rc;
 }
 
-/* One set of sources. *again: it failed by damage that is now known. */
+/* Goes on from *done, piece by piece, with one set of sources. *again: it failed by damage that is now known. */
 static pk_error
-attempt(struct decoding *decoding, const int *wanted, int wanted_count, uint8_t *const *out, bool *again,
-		struct pd_err *err)
+attempt(struct decoding *decoding, uint64_t offset, size_t n, uint8_t *const *out, uint8_t *pieces, size_t *done,
+		bool *again, struct pd_err *err)
 {
 	struct pd_decode_plan plan;
-	struct pd_buffer *buffer;
 	uint8_t *data[PK_MEMBERS_MAX];
+	uint8_t *to[PK_MEMBERS_MAX];
+	size_t piece = PIECES_BYTES;
 	pk_error rc;
 
 	*again = false;
-	rc = make_plan(decoding, wanted, wanted_count, &plan, err);
-	if (rc != PK_OK)
-		return rc;
-	buffer = pd_buffer_get(decoding->cell->buffers, decoding->n * (size_t) plan.source_count);
-	if (buffer == NULL)
-		return pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for decoding");
-	for (int i = 0; i < plan.source_count; i++)
-		data[i] = buffer->data + decoding->n * (size_t) i;
-	rc = read_sources(decoding, &plan, data, again, err);
-	if (rc == PK_OK)
+	rc = make_plan(decoding, offset + *done, &plan, err);
+	if (rc == PK_OK && plan.source_count > 0)
+		piece = PIECES_BYTES / (size_t) plan.source_count / PD_EXTENT_CHUNK * PD_EXTENT_CHUNK;
+	for (int i = 0; rc == PK_OK && i < plan.source_count; i++)
+		data[i] = pieces + piece * (size_t) i;
+	while (rc == PK_OK && *done < n)
 	{
-		pd_decode(&plan, decoding->n, data, out);
-		atomic_fetch_add(&decoding->cell->decoded_bytes, decoding->n * (size_t) wanted_count);
+		size_t part = n - *done < piece ? n - *done : piece;
+
+		rc = read_sources(decoding, &plan, offset + *done, part, data, again, err);
+		if (rc != PK_OK)
+			break;
+		for (int i = 0; i < plan.wanted_count; i++)
+			to[i] = out[i] + *done;
+		pd_decode(&plan, part, data, to);
+		atomic_fetch_add(&decoding->cell->decoded_bytes, part * (size_t) plan.wanted_count);
+		*done += part;
 	}
-	pd_buffer_put(decoding->cell->buffers, buffer);
 	return rc;
 }
 
@@ -181,16 +193,24 @@ static pk_error
 decode_whole(struct pd_cell *cell, const struct pd_members *volume, uint32_t avoid, const int *wanted, int wanted_count,
 			 uint64_t offset, size_t n, uint8_t *const *out, enum pd_job_class class, struct pd_err *err)
 {
-	struct decoding decoding = {.cell = cell, .volume = volume, .absent = avoid, .offset = offset, .n = n};
+	struct decoding decoding = {.cell = cell, .volume = volume, .absent = avoid};
+	struct pd_buffer *pieces;
+	size_t done = 0;
 	bool again = true;
 	pk_error rc;
 
+	decoding.wanted = wanted;
+	decoding.wanted_count = wanted_count;
 	decoding.class = class;
 	rc = pd_matrix_init(&decoding.matrix, &volume->code);
 	if (rc != PK_OK)
 		return pd_fail(err, rc, "volume %" PRIu64 " has a code that is not built", volume->volume_id);
+	pieces = pd_buffer_get(cell->buffers, PIECES_BYTES);
+	if (pieces == NULL)
+		return pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for decoding");
 	while (again)
-		rc = attempt(&decoding, wanted, wanted_count, out, &again, err);
+		rc = attempt(&decoding, offset, n, out, pieces->data, &done, &again, err);
+	pd_buffer_put(cell->buffers, pieces);
 	for (int p = 0; p < volume->count; p++)
 		drop_source(&decoding, p);
 	for (int i = 0; i < decoding.bad_count; i++)

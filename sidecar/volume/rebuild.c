@@ -4,14 +4,13 @@
  *
  * Each range comes from checked reads: of a sealed replica, or decoded from k
  * others, with one damaged place costing no more than itself.  What was written is
- * read back from its drive and held against the checksum of what it was made
- * from.  The rows that name the new members change after this returned.
+ * read back from its drive and held against the checksums of what it was made
+ * from before it stands in its place (pd_extent_build_finish).  The rows that name
+ * the new members change after this returned.
  */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "volume/internal.h"
 
 /* One member that is made. */
@@ -21,9 +20,7 @@ struct target
 	uint64_t length;
 	struct pd_drive *drive;
 	struct pd_extent_build *build;
-	struct pd_extent *extent;
-	uint8_t *buf;	/* one range */
-	uint32_t *crcs; /* of each range, as it was made */
+	uint8_t *buf[2]; /* a range is made while the one before is written */
 };
 
 struct rebuilding
@@ -50,7 +47,7 @@ tick(const struct rebuilding *rebuilding, uint64_t done, struct pd_err *err)
 {
 	const struct pd_progress *progress = rebuilding->progress;
 
-	if (progress != NULL && !progress->tick(progress->arg, done, 2 * rebuilding->length))
+	if (progress != NULL && !progress->tick(progress->arg, done, rebuilding->length))
 		return pd_fail(err, PK_ERR_UNAVAILABLE, "the rebuilding of volume %" PRIu64 " was stopped",
 					   rebuilding->members.volume_id);
 	return PK_OK;
@@ -94,38 +91,38 @@ read_replica(struct rebuilding *rebuilding, uint64_t bucket_id, uint64_t length,
 
 /* The same; where the whole range is nowhere, each chunk from wherever it is. */
 static pk_error
-copy_range(struct rebuilding *rebuilding, uint64_t at, struct pd_err *err)
+copy_range(struct rebuilding *rebuilding, uint64_t at, int turn, struct pd_err *err)
 {
 	struct target *target = &rebuilding->targets[0];
 	uint64_t bucket_id = rebuilding->members.member[0].bucket_id;
 	size_t n = part_of(target->length, at);
-	pk_error rc = read_replica(rebuilding, bucket_id, target->length, at, target->buf, n, err);
+	pk_error rc = read_replica(rebuilding, bucket_id, target->length, at, target->buf[turn], n, err);
 	bool chunks = rc != PK_OK;
 
 	for (size_t done = 0; chunks && done < n; done += PD_EXTENT_CHUNK)
 	{
-		rc = read_replica(rebuilding, bucket_id, target->length, at + done, target->buf + done,
+		rc = read_replica(rebuilding, bucket_id, target->length, at + done, target->buf[turn] + done,
 						  n - done < PD_EXTENT_CHUNK ? n - done : PD_EXTENT_CHUNK, err);
 		if (rc != PK_OK)
 			return rc;
 	}
 	for (int i = 1; i < rebuilding->count; i++)
-		memcpy(rebuilding->targets[i].buf, target->buf, n);
+		memcpy(rebuilding->targets[i].buf[turn], target->buf[turn], n);
 	return PK_OK;
 }
 
 static pk_error
-make_range(struct rebuilding *rebuilding, uint64_t at, struct pd_err *err)
+make_range(struct rebuilding *rebuilding, uint64_t at, int turn, struct pd_err *err)
 {
 	int wanted[PK_MEMBERS_MAX];
 	uint8_t *out[PK_MEMBERS_MAX];
 
 	if (rebuilding->members.code.kind == PK_CODE_REPLICATED)
-		return copy_range(rebuilding, at, err);
+		return copy_range(rebuilding, at, turn, err);
 	for (int i = 0; i < rebuilding->count; i++)
 	{
 		wanted[i] = rebuilding->targets[i].position;
-		out[i] = rebuilding->targets[i].buf;
+		out[i] = rebuilding->targets[i].buf[turn];
 	}
 	return pd_decode_range(rebuilding->cell, &rebuilding->members, 0, wanted, rebuilding->count, at,
 						   part_of(rebuilding->length, at), out, PD_JOB_BACKGROUND, err);
@@ -152,9 +149,6 @@ add_target(struct rebuilding *rebuilding, int position, struct pd_err *err)
 	rebuilding->count++;
 	if (target->length > rebuilding->length)
 		rebuilding->length = target->length;
-	target->crcs = calloc((size_t) (target->length / PD_VOLUME_RANGE) + 1, sizeof(*target->crcs));
-	if (target->crcs == NULL)
-		return pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for volume %" PRIu64, members->volume_id);
 	return PK_OK;
 }
 
@@ -192,14 +186,15 @@ prepare(struct rebuilding *rebuilding, uint32_t rebuild, struct pd_err *err)
 	return rc;
 }
 
-/* --- making and proving --- */
+/* --- making --- */
 
-static pk_error
-write_range(struct rebuilding *rebuilding, uint64_t at, struct pd_err *err)
+/* Starts to write a range to the targets that reach so far. Returns how many tasks are under way. */
+static int
+start_writes(struct rebuilding *rebuilding, struct pd_task *tasks, struct pd_latch *latch, uint64_t at, int turn)
 {
-	struct pd_task tasks[PK_MEMBERS_MAX] = {0};
 	int count = 0;
 
+	memset(tasks, 0, sizeof(*tasks) * PK_MEMBERS_MAX);
 	for (int i = 0; i < rebuilding->count; i++)
 	{
 		struct target *target = &rebuilding->targets[i];
@@ -207,35 +202,53 @@ write_range(struct rebuilding *rebuilding, uint64_t at, struct pd_err *err)
 
 		if (n == 0)
 			continue;
-		target->crcs[at / PD_VOLUME_RANGE] = pk_crc32c(0, target->buf, n);
 		tasks[count].work = pd_work_build_write;
 		tasks[count].drive = target->drive;
 		tasks[count].build = target->build;
-		tasks[count].buf = target->buf;
+		tasks[count].buf = target->buf[turn];
 		tasks[count].n = n;
 		count++;
 	}
-	return pd_tasks_run(tasks, count, PD_JOB_BACKGROUND, err);
+	pd_tasks_start(tasks, count, latch, PD_JOB_BACKGROUND);
+	return count;
 }
 
 static pk_error
-make(struct rebuilding *rebuilding, struct pd_err *err)
+make_all(struct rebuilding *rebuilding, struct pd_err *err)
 {
-	struct pd_task tasks[PK_MEMBERS_MAX] = {0};
+	struct pd_task writes[PK_MEMBERS_MAX];
+	struct pd_latch latch;
+	bool writing = false;
+	int count = 0;
+	int turn = 0;
 	pk_error rc = PK_OK;
 
-	for (uint64_t at = 0; rc == PK_OK && at < rebuilding->length; at += PD_VOLUME_RANGE)
+	for (uint64_t at = 0; rc == PK_OK && at < rebuilding->length; at += PD_VOLUME_RANGE, turn = !turn)
 	{
 		rc = tick(rebuilding, at, err);
 		if (rc == PK_OK)
-			rc = make_range(rebuilding, at, err);
-		if (rc == PK_OK)
-			rc = write_range(rebuilding, at, err);
+			rc = make_range(rebuilding, at, turn, err);
+		if (writing)
+		{
+			pk_error written = pd_tasks_wait(writes, count, &latch, rc == PK_OK ? err : NULL);
+
+			rc = rc == PK_OK ? written : rc;
+		}
+		writing = rc == PK_OK;
+		if (writing)
+			count = start_writes(rebuilding, writes, &latch, at, turn);
 	}
-	if (rc == PK_OK) /* again: a newer order may have come and gone meanwhile, and its files have these names */
-		rc = pd_map_fence(rebuilding->cell, &rebuilding->members, err);
-	if (rc != PK_OK)
-		return rc;
+	if (writing)
+		rc = pd_tasks_wait(writes, count, &latch, err);
+	return rc;
+}
+
+static pk_error
+finish(struct rebuilding *rebuilding, struct pd_err *err)
+{
+	struct pd_task tasks[PK_MEMBERS_MAX] = {0};
+	pk_error rc;
+
 	for (int i = 0; i < rebuilding->count; i++)
 	{
 		tasks[i].work = pd_work_build_finish;
@@ -250,83 +263,31 @@ make(struct rebuilding *rebuilding, struct pd_err *err)
 
 		if (tasks[i].result != PK_OK)
 			continue;
-		rebuilding->targets[i].extent = tasks[i].extent;
 		pd_extent_info(tasks[i].extent, &info);
 		pd_cell_forget_report(rebuilding->cell, pd_drive_uuid(tasks[i].drive), info.file);
+		pd_extent_unref(tasks[i].extent);
 	}
 	return rc;
 }
 
 static pk_error
-prove(struct rebuilding *rebuilding, struct pd_err *err)
-{
-	pk_error rc = PK_OK;
-
-	for (uint64_t at = 0; rc == PK_OK && at < rebuilding->length; at += PD_VOLUME_RANGE)
-	{
-		struct pd_task tasks[PK_MEMBERS_MAX] = {0};
-
-		rc = tick(rebuilding, rebuilding->length + at, err);
-		for (int i = 0; i < rebuilding->count; i++)
-		{
-			tasks[i].work = pd_work_read_checked;
-			tasks[i].drive = rebuilding->targets[i].drive;
-			tasks[i].extent = rebuilding->targets[i].extent;
-			tasks[i].buf = rebuilding->targets[i].buf;
-			tasks[i].n = part_of(rebuilding->targets[i].length, at);
-			tasks[i].offset = at;
-		}
-		if (rc == PK_OK)
-			rc = pd_tasks_run(tasks, rebuilding->count, PD_JOB_BACKGROUND, err);
-		for (int i = 0; rc == PK_OK && i < rebuilding->count; i++)
-		{
-			const struct target *target = &rebuilding->targets[i];
-
-			if (tasks[i].n > 0 && pk_crc32c(0, target->buf, tasks[i].n) != target->crcs[at / PD_VOLUME_RANGE])
-				rc = pd_fail(err, PK_ERR_CORRUPT,
-							 "member %d of volume %" PRIu64 " reads back otherwise than it was written",
-							 target->position, rebuilding->members.volume_id);
-		}
-	}
-	return rc;
-}
-
-static pk_error
-make_and_prove(struct rebuilding *rebuilding, struct pd_err *err)
+make(struct rebuilding *rebuilding, struct pd_err *err)
 {
 	struct pd_buffer *buffer =
-		pd_buffer_get(rebuilding->cell->buffers, (size_t) PD_VOLUME_RANGE * (size_t) rebuilding->count);
+		pd_buffer_get(rebuilding->cell->buffers, 2 * (size_t) PD_VOLUME_RANGE * (size_t) rebuilding->count);
 	pk_error rc;
 
 	if (buffer == NULL)
 		return pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for volume %" PRIu64, rebuilding->members.volume_id);
-	for (int i = 0; i < rebuilding->count; i++)
-		rebuilding->targets[i].buf = buffer->data + (size_t) i * PD_VOLUME_RANGE;
-	rc = make(rebuilding, err);
+	for (int i = 0; i < 2 * rebuilding->count; i++)
+		rebuilding->targets[i / 2].buf[i % 2] = buffer->data + (size_t) i * PD_VOLUME_RANGE;
+	rc = make_all(rebuilding, err);
+	if (rc == PK_OK) /* again: a newer order may have come and gone meanwhile, and its files have these names */
+		rc = pd_map_fence(rebuilding->cell, &rebuilding->members, err);
 	if (rc == PK_OK)
-		rc = prove(rebuilding, err);
+		rc = finish(rebuilding, err);
 	pd_buffer_put(rebuilding->cell->buffers, buffer);
 	return rc;
-}
-
-/*
- * What did not prove right goes. When the order only stopped, what stands in the place of an earlier extent stays: it may be a
- * member already, of an order that came twice.
- */
-static void
-clean_up(struct rebuilding *rebuilding, pk_error result)
-{
-	for (int i = 0; i < rebuilding->count; i++)
-	{
-		struct target *target = &rebuilding->targets[i];
-		struct pd_err err;
-
-		pd_extent_build_abandon(target->build);
-		if (target->extent != NULL && result == PK_ERR_CORRUPT && pd_extent_remove(target->extent, &err) != PK_OK)
-			pd_log(PD_LOG_WARNING, "a member remains that did not prove right: %s", err.text);
-		pd_extent_unref(target->extent);
-		free(target->crcs);
-	}
 }
 
 pk_error
@@ -340,9 +301,10 @@ pd_volume_rebuild(struct pd_cell *cell, const struct pd_members *members, uint32
 		return PK_OK;
 	rc = prepare(&rebuilding, rebuild, err);
 	if (rc == PK_OK)
-		rc = make_and_prove(&rebuilding, err);
+		rc = make(&rebuilding, err);
 	if (rc == PK_OK && !pd_map_note(cell, &rebuilding.members, PD_TOLD_BY_SLOT))
 		rc = pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for volume %" PRIu64, members->volume_id);
-	clean_up(&rebuilding, rc);
+	for (int i = 0; i < rebuilding.count; i++)
+		pd_extent_build_abandon(rebuilding.targets[i].build);
 	return rc;
 }

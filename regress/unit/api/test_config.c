@@ -123,7 +123,12 @@ wrong_command_lines_are_refused(void **state)
 	(void) state;
 	expect_refused("", PK_ERR_MALFORMED, "a command is missing");
 	expect_refused("serve", PK_ERR_MALFORMED, "unknown command \"serve\"");
-	expect_refused("recover --keys /k", PK_ERR_UNSUPPORTED, "'recover' is not part of this release");
+	expect_refused("recover --keys /k --to /t", PK_ERR_MALFORMED, "recover needs at least one --drive");
+	expect_refused("recover --to /t --drive /a", PK_ERR_MALFORMED, "recover needs --keys");
+	expect_refused("recover --keys /k --drive /a", PK_ERR_MALFORMED, "recover needs --to");
+	expect_refused("recover --keys /k --drive /a --to /t --zone z", PK_ERR_MALFORMED,
+				   "recover takes no option \"zone\"");
+	expect_refused("check --drive /a --to /t", PK_ERR_MALFORMED, "check takes no option \"to\"");
 	expect_refused("rekey", PK_ERR_UNSUPPORTED, "'rekey' is not part of this release");
 	expect_refused("init", PK_ERR_MALFORMED, "--drive");
 	expect_refused("init /a", PK_ERR_MALFORMED, "no option");

@@ -208,8 +208,9 @@ end_world(struct world *world, operation_fn operation, pk_error rc)
 	remove_tree(test_drive);
 }
 
+/* The nth one, or all from it on. */
 static void
-fail_each_call(operation_fn operation, int error)
+fail_each_call(operation_fn operation, int error, bool sticky)
 {
 	static const enum pd_fault_op ops[] = {PD_FAULT_ANY,  PD_FAULT_OPEN,   PD_FAULT_READ,  PD_FAULT_WRITE,
 										   PD_FAULT_SYNC, PD_FAULT_RENAME, PD_FAULT_UNLINK};
@@ -224,6 +225,7 @@ fail_each_call(operation_fn operation, int error)
 
 			begin_world(&world, ops[i], error);
 			world.faults.nth = nth;
+			world.faults.sticky = sticky;
 			rc = operation(&world, &err);
 			failed = world.faults.failed;
 			if (failed > 0 && ops[i] == PD_FAULT_SYNC)
@@ -253,8 +255,11 @@ each_operation_survives_each_failed_call(void **state)
 	(void) state;
 	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
 	{
-		fail_each_call(operations[i], EIO);
-		fail_each_call(operations[i], ENOSPC);
+		for (int sticky = 0; sticky < 2; sticky++)
+		{
+			fail_each_call(operations[i], EIO, sticky == 1);
+			fail_each_call(operations[i], ENOSPC, sticky == 1);
+		}
 	}
 }
 

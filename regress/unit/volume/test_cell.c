@@ -241,6 +241,86 @@ reports_are_bounded_and_one_for_a_place(void **state)
 	end_node(&node);
 }
 
+static struct node *copied;
+
+/* From d00 to d01. */
+static int
+copy_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	char to[256];
+	uint8_t *bytes = malloc((size_t) st->st_size + 1);
+	int in, out;
+
+	(void) ftw;
+	assert_non_null(bytes);
+	snprintf(to, sizeof(to), "%s/d01%s", copied->dir, path + strlen(copied->dir) + strlen("/d00"));
+	if (type == FTW_D)
+		assert_int_equal(mkdir(to, 0700), 0);
+	else
+	{
+		in = open(path, O_RDONLY);
+		out = open(to, O_WRONLY | O_CREAT, 0600);
+		assert_int_equal(read(in, bytes, (size_t) st->st_size), st->st_size);
+		assert_int_equal(write(out, bytes, (size_t) st->st_size), st->st_size);
+		close(in);
+		close(out);
+	}
+	free(bytes);
+	return 0;
+}
+
+static void
+expect_copy(struct node *node, int drive)
+{
+	struct pd_drive_info info;
+
+	for (int i = 0; i < 2; i++)
+	{
+		pd_drive_info(node->drives[i], &info);
+		assert_int_equal(info.state, i == drive ? PD_DRIVE_FAILED : PD_DRIVE_OK);
+		assert_int_equal(strstr(info.why, "copy") != NULL, i == drive);
+	}
+}
+
+static void
+a_copy_of_a_drive_is_not_used(void **state)
+{
+	struct node node;
+	struct block block;
+	char first[128], second[128], aside[128];
+	uint64_t length;
+
+	(void) state;
+	make_node(&node, 1, &pd_vfs_real);
+	open_bucket(&node, 1, 0, 1, MIB);
+	make_block(&block, 1, 1000, 1);
+	put_blocks(&node, &block, 1);
+	assert_int_equal(block.put.result, PK_OK);
+	assert_ok(pd_bucket_seal(node.cell, 1, &length, &ok_err));
+	kill_node(&node);
+	copied = &node;
+	drive_path(&node, 0, first, sizeof(first));
+	drive_path(&node, 1, second, sizeof(second));
+	assert_int_equal(nftw(first, copy_entry, 16, FTW_PHYS), 0);
+	node.count = 2;
+	start_node(&node);
+	expect_copy(&node, 1);
+	assert_ok(get_block(&node, &block, NULL));
+
+	/* the one that has heard of the newer epoch is the one that was used, wherever it stands */
+	assert_ok(admit(&node, test_cell, 7, 1, 2));
+	kill_node(&node);
+	snprintf(aside, sizeof(aside), "%s/aside", node.dir);
+	assert_int_equal(rename(first, aside), 0);
+	assert_int_equal(rename(second, first), 0);
+	assert_int_equal(rename(aside, second), 0);
+	start_node(&node);
+	expect_copy(&node, 0);
+	assert_ok(get_block(&node, &block, NULL));
+	free_blocks(&block, 1);
+	end_node(&node);
+}
+
 int
 main(void)
 {
@@ -251,6 +331,7 @@ main(void)
 		cmocka_unit_test(binding_is_for_one_cell),
 		cmocka_unit_test(an_unbound_node_takes_no_orders),
 		cmocka_unit_test(an_epoch_that_cannot_be_kept_is_not_admitted),
+		cmocka_unit_test(a_copy_of_a_drive_is_not_used),
 		cmocka_unit_test(reports_are_bounded_and_one_for_a_place),
 	};
 

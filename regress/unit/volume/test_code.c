@@ -5,6 +5,8 @@
  */
 #include "harness.h"
 
+#include "erasure/erasure.h"
+
 #define BUCKETS 6
 #define PER_BUCKET 6
 #define VOLUME UINT64_C(1000)
@@ -469,6 +471,56 @@ a_damaged_member_is_not_encoded(void **state)
 	end_coded();
 }
 
+/* The encoder computes one byte wrong, and nothing else notices: what it writes has the checksums of what it meant to write. */
+static struct
+{
+	int parity; /* -1: none */
+	int call;	/* from 0 */
+	int calls;
+} miscompute = {-1, 0, 0};
+
+extern void __real_pd_encode(const struct pd_matrix *matrix, size_t length, uint8_t *const *data,
+							 uint8_t *const *parity);
+extern void __wrap_pd_encode(const struct pd_matrix *matrix, size_t length, uint8_t *const *data,
+							 uint8_t *const *parity);
+
+void
+__wrap_pd_encode(const struct pd_matrix *matrix, size_t length, uint8_t *const *data, uint8_t *const *parity)
+{
+	__real_pd_encode(matrix, length, data, parity);
+	if (miscompute.parity >= 0 && miscompute.calls++ == miscompute.call)
+		parity[miscompute.parity][length / 3] ^= 0x08;
+}
+
+static void
+parities_that_do_not_yield_the_data_are_refused(void **state)
+{
+	uint64_t length;
+
+	(void) state;
+	make_coded(9, 6);
+	for (miscompute.call = 0;; miscompute.call++)
+		for (int p = 0; p < 3; p++)
+		{
+			pk_error rc;
+
+			miscompute.parity = p;
+			miscompute.calls = 0;
+			rc = pd_volume_encode(coded.node.cell, &coded.members, NULL, &length, &ok_err);
+			if (miscompute.calls <= miscompute.call) /* there are no more ranges */
+			{
+				miscompute.parity = -1;
+				assert_ok(rc);
+				assert_true(miscompute.call > 1);
+				expect_all();
+				end_coded();
+				return;
+			}
+			assert_int_equal(rc, PK_ERR_CORRUPT);
+			assert_int_equal(parities_here(), 0);
+		}
+}
+
 static void
 an_encoding_order_may_come_twice(void **state)
 {
@@ -717,6 +769,7 @@ main(void)
 		cmocka_unit_test(replicas_are_rebuilt_from_replicas),
 		cmocka_unit_test(a_group_may_have_virtual_members),
 		cmocka_unit_test(a_damaged_member_is_not_encoded),
+		cmocka_unit_test(parities_that_do_not_yield_the_data_are_refused),
 		cmocka_unit_test(an_encoding_order_may_come_twice),
 		cmocka_unit_test(parities_of_an_encoding_that_was_rolled_back_can_go),
 		cmocka_unit_test(an_attempt_at_encoding_can_go_before_another_one),
