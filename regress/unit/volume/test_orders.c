@@ -412,6 +412,35 @@ a_retired_volume_is_read_in_the_trash_until_it_is_emptied(void **state)
 	end_node(&node);
 }
 
+/* There is nothing to decode it from. */
+static void
+a_replica_in_the_trash_is_read(void **state)
+{
+	struct node node = {0};
+	struct pd_trash_order order;
+	struct block block;
+	uint64_t bytes;
+	bool degraded = false;
+
+	(void) state;
+	(void) make_sealed(&node, 2, &pd_vfs_real, 1, &block);
+	for (int i = 0; i < 2; i++)
+	{
+		order = trash_order(&node, i, PK_EXTENT_BUCKET, 1, 0);
+		order.volume_id = 100;
+		order.generation = 1000;
+		assert_ok(pd_trash_put(node.cell, &order, &bytes, &ok_err));
+		assert_true(bytes > 0);
+	}
+	assert_ok(get_block(&node, &block, &degraded));
+	assert_false(degraded);
+	restart_node(&node);
+	assert_ok(get_block(&node, &block, &degraded));
+	assert_false(degraded);
+	free_blocks(&block, 1);
+	end_node(&node);
+}
+
 /* Blocks of a sealed bucket into an open one: each to its hash, those that do not fit or do not exist told one by one. */
 static void
 blocks_are_copied_into_an_open_bucket(void **state)
@@ -472,6 +501,7 @@ main(void)
 		cmocka_unit_test(a_replica_that_could_not_be_sealed_is_told_of),
 		cmocka_unit_test(a_rebuild_without_a_readable_replica_says_that_blocks_are_lost),
 		cmocka_unit_test(a_retired_volume_is_read_in_the_trash_until_it_is_emptied),
+		cmocka_unit_test(a_replica_in_the_trash_is_read),
 		cmocka_unit_test(blocks_are_copied_into_an_open_bucket),
 	};
 
