@@ -7,6 +7,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 #include "base/guc.h"
 #include "base/spi.h"
@@ -36,6 +37,8 @@ pocket_show_more(FunctionCallInfo fcinfo, PocketPlan *query, const Datum *values
 	PocketSession session;
 
 	pocket_enter(&session);
+	/* a long statement over few rows would be compiled for longer than it runs; until the session's end */
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	(void) pocket_read(query, values, NULL);
 	if (SPI_tuptable->tupdesc->natts != result->setDesc->natts)
 		elog(ERROR, "a query of %d columns is declared with %d", SPI_tuptable->tupdesc->natts, result->setDesc->natts);
