@@ -47,6 +47,7 @@ extern const PocketNodesStatus *pocket_pass_status(PocketPass *pass);
 extern void pocket_duty_run(const char *name);
 
 extern void pocket_duty_check(PocketPass *pass);
+extern void pocket_duty_reconcile(PocketPass *pass);
 extern void pocket_duty_settle(PocketPass *pass);
 extern void pocket_duty_encode(PocketPass *pass);
 extern void pocket_duty_repair(PocketPass *pass);
@@ -56,6 +57,7 @@ extern void pocket_duty_watch(PocketPass *pass);
 extern void pocket_duty_referee(PocketPass *pass);
 extern void pocket_duty_retain(PocketPass *pass);
 extern void pocket_duty_reclaim(PocketPass *pass);
+extern void pocket_duty_compact(PocketPass *pass);
 extern void pocket_duty_trash(PocketPass *pass);
 extern void pocket_duty_seal(PocketPass *pass);
 extern void pocket_duty_open(PocketPass *pass);
@@ -68,6 +70,12 @@ extern void pocket_duty_open(PocketPass *pass);
 extern void pocket_lock_pass(void);
 extern void pocket_lock_rows(void);
 extern void pocket_lock_open(void);
+
+/*
+ * Whether placement was compared with the drives since this epoch's incarnation and timeline began: nothing that destroys
+ * bytes runs before.
+ */
+extern bool pocket_cell_reconciled(void);
 
 /* Seals what is known to be closed, beside what is due. */
 extern void pocket_seal_closed(PocketPass *pass, const int64 *closed, int count);
@@ -136,6 +144,17 @@ extern Datum pocket_horizon(void);
 /* So long after a bucket was sealed no receipt on it counts any more: its life, and an hour by which clocks may differ. */
 #define POCKET_RECEIPTS_END_S 90000
 StaticAssertDecl(POCKET_RECEIPTS_END_S >= PK_RECEIPT_LIFE_S + 3600, "a receipt has expired, whoever's clock is asked");
+
+#define POCKET_LITERAL_(n) #n
+#define POCKET_LITERAL(n) POCKET_LITERAL_(n)
+
+/* In SQL, of a bucket b. */
+#define POCKET_RECEIPTS_EXPIRED                                                                      \
+	"b.sealed_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => " POCKET_LITERAL( \
+		POCKET_RECEIPTS_END_S) ")"
+
+/* Rows of blocks in these buckets (int8[]) that are also elsewhere, in a volume that lacks nothing, go. Returns how many. */
+extern int64 pocket_copies_let_go(Datum bucket_ids);
 
 /* In SQL: every member of a volume is well and in place. */
 #define POCKET_VOLUME_WELL(volume_id)                                                                               \
