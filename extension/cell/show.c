@@ -153,6 +153,8 @@ pocket_show_progress(PG_FUNCTION_ARGS)
 		" FROM pocket_data.watch w CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS due FROM pocket_data.block k"
 		" WHERE pg_catalog.get_byte(k.hash::bytea, 31) < 3 AND k.created_at <= pg_catalog.now() - w.age"
 		" AND (k.created_at > w.created_at OR (k.created_at = w.created_at AND k.hash OPERATOR(pocket.>) w.hash))) x"
+		" UNION ALL SELECT 'reconcile', pg_catalog.count(*) FILTER (WHERE s.listed),"
+		" pg_catalog.count(*) FILTER (WHERE NOT s.listed), 'drives' FROM pocket_data.survey s"
 		" UNION ALL SELECT 'settle', 0, pg_catalog.count(*), 'intents' FROM pocket_data.intent i"
 		" LEFT JOIN pocket_data.drive d ON d.drive_id = i.drive_id WHERE i.duty = 'settle' OR d.state IN ('ok', "
 		"'silent')"

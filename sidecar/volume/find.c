@@ -95,6 +95,14 @@ work_lookup(struct pd_task *task)
 	return pd_extent_lookup(task->drive, *kind, task->offset, (int) task->n, &task->extent, &task->err);
 }
 
+static pk_error
+work_lookup_kept(struct pd_task *task)
+{
+	const pk_extent_kind *kind = task->arg;
+
+	return pd_extent_lookup_kept(task->drive, *kind, task->offset, (int) task->n, &task->extent, &task->err);
+}
+
 /* Whom to ask about what. */
 struct question
 {
@@ -115,7 +123,7 @@ ask(struct pd_cell *cell, const struct question *questions, int count, bool hurr
 
 		if (hurry && pd_drive_is_slow(questions[i].drive))
 			continue;
-		task->work = work_lookup;
+		task->work = wanted->kept ? work_lookup_kept : work_lookup;
 		task->drive = questions[i].drive->drive;
 		task->arg = &kinds[wanted->kind == PK_EXTENT_PARITY];
 		task->offset = wanted->id;

@@ -241,8 +241,8 @@ get_remote(struct attempt *attempt)
 	struct pd_get *get = &attempt->get;
 	struct candidate *candidate = &attempt->candidate;
 	uint64_t began = pd_monotonic_us();
-	pk_error rc =
-		pd_extent_lookup(candidate->drive->drive, PK_EXTENT_BUCKET, get->bucket_id, 0, &candidate->extent, &get->err);
+	pk_error rc = pd_extent_lookup_kept(candidate->drive->drive, PK_EXTENT_BUCKET, get->bucket_id, 0,
+										&candidate->extent, &get->err);
 
 	if (rc == PK_OK && pd_cell_learn(cell, candidate->extent))
 		rc = get_replica(cell, get, candidate->extent, &get->err);

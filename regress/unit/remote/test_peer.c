@@ -25,7 +25,7 @@ life_of_an_extent(void **state)
 
 	assert_ok(pd_extent_seal(extent, 200064, &ok_err));
 	assert_ok(pd_extent_seal(extent, 200064, &ok_err));
-	assert_fails(pd_extent_seal(extent, 5, &ok_err), PK_ERR_STATE, "sealed at 200064 bytes");
+	assert_fails(pd_extent_seal(extent, 5, &ok_err), PK_ERR_STATE, "200064 bytes");
 	assert_true(there(PK_EXTENT_BUCKET, 5, 0)->sealed);
 	assert_ok(pd_extent_read_checked(extent, 131072, back, 100000, &ok_err));
 	assert_memory_equal(back, bytes + 131072, 200000 - 131072);
@@ -92,6 +92,45 @@ life_of_a_build(void **state)
 	assert_null(there(PK_EXTENT_PARITY, 10, 3));
 	free(bytes);
 	free(back);
+}
+
+/* Readers go on; for everybody else it is not there, and a proxy of it changes nothing. */
+static void
+an_extent_in_the_trash(void **state)
+{
+	struct pd_extent *extent = new_bucket(5), *local, *kept, *gone;
+	struct pd_members members;
+	uint8_t bytes[64] = {1}, back[64];
+
+	(void) state;
+	fill_members(&members, 5, 1);
+	assert_ok(append(extent, bytes, 64, 0));
+	assert_ok(pd_extent_seal(extent, 64, &ok_err));
+	assert_ok(pd_extent_lookup_kept(asker.drive, PK_EXTENT_BUCKET, 5, 0, &kept, &ok_err));
+	assert_false(info_of(kept)->trashed);
+	pd_extent_unref(kept);
+	local = pd_extent_find(node.drives[0], PK_EXTENT_BUCKET, 5, 0);
+	assert_ok(pd_extent_trash(local, &ok_err));
+	pd_extent_unref(local);
+
+	assert_ok(pd_extent_read(extent, 0, back, 64, &ok_err));
+	assert_memory_equal(back, bytes, 64);
+	assert_fails(pd_extent_lookup(asker.drive, PK_EXTENT_BUCKET, 5, 0, &gone, &ok_err), PK_ERR_NOT_FOUND, node.url);
+	assert_fails(pd_extent_seal(extent, 64, &ok_err), PK_ERR_NOT_FOUND, node.url);
+	assert_ok(pd_extent_lookup_kept(asker.drive, PK_EXTENT_BUCKET, 5, 0, &kept, &ok_err));
+	assert_true(info_of(kept)->trashed && info_of(kept)->sealed);
+	assert_ok(pd_extent_read_checked(kept, 0, back, 64, &ok_err));
+	assert_memory_equal(back, bytes, 64);
+
+	pd_extent_unref(extent);
+	extent = new_bucket(5);
+	assert_fails(pd_extent_remove(kept, &ok_err), PK_ERR_STATE, "in the trash");
+	assert_fails(pd_extent_seal(kept, 0, &ok_err), PK_ERR_STATE, "in the trash");
+	assert_fails(pd_extent_set_members(kept, &members, &ok_err), PK_ERR_STATE, "in the trash");
+	assert_fails(append(kept, bytes, 64, 64), PK_ERR_BUCKET_CLOSED, "takes no more");
+	assert_false(there(PK_EXTENT_BUCKET, 5, 0)->sealed);
+	pd_extent_unref(kept);
+	pd_extent_unref(extent);
 }
 
 /* The node that makes an extent for another knows of its volume at once: it can serve blocks of it. */
@@ -439,6 +478,57 @@ a_build_at_work(void **state)
 	assert_null(there(PK_EXTENT_PARITY, 9, 3));
 }
 
+/* How many requests of others the node took, by what it says itself. */
+static int
+requests_taken(void)
+{
+	static char text[65536];
+	const char *line;
+
+	assert_int_equal(raw_hear(raw_send("GET", "", "/metrics", 0, "", "", 0), text, sizeof(text)), 200);
+	line = strstr(text, "\npocketd_peer_requests_total ");
+	assert_non_null(line);
+	return (int) strtol(strchr(line + 1, ' '), NULL, 10);
+}
+
+/* 256 at one time: they wait for a drive that takes long; the next is refused, and another drive's are too. */
+static void
+requests_at_their_limit(void **state)
+{
+	struct pd_extent *extent = new_bucket(5), *none;
+	struct pd_drive *other = pd_peer_drive(asker.peer, pd_drive_uuid(node.drives[1]), &ok_err);
+	struct pd_peer_call call = {.verb = PD_PEER_APPEND, .name = {PK_EXTENT_BUCKET, 5, 0}};
+	char path[PD_PEER_PATH_MAX], text[512];
+	pk_error beyond;
+	int fds[256], done = 0;
+	uint8_t bytes[64] = {1};
+	int before;
+
+	(void) state;
+	memcpy(call.drive, pd_drive_uuid(node.drives[0]), PK_UUID_SIZE);
+	pd_peer_path_format(path, &call);
+	/* the one that made the extent is over when the next on its connection is heard, which is not counted */
+	asker.keys.keys[0].secret[0] ^= 1;
+	assert_int_equal(pd_extent_lookup(other, PK_EXTENT_BUCKET, 5, 0, &none, &ok_err), PK_ERR_DENIED);
+	asker.keys = node.keys;
+	before = requests_taken();
+	pthread_mutex_lock(&gate);
+	node.vfs.pwritev = write_through_gate;
+	for (int i = 0; i < 256; i++)
+		fds[i] = raw_send("POST", path, path, 1, bytes, bytes, 64);
+	while (requests_taken() < before + 256)
+		pause_ms(1);
+	beyond = pd_extent_lookup(other, PK_EXTENT_BUCKET, 5, 0, &none, &ok_err);
+	pthread_mutex_unlock(&gate);
+
+	for (int i = 0; i < 256; i++)
+		done += raw_hear(fds[i], text, sizeof(text)) == 200;
+	assert_int_equal(done, 1); /* of those who appended at one place */
+	assert_fails(beyond, PK_ERR_BUSY, "256 requests");
+	pd_drive_close(other);
+	pd_extent_unref(extent);
+}
+
 static void
 a_body_without_members(void **state)
 {
@@ -596,6 +686,7 @@ main(void)
 		ON_TCP(life_of_an_extent),
 		ON_UNIX(life_of_a_build),
 		ON_TCP(life_of_a_build),
+		ON_UNIX(an_extent_in_the_trash),
 		ON_UNIX(the_node_learns),
 		ON_UNIX(wrong_key_cell_or_incarnation),
 		ON_TCP(wrong_key_cell_or_incarnation),
@@ -610,6 +701,7 @@ main(void)
 		ON_UNIX(a_build_takes_its_own_bytes_once),
 		ON_UNIX(a_build_that_is_overtaken),
 		ON_UNIX(a_build_at_work),
+		ON_UNIX(requests_at_their_limit),
 		ON_UNIX(a_body_without_members),
 		ON_TCP(two_writers),
 		ON_TCP(a_node_that_comes_back),
