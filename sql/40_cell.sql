@@ -39,7 +39,7 @@ COMMENT ON FUNCTION pocket.coordinate() IS 'One bounded pass of every duty of th
 CREATE FUNCTION pocket.coordinate(name text, OUT duty text, OUT done bigint, OUT remaining bigint) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'pocket_coordinate_duty' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION pocket.coordinate(text) FROM PUBLIC;
-COMMENT ON FUNCTION pocket.coordinate(text) IS 'One bounded pass of one duty: check, settle, encode, repair, scrub, index, watch, retain, reclaim, trash, referee, seal or open.';
+COMMENT ON FUNCTION pocket.coordinate(text) IS 'One bounded pass of one duty: check, settle, encode, repair, scrub, index, watch, retain, reclaim, compact, trash, referee, seal or open.';
 
 CREATE FUNCTION pocket.seal() RETURNS bigint
 	AS 'MODULE_PATHNAME', 'pocket_seal' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
@@ -75,6 +75,11 @@ CREATE FUNCTION pocket.reclaim() RETURNS bigint
 	AS 'MODULE_PATHNAME', 'pocket_reclaim' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION pocket.reclaim() FROM PUBLIC;
 COMMENT ON FUNCTION pocket.reclaim() IS 'Condemns blocks that nobody holds any more, lets go of those condemned by earlier calls that no snapshot can ask for, and retires volumes of which no block is left. Returns how many of all these.';
+
+CREATE FUNCTION pocket.compact() RETURNS bigint
+	AS 'MODULE_PATHNAME', 'pocket_compact' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION pocket.compact() FROM PUBLIC;
+COMMENT ON FUNCTION pocket.compact() IS 'Moves what is alive out of sealed volumes of which less than pocket.compact_below percent is, those with the most garbage for each byte moved first. Returns how many blocks were moved.';
 
 CREATE FUNCTION pocket.verify() RETURNS TABLE (verifier text, object text, problem text)
 	AS 'MODULE_PATHNAME', 'pocket_verify' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;

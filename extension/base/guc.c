@@ -30,6 +30,7 @@ int pocket_replicas = 0;
 char *pocket_code = NULL;
 int pocket_encode_after_s = 0;
 int pocket_trash_retention_s = 7 * 24 * 3600;
+int pocket_compact_below = 50;
 int pocket_drive_timeout_ms = 15 * 60 * 1000;
 int pocket_repair_rate_kb = 50 * 1024;
 int pocket_scrub_rate_kb = 50 * 1024;
@@ -122,6 +123,8 @@ define_cell_settings(void)
 			   PGC_SUSET, GUC_UNIT_S);
 	define_int("pocket.trash_retention", "Time for which deleted bytes can come back.", &pocket_trash_retention_s, 0,
 			   INT_MAX, PGC_SUSET, GUC_UNIT_S);
+	define_int("pocket.compact_below", "Percentage of live bytes below which a sealed volume is compacted; 0 is never.",
+			   &pocket_compact_below, 0, 100, PGC_SUSET, 0);
 	define_int("pocket.drive_timeout", "Silence after which a drive counts as failed.", &pocket_drive_timeout_ms, 0,
 			   INT_MAX, PGC_SUSET, GUC_UNIT_MS);
 	define_int("pocket.repair_rate", "Bytes a second that repair may read; 0 is no limit.", &pocket_repair_rate_kb, 0,

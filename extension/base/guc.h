@@ -29,6 +29,7 @@ extern int pocket_replicas; /* 0 = the code's parities and one */
 extern char *pocket_code;	/* a name that pk_code_parse accepts */
 extern int pocket_encode_after_s;
 extern int pocket_trash_retention_s;
+extern int pocket_compact_below; /* percent; 0 = never */
 extern int pocket_drive_timeout_ms;
 extern int pocket_repair_rate_kb; /* per second; 0 = no limit */
 extern int pocket_scrub_rate_kb;  /* per second; 0 = no limit */

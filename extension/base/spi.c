@@ -497,16 +497,19 @@ pocket_unlock(PocketLock lock)
 	(void) LockRelease(&tag, ExclusiveLock, false);
 }
 
-/* The SQL functions have no advisory locks of this method. */
+/*
+ * The SQL functions have no advisory locks of this method.  Buckets share a bounded number of locks, so that a transaction of any
+ * size leaves room in the lock table: what retires holds up some who add to other buckets, until its transaction ends.
+ */
 #define BUCKET_LOCK_METHOD 4
+#define BUCKET_LOCKS 1024
 
 static LOCKTAG
 bucket_tag(int64 bucket_id)
 {
 	LOCKTAG tag;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, (uint32) ((uint64) bucket_id >> 32), (uint32) bucket_id,
-						 BUCKET_LOCK_METHOD);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, 0, (uint32) ((uint64) bucket_id % BUCKET_LOCKS), BUCKET_LOCK_METHOD);
 	return tag;
 }
 

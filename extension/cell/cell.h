@@ -57,6 +57,7 @@ extern void pocket_duty_watch(PocketPass *pass);
 extern void pocket_duty_referee(PocketPass *pass);
 extern void pocket_duty_retain(PocketPass *pass);
 extern void pocket_duty_reclaim(PocketPass *pass);
+extern void pocket_duty_compact(PocketPass *pass);
 extern void pocket_duty_trash(PocketPass *pass);
 extern void pocket_duty_seal(PocketPass *pass);
 extern void pocket_duty_open(PocketPass *pass);
@@ -143,6 +144,17 @@ extern Datum pocket_horizon(void);
 /* So long after a bucket was sealed no receipt on it counts any more: its life, and an hour by which clocks may differ. */
 #define POCKET_RECEIPTS_END_S 90000
 StaticAssertDecl(POCKET_RECEIPTS_END_S >= PK_RECEIPT_LIFE_S + 3600, "a receipt has expired, whoever's clock is asked");
+
+#define POCKET_LITERAL_(n) #n
+#define POCKET_LITERAL(n) POCKET_LITERAL_(n)
+
+/* In SQL, of a bucket b. */
+#define POCKET_RECEIPTS_EXPIRED                                                                      \
+	"b.sealed_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => " POCKET_LITERAL( \
+		POCKET_RECEIPTS_END_S) ")"
+
+/* Rows of blocks in these buckets (int8[]) that are also elsewhere, in a volume that lacks nothing, go. Returns how many. */
+extern int64 pocket_copies_let_go(Datum bucket_ids);
 
 /* In SQL: every member of a volume is well and in place. */
 #define POCKET_VOLUME_WELL(volume_id)                                                                               \

@@ -36,6 +36,7 @@ static const Duty duties[] = {
 	{"watch", pocket_duty_watch, 0},
 	{"retain", pocket_duty_retain, DUTY_ANY_CELL},
 	{"reclaim", pocket_duty_reclaim, DUTY_DESTROYS},
+	{"compact", pocket_duty_compact, DUTY_DESTROYS},
 	{"trash", pocket_duty_trash, DUTY_DESTROYS},
 	{"referee", pocket_duty_referee, 0},
 	{"seal", pocket_duty_seal, DUTY_OPENS},
@@ -50,6 +51,7 @@ PG_FUNCTION_INFO_V1(pocket_repair);
 PG_FUNCTION_INFO_V1(pocket_scrub);
 PG_FUNCTION_INFO_V1(pocket_retain);
 PG_FUNCTION_INFO_V1(pocket_reclaim);
+PG_FUNCTION_INFO_V1(pocket_compact);
 PG_FUNCTION_INFO_V1(pocket_verify_now);
 
 /* Duties read the rows of now: a snapshot from before the lock would have them act upon what is no more. */
@@ -106,11 +108,10 @@ find_duty(const char *name)
 		if (strcmp(duties[i].name, name) == 0)
 			return &duties[i];
 	}
-	ereport(
-		ERROR,
-		(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
-		 errhint("Duties are check, reconcile, settle, encode, repair, scrub, index, watch, retain, reclaim, trash, "
-				 "referee, seal and open.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
+			 errhint("Duties are check, reconcile, settle, encode, repair, scrub, index, watch, retain, reclaim, "
+					 "compact, trash, referee, seal and open.")));
 }
 
 static void
@@ -220,6 +221,12 @@ Datum
 pocket_scrub(PG_FUNCTION_ARGS)
 {
 	return by_name("scrub");
+}
+
+Datum
+pocket_compact(PG_FUNCTION_ARGS)
+{
+	return by_name("compact");
 }
 
 /* A duty in which no node has a part. */

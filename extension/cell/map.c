@@ -129,7 +129,7 @@ next_page(uint64 *after, int64 *after_id, MapPush *push, StringInfo volumes)
 		" 'code', v.code, 'members', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object('drive', d.uuid,"
 		" 'bucket', coalesce(e.bucket_id, 0), 'length', e.length) ORDER BY e.position) FROM pocket_data.extent e"
 		" LEFT JOIN pocket_data.drive d ON d.drive_id = e.drive_id WHERE e.volume_id = v.volume_id))::text"
-		" FROM pocket_data.volume v WHERE (v.changed, v.volume_id) > ($1, $2)"
+		" FROM pocket_data.volume v WHERE (v.changed, v.volume_id) > ($1, $2) AND v.state <> 'retired'"
 		" AND v.changed IS DISTINCT FROM pg_catalog.pg_current_xact_id_if_assigned()"
 		" AND EXISTS (SELECT FROM pocket_data.extent e WHERE e.volume_id = v.volume_id)"
 		" ORDER BY v.changed, v.volume_id LIMIT " LITERAL(VOLUMES_PER_PAGE),

@@ -33,10 +33,6 @@
 #define LITERAL_(n) #n
 #define LITERAL(n) LITERAL_(n)
 
-/* A receipt of before the sealing has expired: its life, and what the clocks of nodes and server may differ. */
-#define RECEIPTS_EXPIRED \
-	"b.sealed_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => " LITERAL(POCKET_RECEIPTS_END_S) ")"
-
 /* The oldest transaction that any snapshot of this database, on a replication slot's standby too, may see as running. */
 Datum
 pocket_horizon(void)
@@ -164,6 +160,23 @@ merge_copies(PocketPass *pass, Datum hashes)
 	pass->done += let_go(&keys, true);
 }
 
+int64
+pocket_copies_let_go(Datum bucket_ids)
+{
+	static PocketPlan lock = {
+		KEYS_OF(
+			"SELECT k.hash, k.bucket_id, k.\"offset\" FROM pocket_data.block k WHERE k.bucket_id = ANY ($1)"
+			" AND k.state = 'live' AND EXISTS (SELECT FROM pocket_data.block o WHERE o.hash OPERATOR(pocket.=) k.hash"
+			" AND o.bucket_id <> ALL ($1) AND " POCKET_BUCKET_WELL("o.bucket_id") ") FOR UPDATE SKIP LOCKED"),
+		"int8[]", NULL, NULL};
+	Datum values[1] = {bucket_ids};
+	Keys keys;
+
+	(void) pocket_write(&lock, values, NULL);
+	keys = read_keys();
+	return let_go(&keys, true);
+}
+
 /* Returns how many entries of the list were worked off. */
 static int64
 condemn(PocketPass *pass)
@@ -237,7 +250,8 @@ static bool
 retire(int64 volume_id)
 {
 	static PocketPlan volume = {
-		"UPDATE pocket_data.volume v SET state = 'retired', changed_at = pg_catalog.clock_timestamp()"
+		"UPDATE pocket_data.volume v SET state = 'retired', changed_at = pg_catalog.clock_timestamp(),"
+		" changed = pg_catalog.pg_current_xact_id()"
 		" WHERE v.volume_id = $1 AND NOT EXISTS (SELECT FROM pocket_data.bucket b JOIN pocket_data.block k"
 		" ON k.bucket_id = b.bucket_id WHERE b.volume_id = v.volume_id)",
 		"int8", NULL, NULL};
@@ -259,7 +273,7 @@ retire_volumes(PocketPass *pass)
 	static PocketPlan find = {
 		"SELECT v.volume_id FROM pocket_data.volume v WHERE v.state IN ('sealed', 'coded')"
 		" AND NOT EXISTS (SELECT FROM pocket_data.bucket b WHERE b.volume_id = v.volume_id AND (b.state <> 'sealed'"
-		" OR b.live > 0 OR NOT " RECEIPTS_EXPIRED
+		" OR NOT " POCKET_RECEIPTS_EXPIRED
 		" OR EXISTS (SELECT FROM pocket_data.block k WHERE k.bucket_id = b.bucket_id)))"
 		" AND NOT EXISTS (SELECT FROM pocket_data.intent i LEFT JOIN pocket_data.bucket b ON b.bucket_id = i.bucket_id"
 		" WHERE v.volume_id = coalesce(b.volume_id, i.volume_id)) LIMIT " LITERAL(RETIRE_MAX),

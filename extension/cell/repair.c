@@ -198,7 +198,12 @@ book(const Hurt *hurt, const PocketMember *fresh, uint32 rebuild, int32 generati
 		values[2] = Int64GetDatum(fresh[i].drive_id);
 		(void) pocket_write(&extent, values, NULL);
 		book_time(old->drive_id);
-		if (fresh[i].drive_id != old->drive_id)
+		if (fresh[i].drive_id == old->drive_id)
+			continue;
+		/* a whole member that has moved is surplus; what comes back with a drive that was away is stale */
+		if (member_moves(old))
+			pocket_intend_drop(old->drive_id, old->parity ? 0 : old->bucket_id, hurt->volume_id, i);
+		else
 			pocket_intend_trash(old->drive_id, old->parity ? 0 : old->bucket_id, hurt->volume_id, i);
 	}
 	pocket_intend_settle(hurt->volume_id);

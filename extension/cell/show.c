@@ -160,6 +160,9 @@ pocket_show_progress(PG_FUNCTION_ARGS)
 		"'silent')"
 		" UNION ALL SELECT 'reclaim', 0, (SELECT pg_catalog.count(*) FROM pocket_data.review)"
 		" + (SELECT pg_catalog.count(*) FROM pocket_data.block WHERE state = 'condemned'), 'blocks'"
+		" UNION ALL SELECT 'compact', 0, pg_catalog.count(*), 'buckets' FROM pocket_data.bucket b"
+		" WHERE b.state = 'sealed' AND b.live * 100 < b.length * "
+		"pg_catalog.current_setting('pocket.compact_below')::int8"
 		" UNION ALL SELECT 'trash', 0, pg_catalog.count(*), 'extents' FROM pocket_data.trash",
 		"", NULL, NULL};
 

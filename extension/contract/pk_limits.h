@@ -31,5 +31,6 @@
 #define PK_LIST_MAX 256						  /* extents in one answer to the order list */
 #define PK_RECORDS_MAX 4096					  /* records and damages in one answer to the order records */
 #define PK_WATCH_MAX 64						  /* blocks in one order watch */
+#define PK_COPY_MAX 256						  /* blocks in one order copy */
 
 #endif

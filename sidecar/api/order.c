@@ -27,6 +27,7 @@ static const struct pd_verb verbs[] = {
 	{"records", true, PD_ADMIT_BEFORE, pd_order_records}, {"watch", true, PD_ADMIT_BEFORE, pd_order_watch},
 	{"trash", false, PD_ADMIT_HELD, pd_order_trash},	  {"untrash", false, PD_ADMIT_HELD, pd_order_untrash},
 	{"empty", false, PD_ADMIT_HELD, pd_order_empty},	  {"map", false, PD_ADMIT_BEFORE, pd_order_map},
+	{"copy", true, PD_ADMIT_BEFORE, pd_order_copy},
 };
 
 static const struct pd_verb unknown_verb = {"", false, PD_ADMIT_ITSELF, NULL};

@@ -30,6 +30,9 @@ extern pk_error pd_order_admit_once(struct pd_exchange *exchange, struct pd_err 
 /* Stops an order whose client is gone, or when pocketd stops. */
 extern bool pd_order_tick(void *exchange, uint64_t done, uint64_t total);
 
+/* A block by {"offset", "stored_length", "length", "hash"}; its bucket is the caller's to fill in. */
+extern pk_error pd_order_read_block(const json_t *object, struct pd_get *block, struct pd_err *err) PK_MUST_CHECK;
+
 extern pk_error pd_order_bind(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_adopt(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_epoch(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
@@ -40,6 +43,7 @@ extern pk_error pd_order_encode(struct pd_exchange *exchange, const json_t *body
 extern pk_error pd_order_settle(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_rebuild(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_drop(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
+extern pk_error pd_order_copy(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_trash(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_untrash(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);
 extern pk_error pd_order_empty(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err);

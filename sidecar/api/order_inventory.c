@@ -178,9 +178,8 @@ pd_order_records(struct pd_exchange *exchange, const json_t *body, json_t **resu
 
 /* --- watch --- */
 
-/* {"offset", "stored_length", "length", "hash"} */
-static pk_error
-read_block(const json_t *object, struct pd_get *block, struct pd_err *err)
+pk_error
+pd_order_read_block(const json_t *object, struct pd_get *block, struct pd_err *err)
 {
 	const char *hash;
 	int64_t offset;
@@ -218,7 +217,7 @@ read_blocks(const json_t *body, struct pd_get *blocks, int *count, struct pd_err
 	*count = (int) json_array_size(array);
 	for (int i = 0; code == PK_OK && i < *count; i++)
 	{
-		code = read_block(json_array_get(array, (size_t) i), &blocks[i], err);
+		code = pd_order_read_block(json_array_get(array, (size_t) i), &blocks[i], err);
 		blocks[i].bucket_id = bucket;
 	}
 	return code;

@@ -249,6 +249,22 @@ extern pk_error pd_volume_rebuild(struct pd_cell *cell, const struct pd_members 
 extern pk_error pd_extent_drop(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], pk_extent_kind kind,
 							   uint64_t id, int position, uint64_t *bytes, struct pd_err *err) PK_MUST_CHECK;
 
+/* --- copy.c: blocks that move, called from a worker thread --- */
+
+struct pd_copy
+{
+	struct pd_get from; /* where it is; result and what follows are not used */
+
+	pk_error result; /* PK_ERR_BUCKET_CLOSED: the bucket takes no more */
+	struct pd_err err;
+	uint64_t offset; /* when it is PK_OK: durable there, and read back */
+	uint32_t stored_length;
+};
+
+/* Into an open bucket of this node; each has its own result. Fails as a whole only when it is stopped or memory is lacking. */
+extern pk_error pd_blocks_copy(struct pd_cell *cell, uint64_t bucket_id, uint32_t generation, struct pd_copy *copies,
+							   int count, const struct pd_progress *progress, struct pd_err *err) PK_MUST_CHECK;
+
 /* --- trash.c: an extent of one drive, which lies in place or in its trash --- */
 
 struct pd_trash_order

@@ -479,6 +479,23 @@ pd_extent_drop(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], pk_exten
 	return next_result(err);
 }
 
+pk_error
+pd_blocks_copy(struct pd_cell *cell, uint64_t bucket_id, uint32_t generation, struct pd_copy *copies, int count,
+			   const struct pd_progress *progress, struct pd_err *err)
+{
+	(void) cell;
+	(void) progress;
+	fake.id = bucket_id;
+	fake.number = generation * 1000000 + (uint64_t) count * 1000 + copies[count - 1].from.bucket_id;
+	for (int i = 0; i < count; i++)
+	{
+		copies[i].offset = copies[i].from.offset + 64;
+		copies[i].stored_length = copies[i].from.stored_length;
+	}
+	copies[0].result = pd_fail(&copies[0].err, PK_ERR_BUCKET_CLOSED, "full");
+	return next_result(err);
+}
+
 static void
 fake_trash(const struct pd_trash_order *order)
 {

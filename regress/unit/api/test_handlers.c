@@ -473,6 +473,8 @@ integer_of(json_t *answer, const char *name)
 #define HASH "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define BLOCK(offset, stored, length, hash) \
 	"{\"offset\":" offset ",\"stored_length\":" stored ",\"length\":" length ",\"hash\":\"" hash "\"}"
+#define COPY(bucket, offset) \
+	"{\"bucket\":" bucket ",\"offset\":" offset ",\"stored_length\":192,\"length\":1,\"hash\":\"" HASH "\"}"
 #define WATCH(blocks) "{\"drive\":" UUID1 ",\"bucket\":6,\"blocks\":[" blocks "]}"
 #define LIST(drive, after, max) "{\"drive\":" drive ",\"after\":" after ",\"max\":" max "}"
 #define RECORDS(bucket, after, max) "{\"drive\":" UUID1 ",\"bucket\":" bucket ",\"after\":" after ",\"max\":" max "}"
@@ -523,8 +525,8 @@ orders_need_a_token_for_just_their_body(void **state)
 static void
 orders_are_fenced_by_cell_and_epoch(void **state)
 {
-	static const char *const verbs[] = {"status", "open", "seal",	 "encode", "settle", "rebuild", "drop",
-										"scrub",  "list", "records", "watch",  "trash",	 "untrash", "empty"};
+	static const char *const verbs[] = {"status", "open",	 "seal",  "encode", "settle",  "rebuild", "drop", "scrub",
+										"list",	  "records", "watch", "trash",	"untrash", "empty",	  "copy"};
 
 	(void) state;
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
@@ -610,6 +612,11 @@ orders_that_make_no_sense_are_refused(void **state)
 		{"drop", "{\"drive\":null,\"kind\":\"bucket\",\"id\":6,\"position\":0}"},
 		{"trash", "{\"drive\":" UUID1 ",\"kind\":\"bucket\",\"id\":6,\"position\":0,\"volume\":0,\"generation\":1}"},
 		{"trash", "{\"drive\":" UUID1 ",\"kind\":\"bucket\",\"id\":6,\"position\":0,\"volume\":1}"},
+		{"copy", "{\"bucket\":6,\"generation\":3,\"blocks\":[]}"},
+		{"copy", "{\"bucket\":0,\"generation\":3,\"blocks\":[" COPY("7", "0") "]}"},
+		{"copy", "{\"bucket\":6,\"blocks\":[" COPY("7", "0") "]}"},
+		{"copy", "{\"bucket\":6,\"generation\":3,\"blocks\":[" COPY("0", "0") "]}"},
+		{"copy", "{\"bucket\":6,\"generation\":3,\"blocks\":[" COPY("7", "-1") "]}"},
 		{"scrub", "{\"drive\":" UUID1 ",\"after\":\"\",\"budget\":0}"},
 		{"scrub", "{\"drive\":" UUID1 ",\"after\":7,\"budget\":1}"},
 		{"list", "{}"},
@@ -707,6 +714,19 @@ orders_reach_the_volume_as_they_were_given(void **state)
 	assert_int_equal(
 		integer_of(order("trash", "{\"drive\":" UUID2 ",\"kind\":\"bucket\",\"id\":6,\"position\":0}"), "bytes"), 78);
 	assert_int_equal(fake.number, 1002); /* a stale one */
+	{
+		json_t *copied =
+			order("copy", "{\"bucket\":6,\"generation\":3,\"blocks\":[" COPY("7", "0") "," COPY("8", "640") "]}");
+
+		assert_int_equal(fake.id, 6);
+		assert_int_equal(fake.number, 3002008);
+		assert_string_equal(
+			json_string_value(json_object_get(json_array_get(json_object_get(copied, "blocks"), 0), "code")),
+			"bucket_closed");
+		assert_int_equal(
+			json_integer_value(json_object_get(json_array_get(json_object_get(copied, "blocks"), 1), "offset")), 704);
+		json_decref(copied);
+	}
 	json_decref(order("untrash", "{\"drive\":" UUID1 ",\"kind\":\"bucket\",\"id\":9,\"position\":0}"));
 	assert_int_equal(fake.id, 9);
 	assert_int_equal(

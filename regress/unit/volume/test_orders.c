@@ -412,6 +412,83 @@ a_retired_volume_is_read_in_the_trash_until_it_is_emptied(void **state)
 	end_node(&node);
 }
 
+/* There is nothing to decode it from. */
+static void
+a_replica_in_the_trash_is_read(void **state)
+{
+	struct node node = {0};
+	struct pd_trash_order order;
+	struct block block;
+	uint64_t bytes;
+	bool degraded = false;
+
+	(void) state;
+	(void) make_sealed(&node, 2, &pd_vfs_real, 1, &block);
+	for (int i = 0; i < 2; i++)
+	{
+		order = trash_order(&node, i, PK_EXTENT_BUCKET, 1, 0);
+		order.volume_id = 100;
+		order.generation = 1000;
+		assert_ok(pd_trash_put(node.cell, &order, &bytes, &ok_err));
+		assert_true(bytes > 0);
+	}
+	assert_ok(get_block(&node, &block, &degraded));
+	assert_false(degraded);
+	restart_node(&node);
+	assert_ok(get_block(&node, &block, &degraded));
+	assert_false(degraded);
+	free_blocks(&block, 1);
+	end_node(&node);
+}
+
+/* Blocks of a sealed bucket into an open one: each to its hash, those that do not fit or do not exist told one by one. */
+static void
+blocks_are_copied_into_an_open_bucket(void **state)
+{
+	struct node node = {0};
+	struct block blocks[3], moved;
+	struct pd_copy *copies = calloc(70, sizeof(*copies));
+	uint64_t length;
+
+	(void) state;
+	make_node(&node, 3, &pd_vfs_real);
+	open_bucket(&node, 1, 0, 2, 8 * MIB);
+	for (int i = 0; i < 3; i++)
+		make_block(&blocks[i], 1, i == 2 ? 3 * MIB : 100000u + (uint32_t) i, (uint64_t) i + 1);
+	put_blocks(&node, blocks, 3);
+	assert_ok(pd_bucket_seal(node.cell, 1, &length, &ok_err));
+	open_bucket(&node, 2, 1, 2, MIB);
+	for (int i = 0; i < 70; i++)
+	{
+		const struct block *block = &blocks[i == 69 ? 2 : i % 2]; /* the last one does not fit */
+
+		copies[i].from.bucket_id = 1;
+		copies[i].from.offset = block->put.offset;
+		copies[i].from.stored_length = block->put.stored_length;
+		copies[i].from.length = block->put.length;
+		memcpy(copies[i].from.hash, block->put.hash, PK_SHA256_SIZE);
+	}
+	copies[1].from.hash[0] ^= 1;
+	copies[2].from.offset += 64;
+	assert_ok(pd_blocks_copy(node.cell, 2, 1, copies, 70, NULL, &ok_err));
+	assert_int_equal(copies[0].result, PK_OK);
+	assert_int_equal(copies[1].result, PK_ERR_NOT_FOUND);
+	assert_int_not_equal(copies[2].result, PK_OK);
+	assert_int_equal(copies[3].result, PK_OK);
+	assert_int_equal(copies[69].result, PK_ERR_BUCKET_CLOSED);
+	moved = blocks[1];
+	moved.put.bucket_id = 2;
+	moved.put.offset = copies[3].offset;
+	moved.put.stored_length = copies[3].stored_length;
+	assert_ok(get_block(&node, &moved, NULL));
+	/* a generation that is not the bucket's writes nothing */
+	assert_ok(pd_blocks_copy(node.cell, 2, 2, copies, 1, NULL, &ok_err));
+	assert_int_equal(copies[0].result, PK_ERR_BUCKET_CLOSED);
+	free(copies);
+	free_blocks(blocks, 3);
+	end_node(&node);
+}
+
 int
 main(void)
 {
@@ -424,6 +501,8 @@ main(void)
 		cmocka_unit_test(a_replica_that_could_not_be_sealed_is_told_of),
 		cmocka_unit_test(a_rebuild_without_a_readable_replica_says_that_blocks_are_lost),
 		cmocka_unit_test(a_retired_volume_is_read_in_the_trash_until_it_is_emptied),
+		cmocka_unit_test(a_replica_in_the_trash_is_read),
+		cmocka_unit_test(blocks_are_copied_into_an_open_bucket),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
