@@ -27,7 +27,7 @@ static const struct command
 	enum pd_command command;
 	bool drives;
 	bool keys;	 /* takes --keys and --config */
-	bool serves; /* takes --listen and --zone */
+	bool serves; /* takes --listen, --zone and --peer-timeout */
 	bool to;	 /* takes --to */
 } commands[] = {
 	{"keygen", PD_COMMAND_KEYGEN, false, false, false, false}, {"init", PD_COMMAND_INIT, true, false, false, false},
@@ -76,6 +76,18 @@ add_drive(struct pd_config *config, const char *value, struct pd_err *err)
 	return PK_OK;
 }
 
+static pk_error
+set_seconds(int *at, const char *name, const char *value, int max, struct pd_err *err)
+{
+	char *end;
+	long seconds = strtol(value, &end, 10);
+
+	if (value[0] < '0' || value[0] > '9' || *end != '\0' || seconds < 1 || seconds > max)
+		return pd_fail(err, PK_ERR_MALFORMED, "%s is 1 to %d seconds, not \"%s\"", name, max, value);
+	*at = (int) seconds;
+	return PK_OK;
+}
+
 /* Takes an option of the command; name is without dashes. */
 static pk_error
 set_option(struct pd_config *config, const struct command *command, const char *name, const char *value,
@@ -93,6 +105,8 @@ set_option(struct pd_config *config, const struct command *command, const char *
 		return replace(&config->keys, value, err);
 	if (command->serves && strcmp(name, "zone") == 0)
 		return replace(&config->zone, value, err);
+	if (command->serves && strcmp(name, "peer-timeout") == 0)
+		return set_seconds(&config->peer_timeout_s, name, value, PD_PEER_TIMEOUT_MAX, err);
 	if (command->to && strcmp(name, "to") == 0)
 		return replace(&config->to, value, err);
 	return pd_fail(err, PK_ERR_MALFORMED, "%s takes no option \"%s\"", command->name, name);
@@ -208,6 +222,7 @@ pd_config_parse(struct pd_config *config, int argc, char *const *argv, struct pd
 	pk_error result;
 
 	memset(config, 0, sizeof(*config));
+	config->peer_timeout_s = PD_PEER_TIMEOUT_DEFAULT;
 	if (strcmp(name, "--help") == 0 || strcmp(name, "--version") == 0)
 	{
 		config->command = name[2] == 'h' ? PD_COMMAND_HELP : PD_COMMAND_VERSION;

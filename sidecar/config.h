@@ -9,6 +9,8 @@
 #include "contract/pk_keyfile.h"
 
 #define PD_DRIVES_MAX 256
+#define PD_PEER_TIMEOUT_DEFAULT 10 /* seconds */
+#define PD_PEER_TIMEOUT_MAX 600
 
 enum pd_command
 {
@@ -27,6 +29,7 @@ struct pd_config
 	char *listen;
 	char *keys;
 	char *zone;
+	int peer_timeout_s; /* 1 .. PD_PEER_TIMEOUT_MAX */
 	char *to;
 	char *drives[PD_DRIVES_MAX]; /* without trailing slashes, all different */
 	int drive_count;

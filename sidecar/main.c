@@ -25,6 +25,7 @@
 #include "base/vfs.h"
 #include "config.h"
 #include "offline.h"
+#include "remote/peer.h"
 
 #define EXIT_USAGE 2
 #define BUFFERS_KEPT ((size_t) 256 << 20)
@@ -41,13 +42,15 @@ static const char usage[] =
 	"Usage:\n"
 	"  pocketd keygen > FILE                             make a key file (chmod 600 it)\n"
 	"  pocketd init --drive DIR ...                      format empty directories as drives\n"
-	"  pocketd run --listen ADDR --keys FILE --drive DIR ... [--zone NAME] [--config FILE]\n"
+	"  pocketd run --listen ADDR --keys FILE --drive DIR ... [--zone NAME]\n"
+	"              [--peer-timeout SECONDS] [--config FILE]\n"
 	"  pocketd check --drive DIR ...                     offline: verify all extents\n"
 	"  pocketd recover --keys FILE --drive DIR ... --to DIR\n"
 	"                                                    offline: every block that can be read or decoded, by hash\n"
 	"  pocketd --help | --version\n"
 	"\n"
-	"ADDR is 127.0.0.1:7070, [::1]:7070 or unix:/path/to.sock.\n"
+	"ADDR is 127.0.0.1:7070, [::1]:7070 or unix:/path/to.sock. Another node that is silent for SECONDS (10) has "
+	"failed.\n"
 	"A configuration file has lines \"option value\". TERM drains and stops, HUP reads the key file again.\n";
 
 /* --- keygen --- */
@@ -265,6 +268,51 @@ wait_for_signals(struct pd_cell *cell, const char *keys)
 	pthread_mutex_unlock(&signals.mutex);
 }
 
+/* --- other nodes --- */
+
+#define DRAIN_US INT64_C(3000000) /* when told to stop, writes under way may still reach other nodes for so long */
+
+static atomic_llong peers_end_us;
+
+static void
+identify(void *arg, uint8_t uuid[PK_UUID_SIZE], pk_epoch *epoch, pk_keyring *keys)
+{
+	pd_cell_identity(arg, uuid, epoch);
+	pd_cell_keys(arg, keys);
+}
+
+static void *
+make_peer(void *arg, const char *url, struct pd_err *err)
+{
+	return pd_peer_create(arg, url, err);
+}
+
+static struct pd_drive *
+make_drive(void *peer, const uint8_t uuid[PK_UUID_SIZE], struct pd_err *err)
+{
+	return pd_peer_drive(peer, uuid, err);
+}
+
+static void
+release_peer(void *peer)
+{
+	pd_peer_release(peer);
+}
+
+/* options stays the caller's as long as the cell lives. */
+static void
+prepare_peers(const struct pd_config *config, struct pd_cell *cell, struct pd_peer_options *options)
+{
+	const struct pd_peer_maker maker = {make_peer, make_drive, release_peer, options};
+
+	*options = (struct pd_peer_options){.vfs = &pd_vfs_real,
+										.silence_s = config->peer_timeout_s,
+										.end_us = &peers_end_us,
+										.identity = identify,
+										.arg = cell};
+	pd_cell_set_peers(cell, &maker);
+}
+
 /* Everything between the drives and the end of serving. */
 static pk_error
 serve(const struct pd_config *config, struct pd_drive **drives, struct pd_cell *cell, struct pd_buffer_pool *buffers,
@@ -295,6 +343,7 @@ serve(const struct pd_config *config, struct pd_drive **drives, struct pd_cell *
 	wait_for_signals(cell, config->keys);
 	pd_log(PD_LOG_INFO, "pocketd: stopping");
 	pd_api_stop(api);
+	atomic_store(&peers_end_us, pd_vfs_real.monotonic_us(&pd_vfs_real) + DRAIN_US);
 	pd_http_stop(http);
 	pd_api_free(api);
 	return PK_OK;
@@ -322,6 +371,7 @@ with_cell(const struct pd_config *config,
 	struct pd_drive *drives[PD_DRIVES_MAX] = {NULL};
 	struct pd_buffer_pool *buffers = NULL;
 	struct pd_cell *cell = NULL;
+	struct pd_peer_options peers;
 	pk_keyring keys;
 	struct pd_err err = {PK_OK, ""};
 	pk_error result = pd_keys_load(config->keys, &keys, &err);
@@ -334,6 +384,8 @@ with_cell(const struct pd_config *config,
 		else
 		{
 			cell = pd_cell_create(drives, config->drive_count, &keys, buffers, &err);
+			if (cell != NULL)
+				prepare_peers(config, cell, &peers);
 			result = cell != NULL ? work(config, drives, cell, buffers, &err) : err.code;
 		}
 		OPENSSL_cleanse(&keys, sizeof(keys));

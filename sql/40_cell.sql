@@ -11,6 +11,11 @@ CREATE FUNCTION pocket.adopt() RETURNS bigint
 REVOKE ALL ON FUNCTION pocket.adopt() FROM PUBLIC;
 COMMENT ON FUNCTION pocket.adopt() IS 'Makes this database, which is a copy or was rewound, the owner of its cell; the former owner only reads from then on. Returns the incarnation. Nodes hear of it when they are next looked at.';
 
+CREATE FUNCTION pocket.reconcile() RETURNS TABLE (object text, problem text)
+	AS 'MODULE_PATHNAME', 'pocket_reconcile' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+REVOKE ALL ON FUNCTION pocket.reconcile() FROM PUBLIC;
+COMMENT ON FUNCTION pocket.reconcile() IS 'Makes the rows of placement, and those of blocks that are lost, anew from what the drives hold; what rows know better stays. Returns what rows need and drives lack.';
+
 CREATE FUNCTION pocket.remove_node(url text) RETURNS void
 	AS 'MODULE_PATHNAME', 'pocket_remove_node' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 REVOKE ALL ON FUNCTION pocket.remove_node(text) FROM PUBLIC;

@@ -13,6 +13,8 @@ CREATE TABLE pocket_data.cell (
 	instance text NOT NULL,					-- the database that owns the cell; in another one this row is a copy
 	timeline bigint NOT NULL,				-- of the server when it last gave an id
 	superseded_at timestamptz,				-- since when nodes obey a higher epoch
+	reconciled text NOT NULL,				-- "INCARNATION/TIMELINE" for which placement was compared with the drives
+	reconciling text,						-- the one for which it is being done, pass by pass
 	teams bigint NOT NULL DEFAULT 0			-- another one after each change of member: what was read of that before is good no more
 );
 CREATE TRIGGER cell_changed AFTER INSERT OR UPDATE OR DELETE ON pocket_data.cell
@@ -287,6 +289,45 @@ CREATE TABLE pocket_data.fill (
 CREATE TABLE pocket_data.counted (
 	ns_id bigint PRIMARY KEY,
 	at timestamptz NOT NULL
+);
+
+-- What reconcile() has read from the drives, until it has ended.
+CREATE TABLE pocket_data.survey (
+	drive_id bigint PRIMARY KEY REFERENCES pocket_data.drive,
+	began_at timestamptz NOT NULL,
+	listed_to text COLLATE "C" NOT NULL,	-- a file, '': from the start
+	listed boolean NOT NULL			-- to its end
+);
+
+CREATE TABLE pocket_data.found (
+	drive_id bigint NOT NULL,
+	file text COLLATE "C" NOT NULL,
+	kind text NOT NULL,
+	id bigint NOT NULL,				-- of the bucket, or of the parity's volume
+	position integer NOT NULL,		-- of a parity
+	sealed boolean NOT NULL,
+	length bigint NOT NULL,
+	problem text,
+	volume_id bigint NOT NULL,		-- what its slot says; 0: none is valid
+	generation integer NOT NULL,
+	code text NOT NULL,
+	members jsonb NOT NULL,			-- [{"drive", "bucket", "length"}]
+	trashed boolean NOT NULL,
+	PRIMARY KEY (drive_id, file)
+);
+CREATE INDEX found_extent ON pocket_data.found (kind, id, position);
+CREATE INDEX found_slot ON pocket_data.found (volume_id, generation);
+
+-- Of each volume the slot of its highest generation; committed: data was given to it, which comes after the commit.
+CREATE VIEW pocket_data.found_volume AS
+	SELECT DISTINCT ON (f.volume_id) f.volume_id, f.generation, f.code, f.members, EXISTS (SELECT FROM pocket_data.found g
+		WHERE g.volume_id = f.volume_id AND g.kind = 'bucket' AND g.problem IS NULL AND NOT g.trashed) AS committed
+	FROM pocket_data.found f WHERE f.volume_id <> 0 AND f.problem IS NULL AND NOT f.trashed ORDER BY f.volume_id, f.generation DESC;
+
+-- Buckets of which drives know better than rows where they are.
+CREATE TABLE pocket_data.believed (
+	bucket_id bigint PRIMARY KEY,
+	volume_id bigint NOT NULL
 );
 
 -- Names that rights can be given to, beside roles; and teams, which lists call group:NAME.

@@ -117,7 +117,7 @@ define_cell_settings(void)
 	define_int("pocket.open_buckets",
 			   "Open buckets that the cell keeps ready; as many as a code has data members fill alike.",
 			   &pocket_open_buckets, 1, OPEN_BUCKETS_MAX, PGC_SUSET, 0);
-	define_int("pocket.replicas", "Drives that hold each new block; 0 is one more than the code's parities.",
+	define_int("pocket.replicas", "Drives that hold each new block; 0 is one more than the losses that the code bears.",
 			   &pocket_replicas, 0, PK_MEMBERS_MAX, PGC_SUSET, 0);
 	define_int("pocket.encode_after", "Age at which a sealed bucket is encoded.", &pocket_encode_after_s, 0, INT_MAX,
 			   PGC_SUSET, GUC_UNIT_S);

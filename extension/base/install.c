@@ -93,7 +93,8 @@ make_data_schema(void)
 {
 	static PocketPlan definition = {"SELECT pocket.data_definition()", "", NULL, NULL};
 	static PocketPlan make_cell = {"INSERT INTO pocket_data.cell (schema_version, uuid, name, incarnation, instance,"
-								   " timeline) VALUES ($1, gen_random_uuid(), $2, $3, $4, $5)",
+								   " timeline, reconciled)"
+								   " VALUES ($1, gen_random_uuid(), $2, $3, $4, $5, $3 || '/' || $5)",
 								   "int4 text int8 text int8", NULL, NULL};
 	Datum values[5] = {Int32GetDatum(POCKET_SCHEMA_VERSION), CStringGetTextDatum(get_database_name(MyDatabaseId)),
 					   Int64GetDatum(pocket_next_incarnation(0)), pocket_instance(),

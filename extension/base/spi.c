@@ -219,7 +219,10 @@ check_version(void)
 	version_fits = changes == version_changes;
 }
 
-/* What the caller may have set, and would work inside the owner's statements. */
+/*
+ * What the caller may have set, and would work inside the owner's statements; and compiling of plans, which takes seconds for the large
+ * ones and saves none.
+ */
 static const struct
 {
 	const char *name;
@@ -228,7 +231,8 @@ static const struct
 			  {"standard_conforming_strings", "on"},
 			  {"default_tablespace", ""},
 			  {"temp_tablespaces", ""},
-			  {"row_security", "on"}};
+			  {"row_security", "on"},
+			  {"jit", "off"}};
 
 void
 pocket_enter_as(PocketSession *session, Oid role)

@@ -57,7 +57,12 @@ become_owner(int64 incarnation, TimeLineID timeline)
 							 "int8 text int8", NULL, NULL};
 	static PocketPlan stamp = {"UPDATE pocket_data.volume SET changed = pg_catalog.pg_current_xact_id()", "", NULL,
 							   NULL};
-	static PocketPlan forget = {"DELETE FROM pocket_data.intent WHERE duty = 'drop'", "", NULL, NULL};
+	static PocketPlan forget = {"DELETE FROM pocket_data.intent WHERE duty <> 'settle'", "", NULL, NULL};
+	static PocketPlan condemned = {
+		"UPDATE pocket_data.block SET condemned_xid = pg_catalog.pg_current_xact_id() WHERE state = 'condemned'", "",
+		NULL, NULL};
+	static PocketPlan trashed = {"UPDATE pocket_data.trash SET trashed_xid = pg_catalog.pg_current_xact_id()", "", NULL,
+								 NULL};
 	static PocketPlan untold = {
 		"UPDATE pocket_data.node SET state = 'down', problem = 'has not heard of the adoption yet'", "", NULL, NULL};
 	Datum values[3] = {Int64GetDatum(incarnation), pocket_instance(), Int64GetDatum((int64) timeline)};
@@ -65,6 +70,8 @@ become_owner(int64 incarnation, TimeLineID timeline)
 	(void) pocket_write(&own, values, NULL);
 	pocket_placement_skip(1);
 	(void) pocket_write(&stamp, NULL, NULL);
+	(void) pocket_write(&condemned, NULL, NULL);
+	(void) pocket_write(&trashed, NULL, NULL);
 	(void) pocket_write(&forget, NULL, NULL);
 	(void) pocket_write(&untold, NULL, NULL);
 }

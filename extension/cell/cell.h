@@ -47,6 +47,7 @@ extern const PocketNodesStatus *pocket_pass_status(PocketPass *pass);
 extern void pocket_duty_run(const char *name);
 
 extern void pocket_duty_check(PocketPass *pass);
+extern void pocket_duty_reconcile(PocketPass *pass);
 extern void pocket_duty_settle(PocketPass *pass);
 extern void pocket_duty_encode(PocketPass *pass);
 extern void pocket_duty_repair(PocketPass *pass);
@@ -69,6 +70,12 @@ extern void pocket_duty_open(PocketPass *pass);
 extern void pocket_lock_pass(void);
 extern void pocket_lock_rows(void);
 extern void pocket_lock_open(void);
+
+/*
+ * Whether placement was compared with the drives since this epoch's incarnation and timeline began: nothing that destroys
+ * bytes runs before.
+ */
+extern bool pocket_cell_reconciled(void);
 
 /* Seals what is known to be closed, beside what is due. */
 extern void pocket_seal_closed(PocketPass *pass, const int64 *closed, int count);

@@ -13,23 +13,34 @@
 #include "base/spi.h"
 #include "placement/placement.h"
 
+#define DUTY_OPENS 1	/* works on open buckets, under the second lock */
+#define DUTY_ANY_CELL 2 /* changes rows of files only: a copy of the database may */
+#define DUTY_DESTROYS 4 /* bytes: not before it is known, in a new epoch, what drives hold */
+
 typedef struct Duty
 {
 	const char *name;
 	void (*run)(PocketPass *pass);
-	bool opens;	   /* works on open buckets, under the second lock */
-	bool any_cell; /* changes rows of files only: a copy of the database may */
+	int flags;
 } Duty;
 
 /* In the order of a pass: what opens and seals comes last, see pocket_lock_open(). */
 static const Duty duties[] = {
-	{"check", pocket_duty_check, false, false},		{"settle", pocket_duty_settle, false, false},
-	{"encode", pocket_duty_encode, false, false},	{"repair", pocket_duty_repair, false, false},
-	{"scrub", pocket_duty_scrub, false, false},		{"index", pocket_duty_index, false, false},
-	{"watch", pocket_duty_watch, false, false},		{"retain", pocket_duty_retain, false, true},
-	{"reclaim", pocket_duty_reclaim, false, false}, {"compact", pocket_duty_compact, false, false},
-	{"trash", pocket_duty_trash, false, false},		{"referee", pocket_duty_referee, false, false},
-	{"seal", pocket_duty_seal, true, false},		{"open", pocket_duty_open, true, false},
+	{"check", pocket_duty_check, 0},
+	{"reconcile", pocket_duty_reconcile, 0},
+	{"settle", pocket_duty_settle, 0},
+	{"encode", pocket_duty_encode, 0},
+	{"repair", pocket_duty_repair, 0},
+	{"scrub", pocket_duty_scrub, 0},
+	{"index", pocket_duty_index, 0},
+	{"watch", pocket_duty_watch, 0},
+	{"retain", pocket_duty_retain, DUTY_ANY_CELL},
+	{"reclaim", pocket_duty_reclaim, DUTY_DESTROYS},
+	{"compact", pocket_duty_compact, DUTY_DESTROYS},
+	{"trash", pocket_duty_trash, DUTY_DESTROYS},
+	{"referee", pocket_duty_referee, 0},
+	{"seal", pocket_duty_seal, DUTY_OPENS},
+	{"open", pocket_duty_open, DUTY_OPENS},
 };
 
 PG_FUNCTION_INFO_V1(pocket_coordinate);
@@ -79,9 +90,11 @@ run(const Duty *duty, bool by_hand)
 	PocketPass pass = {.by_hand = by_hand};
 
 	/* a look at the nodes may have told, in this very pass, that another database owns the cell */
-	if (!duty->any_cell && pocket_cell_standing() != POCKET_OWNER)
+	if ((duty->flags & DUTY_ANY_CELL) == 0 && pocket_cell_standing() != POCKET_OWNER)
 		return pass;
-	if (duty->opens)
+	if ((duty->flags & DUTY_DESTROYS) != 0 && !pocket_cell_reconciled())
+		return pass;
+	if ((duty->flags & DUTY_OPENS) != 0)
 		pocket_lock_open();
 	duty->run(&pass);
 	return pass;
@@ -95,10 +108,10 @@ find_duty(const char *name)
 		if (strcmp(duties[i].name, name) == 0)
 			return &duties[i];
 	}
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
-			 errhint("Duties are check, settle, encode, repair, scrub, index, watch, retain, reclaim, compact, trash, "
-					 "referee, seal and open.")));
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
+					errhint("Duties are check, reconcile, settle, encode, repair, scrub, index, watch, retain, "
+							"reclaim, compact, trash, "
+							"referee, seal and open.")));
 }
 
 static void
@@ -153,7 +166,7 @@ pocket_coordinate_duty(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	pocket_enter(&session);
 	pocket_lock_rows();
-	if (!duty->any_cell)
+	if ((duty->flags & DUTY_ANY_CELL) == 0)
 		pocket_owner_require();
 	pass = run(duty, false);
 	put_row(fcinfo, duty, &pass);
@@ -226,7 +239,7 @@ by_rows(const char *name)
 
 	pocket_enter(&session);
 	pocket_lock_rows();
-	if (!duty->any_cell)
+	if ((duty->flags & DUTY_ANY_CELL) == 0)
 		pocket_owner_require();
 	pass = run(duty, true);
 	pocket_leave(&session);

@@ -4,8 +4,8 @@
  *
  * A drive that is to be drained takes no new members; its open buckets are
  * sealed, and repair makes its members anew elsewhere, while it goes on to serve
- * them.  When it holds nothing any more it is drained.  The row says so, so a
- * restart changes nothing.
+ * them.  When it holds no member any more it is drained; what lies in its trash
+ * goes with it.  The row says so, so a restart changes nothing.
  */
 #include "cell/cell.h"
 
@@ -100,6 +100,8 @@ delete_node(int64 node_id)
 		 " WHERE v.node_id = $1",
 		 "int8", NULL, NULL},
 		{"DELETE FROM pocket_data.intent i USING pocket_data.drive d WHERE d.drive_id = i.drive_id AND d.node_id = $1",
+		 "int8", NULL, NULL},
+		{"DELETE FROM pocket_data.trash t USING pocket_data.drive d WHERE d.drive_id = t.drive_id AND d.node_id = $1",
 		 "int8", NULL, NULL},
 		{"DELETE FROM pocket_data.drive WHERE node_id = $1", "int8", NULL, NULL},
 		{"DELETE FROM pocket_data.node WHERE node_id = $1", "int8", NULL, NULL},

@@ -22,7 +22,7 @@ void
 pocket_placement_raise(int64 number)
 {
 	static PocketPlan raise = {"SELECT pg_catalog.setval('pocket_data.placement_id', $1 + $2)"
-							   " FROM pocket_data.placement_id s WHERE s.last_value <= $1",
+							   " FROM pocket_data.placement_id s WHERE s.last_value - (NOT s.is_called)::int4 < $1",
 							   "int8 int8", NULL, NULL};
 	Datum values[2] = {Int64GetDatum(number), Int64GetDatum(RAISE_MARGIN)};
 

@@ -163,7 +163,8 @@ find_in_trash(const RefereeDrive *drive, const char *page, const char *last)
 
 /*
  * A stray that has been there for a day goes to the trash, where it waits and is inspected like all others.  Where its bucket or volume is
- * known, it is stale, and the node looks whether it is; else it goes as what it says that it is.
+ * known, it is stale, and the node looks whether it is; else it goes as what it says that it is.  What its node would still append to
+ * stays until that was started anew.
  */
 static void
 trash_stray(const char *object)
@@ -172,8 +173,8 @@ trash_stray(const char *object)
 		"INSERT INTO pocket_data.intent (duty, drive_id, bucket_id, volume_id, position, generation, at)"
 		" SELECT 'trash', f.drive_id, x.bucket_id, x.volume_id, x.position, x.generation, pg_catalog.clock_timestamp()"
 		" FROM pocket_data.finding f CROSS JOIN LATERAL pg_catalog.jsonb_to_record(f.detail)"
-		" AS x (bucket_id int8, volume_id int8, position int4, generation int4)"
-		" WHERE f.verifier = '" VERIFIER "' AND f.object = $1"
+		" AS x (open bool, bucket_id int8, volume_id int8, position int4, generation int4)"
+		" WHERE f.verifier = '" VERIFIER "' AND f.object = $1 AND NOT x.open"
 		" AND f.found_at < pg_catalog.clock_timestamp() - pg_catalog.make_interval(hours => " LITERAL(
 			STRAY_TRASHED_HOURS) ")",
 		"text", NULL, NULL};
@@ -189,7 +190,8 @@ find_strays(const RefereeDrive *drive, const char *page)
 		"SELECT listed.file, CASE WHEN b.bucket_id IS NOT NULL THEN pg_catalog.format('no row names it here: its "
 		"bucket is "
 		"in volume %s, on other drives', b.volume_id) ELSE 'no row names it, nor its bucket or volume' END,"
-		" pg_catalog.jsonb_build_object('kind', 'stray', 'bucket_id', CASE listed.kind WHEN 'bucket' THEN listed.id "
+		" pg_catalog.jsonb_build_object('kind', 'stray', 'open', listed.open, 'bucket_id', CASE listed.kind WHEN "
+		"'bucket' THEN listed.id "
 		"END,"
 		" 'position', CASE listed.kind WHEN 'parity' THEN listed.position END,"
 		" 'volume_id', CASE WHEN s.says THEN listed.volume WHEN listed.kind = 'parity' THEN listed.id END,"

@@ -234,6 +234,30 @@ choose_wanted(const Hurt *hurt)
 	return bad & ~lost;
 }
 
+/*
+ * A node that was away when the bucket was sealed, but was not started anew, may still hold the extent for one that is written:
+ * it is told to seal it too, at whatever length, before the extent is made anew.
+ */
+static void
+end_writing(const Hurt *hurt, const PocketDrives *drives, uint32 rebuild)
+{
+	PocketOrder orders[PK_MEMBERS_MAX] = {0};
+	int count = 0;
+
+	for (int i = 0; i < hurt->count && hurt->code.kind == PK_CODE_REPLICATED; i++)
+	{
+		int drive = pocket_drives_find(drives, hurt->members[i].drive_id);
+
+		if ((rebuild & (UINT32_C(1) << i)) == 0 || !hurt->members[i].drive_well || drive < 0)
+			continue;
+		orders[count].node = drives->drives[drive].url;
+		orders[count].verb = "seal";
+		orders[count++].body = psprintf("{\"bucket\": " INT64_FORMAT "}", hurt->members[i].bucket_id);
+	}
+	if (count > 0)
+		pocket_orders(orders, count); /* what comes of it the rebuilding tells */
+}
+
 /* Returns the bytes made anew; 0 when the node could not, -1 when it was not asked. */
 static int64
 repair_volume(Hurt *hurt, const PocketDrives *drives)
@@ -259,6 +283,7 @@ repair_volume(Hurt *hurt, const PocketDrives *drives)
 	}
 	if (rebuild == 0)
 		return -1;
+	end_writing(hurt, drives, rebuild);
 	generation = (int32) pocket_placement_next();
 	order.body = pocket_members_json(hurt->volume_id, generation, hurt->code_name, fresh, hurt->count, rebuild);
 	pocket_orders(&order, 1);

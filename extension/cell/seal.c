@@ -176,8 +176,12 @@ forget_empty(const Sealing *sealing)
 	PocketMember *members = pocket_members_load(sealing->volume_id, &count);
 
 	(void) pocket_write(&extents, values, NULL);
+	/* what is not sealed, as its drive was away and has failed since, no node would drop */
 	for (int i = 0; i < count; i++)
-		pocket_intend_drop(members[i].drive_id, sealing->bucket_id, 0, 0);
+	{
+		if (members[i].extent_well)
+			pocket_intend_drop(members[i].drive_id, sealing->bucket_id, 0, 0);
+	}
 	values[0] = Int64GetDatum(sealing->bucket_id);
 	(void) pocket_write(&bucket, values, NULL);
 	values[0] = Int64GetDatum(sealing->volume_id);
@@ -198,19 +202,33 @@ all_drives_gone(int64 volume_id)
 	return true;
 }
 
+#define AWAY "it was away when the bucket was sealed"
+
 /* The drives that could not be reached, or not be sealed at the bucket's length: what they have is made anew. */
 static void
 note_absent(const Sealing *sealing)
 {
-	static PocketPlan mark = {
-		"UPDATE pocket_data.extent e SET state = 'damaged', problem = 'it was away when the bucket was sealed'"
-		" FROM pocket_data.drive d, pg_catalog.jsonb_array_elements_text($2::jsonb -> 'absent') a"
-		" WHERE e.volume_id = $1 AND d.drive_id = e.drive_id AND d.uuid = a::uuid AND e.state = 'ok'"
-		" AND pg_catalog.jsonb_typeof($2::jsonb -> 'absent') = 'array'",
-		"int8 text", NULL, NULL};
+	static PocketPlan mark = {"UPDATE pocket_data.extent e SET state = CASE WHEN x.absent THEN 'damaged' ELSE 'ok' END,"
+							  " problem = CASE WHEN x.absent THEN '" AWAY "' END FROM (SELECT d.drive_id,"
+							  " coalesce(($2::jsonb -> 'absent') @> pg_catalog.to_jsonb(d.uuid::text), false) AS absent"
+							  " FROM pocket_data.drive d) x WHERE e.volume_id = $1 AND x.drive_id = e.drive_id"
+							  " AND (e.state = 'ok') = x.absent AND (e.state = 'ok' OR e.problem = '" AWAY "')",
+							  "int8 text", NULL, NULL};
 	Datum values[2] = {Int64GetDatum(sealing->volume_id), CStringGetTextDatum(sealing->order->answer)};
 
 	(void) pocket_write(&mark, values, NULL);
+}
+
+/* Then it is asked to be sealed again: what is not sealed everywhere can not be dropped everywhere. */
+static bool
+absent_may_return(int64 volume_id)
+{
+	static PocketPlan find = {"SELECT FROM pocket_data.extent e JOIN pocket_data.drive d ON d.drive_id = e.drive_id"
+							  " WHERE e.volume_id = $1 AND e.state <> 'ok' AND d.state <> 'failed'",
+							  "int8", NULL, NULL};
+	Datum values[1] = {Int64GetDatum(volume_id)};
+
+	return pocket_write(&find, values, NULL) > 0;
 }
 
 static bool
@@ -237,10 +255,12 @@ book(const Sealing *sealing)
 		ereport(WARNING, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("bucket " INT64_FORMAT " was sealed at " INT64_FORMAT
 																  ", but has blocks up to " INT64_FORMAT,
 																  sealing->bucket_id, length, sealing->ends)));
-	if (length == 0 && sealing->ends == 0)
-		forget_empty(sealing);
-	else
+	if (length > 0 || sealing->ends > 0)
 		book_sealed(sealing, length, false);
+	else if (absent_may_return(sealing->volume_id))
+		return false;
+	else
+		forget_empty(sealing);
 	return true;
 }
 

@@ -135,9 +135,12 @@ pocket_duty_settle(PocketPass *pass)
 	forget_obsolete();
 	pocket_intend_drop_attempts();
 	carry_out(&settles, "settle", pass, NULL);
-	carry_out(&drops, "drop", pass, NULL);
-	carry_out(&drops, "trash", pass, pocket_trash_book);
-	carry_out(&drops, "empty", pass, pocket_trash_emptied);
+	if (pocket_cell_reconciled())
+	{
+		carry_out(&drops, "drop", pass, NULL);
+		carry_out(&drops, "trash", pass, pocket_trash_book);
+		carry_out(&drops, "empty", pass, pocket_trash_emptied);
+	}
 	(void) pocket_write(&left, NULL, NULL);
 	pass->remaining = pocket_column_int64(0, 1);
 	pocket_free_rows();

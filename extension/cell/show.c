@@ -7,6 +7,7 @@
 #include "fmgr.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 #include "base/guc.h"
 #include "base/spi.h"
@@ -36,6 +37,8 @@ pocket_show_more(FunctionCallInfo fcinfo, PocketPlan *query, const Datum *values
 	PocketSession session;
 
 	pocket_enter(&session);
+	/* a long statement over few rows would be compiled for longer than it runs; until the session's end */
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	(void) pocket_read(query, values, NULL);
 	if (SPI_tuptable->tupdesc->natts != result->setDesc->natts)
 		elog(ERROR, "a query of %d columns is declared with %d", SPI_tuptable->tupdesc->natts, result->setDesc->natts);
@@ -150,6 +153,8 @@ pocket_show_progress(PG_FUNCTION_ARGS)
 		" FROM pocket_data.watch w CROSS JOIN LATERAL (SELECT pg_catalog.count(*) AS due FROM pocket_data.block k"
 		" WHERE pg_catalog.get_byte(k.hash::bytea, 31) < 3 AND k.created_at <= pg_catalog.now() - w.age"
 		" AND (k.created_at > w.created_at OR (k.created_at = w.created_at AND k.hash OPERATOR(pocket.>) w.hash))) x"
+		" UNION ALL SELECT 'reconcile', pg_catalog.count(*) FILTER (WHERE s.listed),"
+		" pg_catalog.count(*) FILTER (WHERE NOT s.listed), 'drives' FROM pocket_data.survey s"
 		" UNION ALL SELECT 'settle', 0, pg_catalog.count(*), 'intents' FROM pocket_data.intent i"
 		" LEFT JOIN pocket_data.drive d ON d.drive_id = i.drive_id WHERE i.duty = 'settle' OR d.state IN ('ok', "
 		"'silent')"

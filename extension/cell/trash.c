@@ -193,8 +193,8 @@ find_due(int max, int *count)
 	static PocketPlan find = {
 		"SELECT t.drive_id, t.bucket_id, t.volume_id, t.position, d.uuid::text, n.url, t.problem IS NOT NULL"
 		" FROM pocket_data.trash t JOIN pocket_data.drive d ON d.drive_id = t.drive_id"
-		" JOIN pocket_data.node n ON n.node_id = d.node_id WHERE d.state IN ('ok', 'draining', 'drained') AND n.state "
-		"= 'up'"
+		" JOIN pocket_data.node n ON n.node_id = d.node_id WHERE d.state IN ('ok', 'draining', 'drained')"
+		" AND n.state = 'up'"
 		" AND t.trashed_at <= pg_catalog.clock_timestamp() - pg_catalog.make_interval(secs => $1)"
 		" AND t.trashed_xid <= $2 AND NOT EXISTS (SELECT FROM pocket_data.intent i WHERE i.duty = 'empty'"
 		" AND i.drive_id = t.drive_id AND coalesce(i.bucket_id, 0) = t.bucket_id"

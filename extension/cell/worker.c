@@ -39,8 +39,9 @@ PGDLLEXPORT void pocket_coordinator_main(Datum arg);
 PGDLLEXPORT void pocket_opener_main(Datum arg);
 
 /* In an order that serves: what is sealed is replaced, then encoded, then settled in the next round. */
-static const char *const round_duties[] = {"check", "settle", "seal",	 "open",   "encode",  "repair",	 "scrub",
-										   "index", "watch",  "referee", "retain", "reclaim", "compact", "trash"};
+static const char *const round_duties[] = {"check",	  "reconcile", "settle",  "seal",	 "open",
+										   "encode",  "repair",	   "scrub",	  "index",	 "watch",
+										   "referee", "retain",	   "reclaim", "compact", "trash"};
 
 /* Runs work in a transaction; false, and the error in the log, when it fails. */
 static bool

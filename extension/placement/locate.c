@@ -5,10 +5,60 @@
  * Any node serves any block, but it is best to ask one that has the bucket's
  * extent: always the same one, whose page cache then has it, and others when
  * that one does not answer well.
+ *
+ * So an answer need not be of this very moment: a backend keeps it for a while,
+ * which spares a small read a quarter of its work.
  */
 #include "placement/placement.h"
 
 #include "base/spi.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+
+#define KEPT_US INT64CONST(500000)
+#define KEPT_MAX 64
+
+typedef struct KeptPlace
+{
+	PocketPlace place; /* strings in the cache's context */
+	TimestampTz until;
+} KeptPlace;
+
+static KeptPlace kept[KEPT_MAX];
+
+static void
+copy_place(PocketPlace *to, const PocketPlace *from, MemoryContext context)
+{
+	*to = *from;
+	for (int i = 0; i < from->reader_count; i++)
+		to->readers[i] = MemoryContextStrdup(context, from->readers[i]);
+	to->url = to->readers[0];
+}
+
+static void
+keep(const PocketPlace *place)
+{
+	KeptPlace *entry = &kept[(uint64) place->bucket_id % KEPT_MAX];
+	PocketPlace old = entry->place;
+	PocketPlace fresh;
+
+	copy_place(&fresh, place, TopMemoryContext);
+	entry->place = fresh;
+	for (int i = 0; i < old.reader_count; i++)
+		pfree(old.readers[i]);
+	entry->until = GetCurrentTimestamp() + KEPT_US;
+}
+
+static bool
+find_kept(int64 bucket_id, PocketPlace *place)
+{
+	const KeptPlace *entry = &kept[(uint64) bucket_id % KEPT_MAX];
+
+	if (entry->place.bucket_id != bucket_id || entry->until <= GetCurrentTimestamp())
+		return false;
+	copy_place(place, &entry->place, CurrentMemoryContext);
+	return true;
+}
 
 static void
 add_reader(PocketPlace *place, char *url)
@@ -22,14 +72,16 @@ add_reader(PocketPlace *place, char *url)
 		place->readers[place->reader_count++] = url;
 }
 
-/* Nodes that have no extent of the bucket: those first that have most of its volume. */
+/* Nodes that have no extent of the bucket: those first that have most of its volume, if only in their trash. */
 static void
 add_others(PocketPlace *place)
 {
 	static PocketPlan find = {
 		"SELECT n.url FROM pocket_data.node n WHERE n.state = 'up' ORDER BY (SELECT pg_catalog.count(*)"
 		" FROM pocket_data.extent e JOIN pocket_data.drive d ON d.drive_id = e.drive_id"
-		" WHERE e.volume_id = $1 AND d.node_id = n.node_id) DESC, n.node_id"
+		" WHERE e.volume_id = $1 AND d.node_id = n.node_id) + (SELECT pg_catalog.count(*) FROM pocket_data.trash t"
+		" JOIN pocket_data.drive d ON d.drive_id = t.drive_id WHERE t.volume_id = $1 AND d.node_id = n.node_id) DESC,"
+		" n.node_id"
 		" LIMIT " POCKET_READERS_MAX_TEXT,
 		"int8", NULL, NULL};
 	Datum values[1] = {Int64GetDatum(place->volume_id)};
@@ -40,8 +92,8 @@ add_others(PocketPlace *place)
 	pocket_free_rows();
 }
 
-bool
-pocket_place_locate(int64 bucket_id, PocketPlace *place)
+static bool
+look_up(int64 bucket_id, PocketPlace *place)
 {
 	static PocketPlan find = {
 		"SELECT v.volume_id, v.generation, n.url, coalesce(e.state = 'lost', false),"
@@ -80,4 +132,15 @@ pocket_place_locate(int64 bucket_id, PocketPlace *place)
 		add_reader(place, away[i]); /* rows may be older than what is there */
 	place->url = place->readers[0];
 	return place->reader_count > 0;
+}
+
+bool
+pocket_place_locate(int64 bucket_id, PocketPlace *place)
+{
+	if (find_kept(bucket_id, place))
+		return true;
+	if (!look_up(bucket_id, place))
+		return false;
+	keep(place);
+	return true;
 }

@@ -3,7 +3,9 @@
  *	  Reading where buckets are, and choosing where a block goes.
  *
  * Everything here reads with the latest snapshot: where bytes are is a fact of
- * now, whatever the caller's transaction may see of its files.  All functions
+ * now, whatever the caller's transaction may see of its files.  Where a bucket is
+ * read may have been looked up half a second ago: placement that has changed since
+ * costs a node a look at its map.  All functions
  * run inside a session (base/spi.h); strings are palloc'd in its context.
  */
 #ifndef POCKET_PLACEMENT_H

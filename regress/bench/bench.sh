@@ -27,14 +27,7 @@ finish()
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-declare -A figure
-take() { local name value; while read -r name value; do figure[$name]=$value; done <<<"$1"; }
-
-mbs() { awk -v v="$1" 'BEGIN { if (v >= 1e10) printf "%.1f GB/s", v / 1e9; else if (v >= 1e9) printf "%.2f GB/s", v / 1e9; else printf "%.0f MB/s", v / 1e6 }'; }
-files() { awk -v v="$1" 'BEGIN { printf "%.0f files/s", v }'; }
-each() { awk -v v="$1" -v what="$2" 'BEGIN { printf "%.0f %s/s", v, what }'; }
-row() { printf '%-38s %14s   %-34s %14s   %6s\n' "$1" "$2" "$3" "$4" "${5:-}"; }
-ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.2f", a / b; else printf "-" }'; }
+source regress/bench/rows.sh
 
 echo "building ..." >&2
 {
@@ -104,3 +97,7 @@ row "ls, 100, by a member of a team" "$(each "${figure[ls_member]}" calls)" "by 
 row "mv of a folder of $entries" "${figure[mv_ms]} ms" "rows written" "${figure[mv_rows]}"
 row "" "" "bytes of WAL" "${figure[mv_wal]}"
 row "changes after 10 edits, of $entries" "${figure[changes_pocket_ms]} ms" "limit: the same rows by plain SQL" "${figure[changes_plain_ms]} ms" "$(ratio "${figure[changes_plain_ms]}" "${figure[changes_pocket_ms]}")"
+
+sidecar_stop
+server_stop
+regress/bench/coding.sh "$WORK/stage"

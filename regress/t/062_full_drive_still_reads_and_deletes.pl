@@ -50,7 +50,7 @@ is($cell->sql('SELECT count(*) FROM pocket.verify()'), '0', 'and all is well') o
 # what may go goes from it, though it is full
 my $before = $cell->sql("SELECT extents FROM pocket.drives WHERE path = '$small'");
 ok($cell->encode_all, 'encoded') or diag($cell->sql('SELECT * FROM pocket.coordinate(); SELECT * FROM pocket.verify()'));
-is($cell->sql("SELECT count(*) FROM pocket.volumes WHERE state = 'sealed'"), '0', 'all of it') or diag($cell->sql('TABLE pocket.volumes'));
+cmp_ok($cell->sql("SELECT count(*) FROM pocket.volumes WHERE state = 'sealed'"), '<=', 1, 'all of it, but what has no fellow') or diag($cell->sql('TABLE pocket.volumes'));
 my @there = split /\n/, `find $small/extents -type f`;
 is(scalar @there, $cell->sql("SELECT extents FROM pocket.drives WHERE path = '$small'"), 'surplus has gone from the full drive') or diag("@there");
 is(all_read(), $files, 'all files read');

@@ -57,8 +57,8 @@ sub statement
 {
     my ($change) = @_;
     my ($path, $name, $size) = @$change;
-    return "SELECT count(*) FROM pocket.put('$path', content('$name', $size));" if defined $name;
-    return "SELECT count(pocket.rm(path)) FROM pocket.ls(substr('$path', 1, 8)) WHERE path = '$path';";
+    return "SELECT 'put', count(*) FROM pocket.put('$path', content('$name', $size));" if defined $name;
+    return "SELECT 'rm', count(pocket.rm(path)) FROM pocket.ls(substr('$path', 1, 8)) WHERE path = '$path';";
 }
 
 # Writes until it is told to end. Sessions die under its hands.
@@ -77,7 +77,7 @@ sub writer
     my $enough = sub { return -e "$cell->{dir}/enough" || getppid != $parent };
     until ($enough->())
     {
-        my $psql = open2(my $from, my $to, 'psql', '-XAtq', '-d', $connection);
+        my $psql = open2(my $from, my $to, 'psql', '-XAt', '-d', $connection);
         $to->autoflush(1);
         until ($enough->())
         {
@@ -87,14 +87,17 @@ sub writer
             my $ends = $one || rand() < 0.9 ? 'COMMIT' : 'ROLLBACK';
             print {$to} ($one ? '' : "BEGIN;\n\\echo begun :SQLSTATE\n"), map({ statement($_) . "\n\\echo did :SQLSTATE\n" } @changes),
                 ($one ? '' : "$ends;\n"), "\\echo end :SQLSTATE\n";
-            my ($bad, $ended) = (0, 0);
+            # Done is what the server says is done: psql may skip a statement when its session has ended, and tell the SQLSTATE before it.
+            my ($bad, $done, $committed, $ended) = (0, 0, $one, 0);
             while (defined(my $line = <$from>))
             {
                 $bad = 1 if $line =~ /^(?:did|begun|end) (\S+)/ && $1 ne '00000';
+                $done++ if $line =~ /^(?:put|rm)\|\d/;
+                $committed = 1 if $line eq "COMMIT\n";
                 if ($line =~ /^end /) { $ended = 1; last; }
             }
-            last unless $ended;    # the session has died: nobody knows
-            $bad = 1 if !$one && $ends eq 'ROLLBACK';
+            $bad = 1 if $ends eq 'ROLLBACK';
+            last unless $ended && ($bad || ($committed && $done == @changes));    # the session has died: nobody knows
             print {$log} "$n ", ($bad ? 'no' : 'ok'), "\n";
             sleep 0.05 if $bad;
         }
@@ -189,6 +192,7 @@ sub reckon
         my $got = delete $is{$path};
         next if grep { defined $_->[0] ? defined $got && $got eq sha256_hex(content(@$_[ 0, 1 ])) : !defined $got } @{ $may{$path} };
         diag("$path: " . join ', ', map { join(' ', @$_) . (defined $got && $_->[1] ne '-' && sha256_hex(content(@$_[ 1, 2 ])) eq $got ? ' WHICH IT IS' : '') } @{ $self->{history}{$path} });
+        diag($cell->sql("SELECT * FROM pocket.history('$path')")) if defined $got;
         push @wrong, "$path is " . ($got // 'not there') . ', and may be ' . join ' or ', map { defined $_->[0] ? "$_->[0] of $_->[1] bytes" : 'not there' } @{ $may{$path} };
     }
     is(join("\n", @wrong), '', "what was acknowledged is there $what");

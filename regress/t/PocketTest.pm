@@ -45,7 +45,7 @@ sub new
 
     $self->sql('CREATE EXTENSION pocket');
     my @nodes = @{ $options{nodes} // ['one'] };
-    for my $i (0 .. $#nodes) { $self->add_sidecar($nodes[$i], $self->{drive_count}, tcp => $i % 2); }
+    for my $i (0 .. $#nodes) { $self->add_sidecar($nodes[$i], $self->{drive_count}, tcp => $i % 2, peers => @nodes > 1); }
     for my $node (@nodes) { $self->add_node($node, $options{zones}{$node}); }
     return $self;
 }
@@ -65,13 +65,14 @@ sub keygen
     return;
 }
 
-# Formats drives for a sidecar and starts it, on a Unix socket or, with tcp => 1, on a port of the loopback.
+# Formats drives for a sidecar and starts it, on a Unix socket or, with tcp => 1, on a port of the loopback; with peers => 1 it does
+# not wait long for other nodes.
 sub add_sidecar
 {
     my ($self, $id, $count, %options) = @_;
     my @drives = map { "$self->{dir}/$id-drive$_" } 1 .. $count;
     $self->init_drives(@drives);
-    $self->{sidecars}{$id} = { drives => \@drives, socket => "$self->{dir}/$id.sock", log => "$self->{dir}/$id.log" };
+    $self->{sidecars}{$id} = { drives => \@drives, socket => "$self->{dir}/$id.sock", log => "$self->{dir}/$id.log", peers => $options{peers} };
     $self->{sidecars}{$id}{port} = PostgreSQL::Test::Cluster::get_free_port() if $options{tcp};
     return $self->start_sidecar($id);
 }
@@ -112,7 +113,7 @@ sub start_sidecar
         open STDOUT, '>>', $sidecar->{log} or POSIX::_exit(127);
         open STDERR, '>&', \*STDOUT;
         exec $POCKETD, 'run', '--listen', $self->address($id), '--keys', $self->{keys},
-            (map { ('--drive', $_) } @{ $sidecar->{drives} }), @more
+            ($sidecar->{peers} ? ('--peer-timeout', '2') : ()), (map { ('--drive', $_) } @{ $sidecar->{drives} }), @more
             or POSIX::_exit(127);
     }
     $sidecar->{pid} = $pid;

@@ -131,11 +131,12 @@ fake_find_local(struct fake_remote *fake, const struct pd_extent_name *name, uin
 }
 
 static inline pk_error
-fake_do_find(struct fake_remote *fake, const struct pd_extent_name *name, struct pd_extent_info *info,
+fake_do_find(struct fake_remote *fake, const struct pd_extent_name *name, bool kept, struct pd_extent_info *info,
 			 struct pd_err *err)
 {
 	struct pd_extent *extent;
-	pk_error rc = fake_find_local(fake, name, UINT32_MAX, &extent, err);
+	pk_error rc = (kept ? pd_extent_lookup_kept : pd_extent_lookup)(fake->local, name->kind, name->id, name->position,
+																	&extent, err);
 
 	if (rc != PK_OK)
 		return rc;
@@ -146,12 +147,12 @@ fake_do_find(struct fake_remote *fake, const struct pd_extent_name *name, struct
 }
 
 static inline pk_error
-fake_find(void *arg, const struct pd_extent_name *name, struct pd_extent_info *info, struct pd_err *err)
+fake_find(void *arg, const struct pd_extent_name *name, bool kept, struct pd_extent_info *info, struct pd_err *err)
 {
 	struct fake_remote *fake = arg;
 	pk_error failure = fake_enter(fake, FAKE_FIND);
 
-	FAKE_DO(fake, failure, err, fake_do_find(fake, name, info, err));
+	FAKE_DO(fake, failure, err, fake_do_find(fake, name, kept, info, err));
 }
 
 static inline pk_error
@@ -275,7 +276,7 @@ fake_do_read(struct fake_remote *fake, const struct pd_extent_name *name, bool c
 			 size_t n, struct pd_err *err)
 {
 	struct pd_extent *extent;
-	pk_error rc = fake_find_local(fake, name, UINT32_MAX, &extent, err);
+	pk_error rc = pd_extent_lookup_kept(fake->local, name->kind, name->id, name->position, &extent, err);
 
 	if (rc != PK_OK)
 		return rc;

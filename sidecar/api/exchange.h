@@ -61,8 +61,9 @@ struct pd_api_peer
 {
 	struct pd_peer_call call;
 	struct pd_drive *drive;
-	uint32_t crc; /* of the body, as it arrives */
-	bool counted; /* among the requests of peers */
+	uint32_t crc;		   /* of the body, as it arrives */
+	bool counted;		   /* among the requests of peers */
+	struct pd_err refusal; /* said when the body is there; PK_OK: none */
 };
 
 struct pd_exchange

@@ -61,6 +61,25 @@ pd_order_admit(struct pd_exchange *exchange, struct pd_err *err)
 	return pd_cell_admit(exchange->api->cell, exchange->token.cell, &exchange->token.epoch, err);
 }
 
+pk_error
+pd_order_admit_once(struct pd_exchange *exchange, struct pd_err *err)
+{
+	struct pd_api *api = exchange->api;
+	uint8_t cell[PK_UUID_SIZE];
+	pk_epoch present;
+	pk_error code;
+
+	pd_cell_identity(api->cell, cell, &present);
+	if (memcmp(cell, exchange->token.cell, sizeof(cell)) == 0 &&
+		present.incarnation == exchange->token.epoch.incarnation &&
+		pk_epoch_compare(&present, &exchange->token.epoch) == 0)
+		return PK_OK;
+	pthread_mutex_lock(&api->epoch_mutex);
+	code = pd_order_admit(exchange, err);
+	pthread_mutex_unlock(&api->epoch_mutex);
+	return code;
+}
+
 bool
 pd_order_tick(void *exchange, uint64_t done, uint64_t total)
 {
@@ -82,13 +101,16 @@ admit_and_run(struct pd_exchange *exchange, const json_t *body, json_t **result,
 	if (verb->admission == PD_ADMIT_ITSELF)
 		return verb->run(exchange, body, result, err);
 
+	if (verb->admission == PD_ADMIT_BEFORE)
+	{
+		code = pd_order_admit_once(exchange, err);
+		return code == PK_OK ? verb->run(exchange, body, result, err) : code;
+	}
 	pthread_mutex_lock(&api->epoch_mutex);
 	code = pd_order_admit(exchange, err);
-	if (code == PK_OK && verb->admission == PD_ADMIT_HELD)
+	if (code == PK_OK)
 		code = verb->run(exchange, body, result, err);
 	pthread_mutex_unlock(&api->epoch_mutex);
-	if (code == PK_OK && verb->admission == PD_ADMIT_BEFORE)
-		code = verb->run(exchange, body, result, err);
 	return code;
 }
 

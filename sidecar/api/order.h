@@ -25,6 +25,8 @@ struct pd_verb
 
 /* The epoch of the exchange's token, durably. */
 extern pk_error pd_order_admit(struct pd_exchange *exchange, struct pd_err *err) PK_MUST_CHECK;
+/* The same, and waits for destructive orders only when the epoch is another one than the present: those wait for other nodes. */
+extern pk_error pd_order_admit_once(struct pd_exchange *exchange, struct pd_err *err) PK_MUST_CHECK;
 /* Stops an order whose client is gone, or when pocketd stops. */
 extern bool pd_order_tick(void *exchange, uint64_t done, uint64_t total);
 

@@ -149,9 +149,7 @@ pd_order_status(struct pd_exchange *exchange, const json_t *body, json_t **resul
 	pd_cell_identity(exchange->api->cell, cell, &epoch);
 	if (memcmp(cell, unbound, sizeof(cell)) != 0)
 	{
-		pthread_mutex_lock(&exchange->api->epoch_mutex);
-		code = pd_order_admit(exchange, err);
-		pthread_mutex_unlock(&exchange->api->epoch_mutex);
+		code = pd_order_admit_once(exchange, err);
 		if (code != PK_OK)
 			return code;
 	}

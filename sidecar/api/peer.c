@@ -17,6 +17,7 @@
 
 #define REQUESTS_MAX 256 /* of peers at one time: their bodies and answers are held in memory */
 #define BUILDS_MAX 64
+#define REFUSED_BODY_MAX (64 * 1024)
 #define BUILD_IDLE_US (INT64_C(300) * 1000 * 1000)
 
 /* An extent that a peer is building here. Ended by finish or abandon, or when the peer is silent for too long. */
@@ -199,23 +200,9 @@ unlist_build(struct pd_exchange *exchange, struct build *build)
 
 /* --- what the verbs share --- */
 
-static pk_error
-check_generation(const struct pd_exchange *exchange, struct pd_extent *extent, struct pd_err *err)
-{
-	struct pd_extent_info info;
-
-	pd_extent_info(extent, &info);
-	if (memcmp(info.cell, exchange->token.cell, PK_UUID_SIZE) != 0)
-		return pd_fail(err, PK_ERR_FOREIGN, "%s belongs to another cell", info.file);
-	if (exchange->token.generation < info.members.generation)
-		return pd_fail(err, PK_ERR_STATE, "%s is of generation %u: %u is older", info.file,
-					   (unsigned) info.members.generation, (unsigned) exchange->token.generation);
-	return PK_OK;
-}
-
 /* Counted. A drive that cannot be read does not say that it has no extent: it says nothing. */
 static pk_error
-find_extent(struct pd_exchange *exchange, bool changes, struct pd_extent **extent, struct pd_err *err)
+find_extent(struct pd_exchange *exchange, bool kept, struct pd_extent **extent, struct pd_err *err)
 {
 	const struct pd_extent_name *name = &exchange->peer.call.name;
 	struct pd_extent_info info;
@@ -223,20 +210,32 @@ find_extent(struct pd_exchange *exchange, bool changes, struct pd_extent **exten
 
 	if (!pd_drive_readable(exchange->peer.drive))
 		return pd_fail(err, PK_ERR_IO, "drive %s failed", pd_drive_path(exchange->peer.drive));
-	rc = pd_extent_lookup(exchange->peer.drive, name->kind, name->id, name->position, extent, err);
+	rc = (kept ? pd_extent_lookup_kept : pd_extent_lookup)(exchange->peer.drive, name->kind, name->id, name->position,
+														   extent, err);
 	if (rc != PK_OK)
 		return rc;
-	if (changes)
-		rc = check_generation(exchange, *extent, err);
-	else
-	{
-		pd_extent_info(*extent, &info);
-		if (memcmp(info.cell, exchange->token.cell, PK_UUID_SIZE) != 0)
-			rc = pd_fail(err, PK_ERR_FOREIGN, "%s belongs to another cell", info.file);
-	}
+	pd_extent_info(*extent, &info);
+	if (memcmp(info.cell, exchange->token.cell, PK_UUID_SIZE) == 0)
+		return PK_OK;
+	pd_extent_unref(*extent);
+	return pd_fail(err, PK_ERR_FOREIGN, "%s belongs to another cell", info.file);
+}
+
+/* The same in its place, for those who change it: of no higher generation than the token. */
+static pk_error
+find_to_change(struct pd_exchange *exchange, struct pd_extent **extent, struct pd_err *err)
+{
+	struct pd_extent_info info;
+	pk_error rc = find_extent(exchange, false, extent, err);
+
 	if (rc != PK_OK)
-		pd_extent_unref(*extent);
-	return rc;
+		return rc;
+	pd_extent_info(*extent, &info);
+	if (exchange->token.generation >= info.members.generation)
+		return PK_OK;
+	pd_extent_unref(*extent);
+	return pd_fail(err, PK_ERR_STATE, "%s is of generation %u: %u is older", info.file,
+				   (unsigned) info.members.generation, (unsigned) exchange->token.generation);
 }
 
 /* The members that the body brings, of the generation that the token names, and not superseded. */
@@ -268,7 +267,7 @@ run_find(struct pd_exchange *exchange, struct answer *answer, struct pd_err *err
 {
 	struct pd_extent_info info;
 	struct pd_extent *extent;
-	pk_error rc = find_extent(exchange, false, &extent, err);
+	pk_error rc = find_extent(exchange, exchange->peer.call.verb == PD_PEER_KEPT, &extent, err);
 
 	if (rc != PK_OK)
 		return rc;
@@ -290,7 +289,7 @@ run_read(struct pd_exchange *exchange, struct answer *answer, struct pd_err *err
 
 	if (call->number[1] > PK_PEER_SIZE_MAX)
 		return pd_fail(err, PK_ERR_TOO_LARGE, "at most %d bytes can be read at once", PK_PEER_SIZE_MAX);
-	rc = find_extent(exchange, false, &extent, err);
+	rc = find_extent(exchange, true, &extent, err);
 	if (rc != PK_OK)
 		return rc;
 	rc = make_room(exchange, n, answer, err);
@@ -328,7 +327,7 @@ run_append(struct pd_exchange *exchange, struct answer *answer, struct pd_err *e
 	size_t length;
 	struct pd_buffer *body = pd_request_body(exchange->request, &length);
 	struct iovec iov = {body != NULL ? body->data : NULL, length};
-	pk_error rc = find_extent(exchange, true, &extent, err);
+	pk_error rc = find_to_change(exchange, &extent, err);
 
 	if (rc != PK_OK)
 		return rc;
@@ -347,13 +346,13 @@ static pk_error
 run_seal(struct pd_exchange *exchange, struct answer *answer, struct pd_err *err)
 {
 	struct pd_extent *extent;
-	pk_error rc = find_extent(exchange, true, &extent, err);
+	pk_error rc = find_to_change(exchange, &extent, err);
 
 	if (rc != PK_OK)
 		return rc;
 	answer->field = "length";
 	answer->value = exchange->peer.call.number[0];
-	rc = pd_extent_seal(extent, answer->value, err);
+	rc = pd_extent_seal_whole(extent, answer->value, err);
 	pd_extent_unref(extent);
 	return rc;
 }
@@ -367,7 +366,7 @@ run_members(struct pd_exchange *exchange, struct answer *answer, struct pd_err *
 
 	(void) answer;
 	if (rc == PK_OK)
-		rc = find_extent(exchange, true, &extent, err);
+		rc = find_to_change(exchange, &extent, err);
 	if (rc != PK_OK)
 		return rc;
 	rc = pd_extent_set_members(extent, &members, err);
@@ -381,7 +380,7 @@ static pk_error
 run_remove(struct pd_exchange *exchange, struct answer *answer, struct pd_err *err)
 {
 	struct pd_extent *extent;
-	pk_error rc = find_extent(exchange, true, &extent, err);
+	pk_error rc = find_to_change(exchange, &extent, err);
 
 	(void) answer;
 	if (rc != PK_OK)
@@ -396,7 +395,7 @@ static pk_error
 check_replaced(struct pd_exchange *exchange, struct pd_err *err)
 {
 	struct pd_extent *extent;
-	pk_error rc = find_extent(exchange, true, &extent, err);
+	pk_error rc = find_to_change(exchange, &extent, err);
 
 	if (rc == PK_OK)
 		pd_extent_unref(extent);
@@ -540,11 +539,11 @@ run_abandon(struct pd_exchange *exchange, struct answer *answer, struct pd_err *
 }
 
 static const run_fn runs[PD_PEER_VERBS] = {
-	[PD_PEER_FIND] = run_find,		 [PD_PEER_READ] = run_read,		[PD_PEER_CHECKED] = run_read,
-	[PD_PEER_CREATE] = run_create,	 [PD_PEER_APPEND] = run_append, [PD_PEER_SEAL] = run_seal,
-	[PD_PEER_MEMBERS] = run_members, [PD_PEER_REMOVE] = run_remove, [PD_PEER_BUILD] = run_build,
-	[PD_PEER_WRITE] = run_write,	 [PD_PEER_SPOIL] = run_spoil,	[PD_PEER_FINISH] = run_finish,
-	[PD_PEER_ABANDON] = run_abandon,
+	[PD_PEER_FIND] = run_find,	   [PD_PEER_KEPT] = run_find,		[PD_PEER_READ] = run_read,
+	[PD_PEER_CHECKED] = run_read,  [PD_PEER_CREATE] = run_create,	[PD_PEER_APPEND] = run_append,
+	[PD_PEER_SEAL] = run_seal,	   [PD_PEER_MEMBERS] = run_members, [PD_PEER_REMOVE] = run_remove,
+	[PD_PEER_BUILD] = run_build,   [PD_PEER_WRITE] = run_write,		[PD_PEER_SPOIL] = run_spoil,
+	[PD_PEER_FINISH] = run_finish, [PD_PEER_ABANDON] = run_abandon,
 };
 
 /* --- the course of a request --- */
@@ -645,19 +644,37 @@ admit(struct pd_exchange *exchange, struct pd_err *err)
 	return PK_OK;
 }
 
+static void
+refuse(struct pd_exchange *exchange)
+{
+	const struct pd_err *refusal = &exchange->peer.refusal;
+
+	if (refusal->code == PK_ERR_DENIED)
+		pd_api_reply_denied(exchange);
+	else
+		pd_api_reply_error(exchange, refusal->code, refusal->text);
+}
+
+/*
+ * A refusal that comes before the body is lost when the connection is closed upon who still sends. So a small body is let in, and
+ * only a large one is not worth it.
+ */
 int64_t
 pd_api_peer_begin(struct pd_exchange *exchange, const char *rest)
 {
+	const char *length = pd_request_header(exchange->request, "Content-Length");
+	unsigned long long announced = length != NULL ? strtoull(length, NULL, 10) : 0;
 	struct pd_err err = {PK_OK, ""};
 	pk_error rc = admit(exchange, &err);
 
 	(void) rest;
 	if (rc == PK_OK)
 		return exchange->token.length;
-	if (rc == PK_ERR_DENIED)
-		pd_api_reply_denied(exchange);
-	else
-		pd_api_reply_error(exchange, rc, err.text);
+	err.code = rc;
+	exchange->peer.refusal = err;
+	if (announced > 0 && announced <= REFUSED_BODY_MAX)
+		return (int64_t) announced;
+	refuse(exchange);
 	return rc;
 }
 
@@ -672,6 +689,11 @@ pd_api_peer_finish(struct pd_exchange *exchange)
 {
 	size_t length;
 
+	if (exchange->peer.refusal.code != PK_OK)
+	{
+		refuse(exchange);
+		return;
+	}
 	(void) pd_request_body(exchange->request, &length);
 	if (length != exchange->token.length || exchange->peer.crc != exchange->token.crc32c)
 	{

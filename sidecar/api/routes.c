@@ -11,7 +11,8 @@
 #include "api/json.h"
 #include "base/log.h"
 
-#define QUICK_THREADS 3
+#define QUICK_THREADS \
+	16 /* an order may wait for another node until that is given up; a heartbeat must not wait with it */
 #define SLOW_THREADS 2
 
 static const char denied_text[] = "{\"error\":{\"code\":\"denied\",\"message\":\"access denied\"}}";

@@ -53,6 +53,14 @@ now_us(const struct pd_peer *peer)
 	return peer->options.vfs->monotonic_us(peer->options.vfs);
 }
 
+static bool
+is_stopping(const struct pd_peer *peer)
+{
+	long long end_us = atomic_load(peer->options.end_us);
+
+	return end_us != 0 && now_us(peer) >= end_us;
+}
+
 /* --- the body, out of the caller's pieces --- */
 
 static size_t
@@ -164,7 +172,7 @@ on_progress(void *arg, curl_off_t down_total, curl_off_t down, curl_off_t up_tot
 		exchange->moved_us = at;
 	}
 	exchange->silent = at - exchange->moved_us >= (int64_t) options->silence_s * 1000000;
-	return exchange->silent || atomic_load(options->stopping);
+	return exchange->silent || is_stopping(exchange->peer);
 }
 
 /* --- the request --- */
@@ -287,7 +295,7 @@ judge_failure(struct exchange *exchange, CURLcode code, const char *problem, str
 
 	if (code == CURLE_OUT_OF_MEMORY)
 		return pd_fail(err, PK_ERR_NO_MEMORY, "no memory for a request to node %s", peer->url);
-	if (atomic_load(peer->options.stopping))
+	if (is_stopping(peer))
 		return pd_fail(err, PK_ERR_UNAVAILABLE, "pocketd is stopping");
 	if (exchange->too_long)
 		return pd_fail(err, PK_ERR_UNAVAILABLE, "node %s answered more than it was asked for", peer->url);
@@ -429,7 +437,7 @@ pd_peer_ask(struct pd_peer *peer, struct pd_question *question, struct pd_err *e
 	char path[PD_PEER_PATH_MAX];
 	pk_error rc;
 
-	if (atomic_load(peer->options.stopping))
+	if (is_stopping(peer))
 		return pd_fail(err, PK_ERR_UNAVAILABLE, "pocketd is stopping");
 	if (body_length(question) > PK_PEER_SIZE_MAX)
 		return pd_fail(err, PK_ERR_TOO_LARGE, "at most %d bytes can be sent to a node at once", PK_PEER_SIZE_MAX);

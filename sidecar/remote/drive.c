@@ -34,14 +34,14 @@ begin(struct pd_question *question, const struct remote_drive *drive, enum pd_pe
 }
 
 static pk_error
-remote_find(void *arg, const struct pd_extent_name *name, struct pd_extent_info *info, struct pd_err *err)
+remote_find(void *arg, const struct pd_extent_name *name, bool kept, struct pd_extent_info *info, struct pd_err *err)
 {
 	struct remote_drive *drive = arg;
 	uint8_t bytes[PD_PEER_INFO_MAX];
 	struct pd_question question;
 	pk_error rc;
 
-	begin(&question, drive, PD_PEER_FIND, name, 0);
+	begin(&question, drive, kept ? PD_PEER_KEPT : PD_PEER_FIND, name, 0);
 	question.bytes = bytes;
 	question.room = sizeof(bytes);
 	rc = pd_peer_ask(drive->peer, &question, err);

@@ -27,7 +27,8 @@ struct pd_peer_options
 {
 	const struct pd_vfs *vfs; /* clock, random numbers */
 	int silence_s;			  /* without a byte in either direction; looked at about once a second */
-	const atomic_bool *stopping;
+	/* Monotonic; 0: none. From then on every operation fails at once, also one that waits: this process stops. */
+	const atomic_llong *end_us;
 	/* Who asks, and with which keys; called for each request, from any thread. */
 	void (*identity)(void *arg, uint8_t cell[PK_UUID_SIZE], pk_epoch *epoch, pk_keyring *keys);
 	void *arg;

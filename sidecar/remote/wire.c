@@ -15,13 +15,13 @@ static const struct
 	const char *method;
 	int numbers;
 } verbs[PD_PEER_VERBS] = {
-	[PD_PEER_FIND] = {"find", "GET", 0},		[PD_PEER_READ] = {"read", "GET", 2},
-	[PD_PEER_CHECKED] = {"checked", "GET", 2},	[PD_PEER_CREATE] = {"create", "POST", 1},
-	[PD_PEER_APPEND] = {"append", "POST", 1},	[PD_PEER_SEAL] = {"seal", "POST", 1},
-	[PD_PEER_MEMBERS] = {"members", "POST", 0}, [PD_PEER_REMOVE] = {"remove", "POST", 0},
-	[PD_PEER_BUILD] = {"build", "POST", 1},		[PD_PEER_WRITE] = {"write", "POST", 2},
-	[PD_PEER_SPOIL] = {"spoil", "POST", 3},		[PD_PEER_FINISH] = {"finish", "POST", 1},
-	[PD_PEER_ABANDON] = {"abandon", "POST", 1},
+	[PD_PEER_FIND] = {"find", "GET", 0},	  [PD_PEER_KEPT] = {"kept", "GET", 0},
+	[PD_PEER_READ] = {"read", "GET", 2},	  [PD_PEER_CHECKED] = {"checked", "GET", 2},
+	[PD_PEER_CREATE] = {"create", "POST", 1}, [PD_PEER_APPEND] = {"append", "POST", 1},
+	[PD_PEER_SEAL] = {"seal", "POST", 1},	  [PD_PEER_MEMBERS] = {"members", "POST", 0},
+	[PD_PEER_REMOVE] = {"remove", "POST", 0}, [PD_PEER_BUILD] = {"build", "POST", 1},
+	[PD_PEER_WRITE] = {"write", "POST", 2},	  [PD_PEER_SPOIL] = {"spoil", "POST", 3},
+	[PD_PEER_FINISH] = {"finish", "POST", 1}, [PD_PEER_ABANDON] = {"abandon", "POST", 1},
 };
 
 const char *
@@ -92,6 +92,7 @@ pd_peer_info_encode(uint8_t out[PD_PEER_INFO_MAX], const struct pd_extent_info *
 	out[0] = (uint8_t) info->kind;
 	out[1] = (uint8_t) info->position;
 	out[2] = info->sealed;
+	out[3] = info->trashed;
 	pk_put_u64(out + 8, info->id);
 	memcpy(out + 16, info->cell, PK_UUID_SIZE);
 	pk_put_u64(out + 32, info->length);
@@ -102,14 +103,15 @@ pd_peer_info_encode(uint8_t out[PD_PEER_INFO_MAX], const struct pd_extent_info *
 bool
 pd_peer_info_decode(struct pd_extent_info *info, const uint8_t *in, size_t n)
 {
-	static const uint8_t zeros[5];
+	static const uint8_t zeros[4];
 
 	memset(info, 0, sizeof(*info));
-	if (n < PD_PEER_INFO_HEAD || in[2] > 1 || memcmp(in + 3, zeros, sizeof(zeros)) != 0)
+	if (n < PD_PEER_INFO_HEAD || in[2] > 1 || in[3] > 1 || memcmp(in + 4, zeros, sizeof(zeros)) != 0)
 		return false;
 	info->kind = (pk_extent_kind) in[0];
 	info->position = in[1];
 	info->sealed = in[2] == 1;
+	info->trashed = in[3] == 1;
 	info->id = pk_get_u64(in + 8);
 	memcpy(info->cell, in + 16, PK_UUID_SIZE);
 	info->length = pk_get_u64(in + 32);

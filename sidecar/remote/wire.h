@@ -11,6 +11,7 @@
 enum pd_peer_verb
 {
 	PD_PEER_FIND,
+	PD_PEER_KEPT,
 	PD_PEER_READ,
 	PD_PEER_CHECKED,
 	PD_PEER_CREATE,

@@ -200,6 +200,9 @@ extern struct pd_extent *pd_extent_find(struct pd_drive *drive, pk_extent_kind k
 /* The same in the trash of a local drive; or, for readers, in place and else there. */
 extern struct pd_extent *pd_extent_find_trashed(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position);
 extern struct pd_extent *pd_extent_find_kept(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position);
+/* _find_kept with the errors of pd_extent_lookup, and of any drive. */
+extern pk_error pd_extent_lookup_kept(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position,
+									  struct pd_extent **extent, struct pd_err *err) PK_MUST_CHECK;
 
 /*
  * In order of file name, those after `after` (NULL = from the start), until each returns false: first those in place, then those in

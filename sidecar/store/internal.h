@@ -353,8 +353,8 @@ struct pd_extent_build
 
 /* --- remote.c: what the functions of extent.h do for a remote drive --- */
 
-extern pk_error pd_remote_lookup(struct pd_drive *drive, const struct pd_extent_name *name, struct pd_extent **extent,
-								 struct pd_err *err) PK_MUST_CHECK;
+extern pk_error pd_remote_lookup(struct pd_drive *drive, const struct pd_extent_name *name, bool kept,
+								 struct pd_extent **extent, struct pd_err *err) PK_MUST_CHECK;
 extern pk_error pd_remote_create(struct pd_drive *drive, const struct pd_extent_name *name,
 								 const uint8_t cell[PK_UUID_SIZE], const struct pd_members *members, uint64_t capacity,
 								 struct pd_extent **extent, struct pd_err *err) PK_MUST_CHECK;

@@ -35,6 +35,8 @@ pd_view_open(struct pd_extent *extent, struct pd_view *view, struct pd_err *err)
 	pk_error result = pd_drive_check_readable(extent->drive, err);
 	int64_t size;
 
+	if (result == PK_OK && pd_drive_is_remote(extent->drive))
+		result = pd_fail(err, PK_ERR_STATE, "extent %s is of another node: its file is not here", extent->path);
 	if (result != PK_OK)
 		return result;
 	view->owned = false;

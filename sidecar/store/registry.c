@@ -117,7 +117,7 @@ pd_extent_lookup(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int p
 
 	*extent = NULL;
 	if (pd_drive_is_remote(drive))
-		return pd_remote_lookup(drive, &(struct pd_extent_name){kind, id, position}, extent, err);
+		return pd_remote_lookup(drive, &(struct pd_extent_name){kind, id, position}, false, extent, err);
 	pk_extent_file(file, kind, id, position);
 	*extent = pd_registry_find(drive, file);
 	return *extent == NULL ? pd_fail(err, PK_ERR_NOT_FOUND, "drive %s has no %s", drive->path, file) : PK_OK;

@@ -58,7 +58,7 @@ make_proxy(struct pd_drive *drive, const struct pd_extent_info *info, enum pd_ex
 
 	memcpy(header.cell, info->cell, PK_UUID_SIZE);
 	memcpy(header.drive, drive->uuid, PK_UUID_SIZE);
-	extent = pd_extent_new(drive, &header, false);
+	extent = pd_extent_new(drive, &header, info->trashed);
 	if (extent == NULL)
 		return NULL;
 	extent->state = state;
@@ -102,17 +102,17 @@ check_word(struct pd_extent *extent, uint64_t said, uint64_t length, struct pd_e
 }
 
 pk_error
-pd_remote_lookup(struct pd_drive *drive, const struct pd_extent_name *name, struct pd_extent **extent,
+pd_remote_lookup(struct pd_drive *drive, const struct pd_extent_name *name, bool kept, struct pd_extent **extent,
 				 struct pd_err *err)
 {
 	struct pd_extent_info info;
 	pk_error result;
 
 	memset(&info, 0, sizeof(info));
-	result = drive->ops->find(drive->arg, name, &info, err);
+	result = drive->ops->find(drive->arg, name, kept, &info, err);
 	if (result != PK_OK)
 		return result;
-	if (info.kind != name->kind || info.id != name->id || info.position != name->position)
+	if (info.kind != name->kind || info.id != name->id || info.position != name->position || (info.trashed && !kept))
 		return pd_fail(err, PK_ERR_IO, "%s answered for another extent than it was asked for", drive->path);
 	*extent = make_proxy(drive, &info, info.sealed ? PD_EXTENT_SEALED : PD_EXTENT_CLOSED);
 	return *extent == NULL ? pd_fail(err, PK_ERR_NO_MEMORY, "no memory for an extent") : PK_OK;
@@ -132,6 +132,15 @@ pd_remote_create(struct pd_drive *drive, const struct pd_extent_name *name, cons
 		*extent = NULL;
 	}
 	return result;
+}
+
+/* What changes it would change the one in its place. */
+static pk_error
+check_in_place(const struct pd_extent *extent, struct pd_err *err)
+{
+	if (extent->trashed)
+		return pd_fail(err, PK_ERR_STATE, "extent %s is in the trash of its node, and can only be read", extent->path);
+	return PK_OK;
 }
 
 pk_error
@@ -173,7 +182,9 @@ pd_remote_seal(struct pd_extent *extent, uint64_t length, struct pd_err *err)
 
 	pthread_mutex_lock(&extent->io);
 	pd_extent_close(extent);
-	result = extent->drive->ops->seal(extent->drive->arg, &name, generation_of(extent), length, &said, err);
+	result = check_in_place(extent, err);
+	if (result == PK_OK)
+		result = extent->drive->ops->seal(extent->drive->arg, &name, generation_of(extent), length, &said, err);
 	if (result == PK_OK)
 		result = check_word(extent, said, length, err);
 	if (result == PK_OK)
@@ -189,7 +200,9 @@ pd_remote_set_members(struct pd_extent *extent, const struct pd_members *members
 	pk_error result;
 
 	pthread_mutex_lock(&extent->io);
-	result = extent->drive->ops->set_members(extent->drive->arg, &name, members, err);
+	result = check_in_place(extent, err);
+	if (result == PK_OK)
+		result = extent->drive->ops->set_members(extent->drive->arg, &name, members, err);
 	if (result == PK_OK)
 	{
 		pthread_mutex_lock(&extent->mutex);
@@ -215,7 +228,9 @@ pd_remote_remove(struct pd_extent *extent, struct pd_err *err)
 	pk_error result;
 
 	pthread_mutex_lock(&extent->io);
-	result = extent->drive->ops->remove(extent->drive->arg, &name, generation_of(extent), err);
+	result = check_in_place(extent, err);
+	if (result == PK_OK)
+		result = extent->drive->ops->remove(extent->drive->arg, &name, generation_of(extent), err);
 	if (result == PK_OK)
 	{
 		pthread_mutex_lock(&extent->mutex);

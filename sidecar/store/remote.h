@@ -13,7 +13,8 @@
  *	- PK_ERR_UNAVAILABLE and PK_ERR_BUSY say nothing about the drive: the other node was not reached, or takes no more now.
  *	  After them it is not known whether the operation was done.
  *	- Nothing is known here of the drive's state: it counts as one that can be read and written, and the operations fail.
- *	- pd_extent_write_ahead, pd_drive_bind and pd_drive_set_epoch are PK_ERR_STATE; pd_cached_begin gives NULL; pd_extent_each,
+ *	- What is in the trash over there is found by pd_extent_lookup_kept (and _find_kept), and only read: all else is PK_ERR_STATE.
+ *	- pd_extent_write_ahead, _trash, _untrash, _records, _look, pd_drive_bind and _set_epoch are PK_ERR_STATE; pd_cached_begin gives NULL; pd_extent_each,
  *	  pd_extent_each_rot, pd_drive_each_damaged and pd_extent_scrub find nothing; pd_extent_uncache does nothing.
  */
 #ifndef PD_STORE_REMOTE_H
@@ -35,8 +36,9 @@ struct pd_extent_name
  */
 struct pd_remote_ops
 {
-	/* PK_ERR_NOT_FOUND: the drive is there, and has no such extent. */
-	pk_error (*find)(void *arg, const struct pd_extent_name *name, struct pd_extent_info *info, struct pd_err *err);
+	/* kept: in the trash too. PK_ERR_NOT_FOUND: the drive is there, and has no such extent. */
+	pk_error (*find)(void *arg, const struct pd_extent_name *name, bool kept, struct pd_extent_info *info,
+					 struct pd_err *err);
 	pk_error (*create)(void *arg, const struct pd_extent_name *name, const uint8_t cell[PK_UUID_SIZE],
 					   const struct pd_members *members, uint64_t capacity, struct pd_err *err);
 	/* *length, *sealed: how long the peer says that the extent is afterwards. iov may be changed. */

@@ -259,7 +259,7 @@ pd_extent_seal_whole(struct pd_extent *extent, uint64_t length, struct pd_err *e
 		pd_extent_close(extent);
 		pthread_mutex_unlock(&extent->io);
 		pd_extent_info(extent, &info);
-		if (info.length > length && !extent->recovered)
+		if (!info.sealed && info.length > length && !extent->recovered)
 			return pd_fail(err, PK_ERR_STATE, "extent %s has grown to %llu bytes: it is not cut to %llu", extent->path,
 						   (unsigned long long) info.length, (unsigned long long) length);
 	}

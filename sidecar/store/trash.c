@@ -33,9 +33,26 @@ pd_extent_find_trashed(struct pd_drive *drive, pk_extent_kind kind, uint64_t id,
 struct pd_extent *
 pd_extent_find_kept(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position)
 {
-	struct pd_extent *extent = pd_extent_find(drive, kind, id, position);
+	struct pd_extent *extent;
 
-	return extent != NULL ? extent : pd_extent_find_trashed(drive, kind, id, position);
+	return pd_extent_lookup_kept(drive, kind, id, position, &extent, NULL) == PK_OK ? extent : NULL;
+}
+
+pk_error
+pd_extent_lookup_kept(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position, struct pd_extent **extent,
+					  struct pd_err *err)
+{
+	pk_error rc;
+
+	if (pd_drive_is_remote(drive))
+	{
+		*extent = NULL;
+		return pd_remote_lookup(drive, &(struct pd_extent_name){kind, id, position}, true, extent, err);
+	}
+	rc = pd_extent_lookup(drive, kind, id, position, extent, err);
+	if (rc == PK_ERR_NOT_FOUND)
+		*extent = pd_extent_find_trashed(drive, kind, id, position);
+	return *extent != NULL ? PK_OK : rc;
 }
 
 /* The same extent under its other name, not registered yet. With extent->io held. */
@@ -104,6 +121,8 @@ move_locked(struct pd_extent *extent, bool to_trash, struct pd_err *err)
 	struct pd_extent *made, *other;
 	pk_error result = pd_extent_check_writable(extent, err);
 
+	if (pd_drive_is_remote(drive))
+		return pd_fail(err, PK_ERR_STATE, "extent %s is of another node, which keeps its trash", extent->path);
 	if (result != PK_OK || extent->trashed == to_trash)
 		return result;
 	if (pd_extent_is_open(extent))

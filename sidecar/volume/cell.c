@@ -112,13 +112,16 @@ destroy(struct pd_cell *cell)
 {
 	if (cell->slow != NULL)
 		pd_queue_stop(cell->slow);
+	pd_alarms_free(cell->alarms);
 	pd_map_clear(&cell->map);
 	pd_peers_free(cell->peers);
 	pd_reports_free(cell->reports);
 	explicit_bzero(&cell->keys, sizeof(cell->keys));
 	pthread_mutex_destroy(&cell->identity_lock);
 	pthread_rwlock_destroy(&cell->state_lock);
-	pthread_mutex_destroy(&cell->seal_lock);
+	for (int i = 0; i < PD_SEAL_LOCKS; i++)
+		pthread_mutex_destroy(&cell->seal_locks[i]);
+	pthread_mutex_destroy(&cell->converge_lock);
 	pthread_mutex_destroy(&cell->lock);
 	pthread_cond_destroy(&cell->quiet);
 	free(cell->drives);
@@ -141,7 +144,9 @@ pd_cell_create(struct pd_drive *const *drives, int count, const pk_keyring *keys
 	}
 	pthread_mutex_init(&cell->identity_lock, NULL);
 	pthread_rwlock_init(&cell->state_lock, NULL);
-	pthread_mutex_init(&cell->seal_lock, NULL);
+	for (int i = 0; i < PD_SEAL_LOCKS; i++)
+		pthread_mutex_init(&cell->seal_locks[i], NULL);
+	pthread_mutex_init(&cell->converge_lock, NULL);
 	pthread_mutex_init(&cell->lock, NULL);
 	pthread_cond_init(&cell->quiet, NULL);
 	pd_map_init(&cell->map);
@@ -150,8 +155,10 @@ pd_cell_create(struct pd_drive *const *drives, int count, const pk_keyring *keys
 	cell->drives = calloc((size_t) count + 1, sizeof(*cell->drives));
 	cell->reports = pd_reports_create();
 	cell->peers = pd_peers_create();
+	cell->alarms = pd_alarms_create();
 	cell->slow = pd_queue_start("pd-decode", SLOW_THREADS);
-	if (cell->drives == NULL || cell->reports == NULL || cell->peers == NULL || cell->slow == NULL)
+	if (cell->drives == NULL || cell->reports == NULL || cell->peers == NULL || cell->alarms == NULL ||
+		cell->slow == NULL)
 	{
 		destroy(cell);
 		free(infos);

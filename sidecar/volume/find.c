@@ -7,10 +7,11 @@
  * they are asked at once, and what their slots tell is learned.
  */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "volume/internal.h"
+
+#define QUESTIONS_MAX (4 * PK_MEMBERS_MAX) /* asked at once */
 
 static void
 add_local(struct pd_cell *cell, struct pd_wanted *wanted)
@@ -85,19 +86,73 @@ pd_bucket_is_here(struct pd_cell *cell, uint64_t bucket_id)
 	return true;
 }
 
+/* offset and n are the id and the position: whoever wanted it may have gone. */
 static pk_error
 work_lookup(struct pd_task *task)
 {
-	const struct pd_wanted *wanted = task->arg;
+	const pk_extent_kind *kind = task->arg;
 
-	return pd_extent_lookup(task->drive, wanted->kind, wanted->id, wanted->position, &task->extent, &task->err);
+	return pd_extent_lookup(task->drive, *kind, task->offset, (int) task->n, &task->extent, &task->err);
+}
+
+static pk_error
+work_lookup_kept(struct pd_task *task)
+{
+	const pk_extent_kind *kind = task->arg;
+
+	return pd_extent_lookup_kept(task->drive, *kind, task->offset, (int) task->n, &task->extent, &task->err);
+}
+
+/* Whom to ask about what. */
+struct question
+{
+	struct pd_wanted *wanted;
+	struct pd_cell_drive *drive;
+};
+
+static void
+ask(struct pd_cell *cell, const struct question *questions, int count, bool hurry)
+{
+	static const pk_extent_kind kinds[] = {PK_EXTENT_BUCKET, PK_EXTENT_PARITY};
+	struct pd_batch *batch = pd_batch_create(cell, count, 0);
+
+	for (int i = 0; batch != NULL && i < count; i++)
+	{
+		const struct pd_wanted *wanted = questions[i].wanted;
+		struct pd_task *task = &batch->tasks[i].task;
+
+		if (hurry && pd_drive_is_slow(questions[i].drive))
+			continue;
+		task->work = wanted->kept ? work_lookup_kept : work_lookup;
+		task->drive = questions[i].drive->drive;
+		task->arg = &kinds[wanted->kind == PK_EXTENT_PARITY];
+		task->offset = wanted->id;
+		task->n = (size_t) wanted->position;
+		batch->tasks[i].drive = questions[i].drive;
+	}
+	if (batch != NULL)
+	{
+		pd_batch_start(batch, PD_JOB_LIVE);
+		pd_batch_wait(batch, hurry);
+	}
+	for (int i = 0; i < count; i++)
+	{
+		struct pd_wanted *wanted = questions[i].wanted;
+		const struct pd_task *task = batch != NULL && pd_batch_ended(batch, i) ? &batch->tasks[i].task : NULL;
+
+		if (task == NULL || task->work == NULL || (task->result != PK_OK && task->result != PK_ERR_NOT_FOUND))
+			wanted->unreached++;
+		else if (task->result == PK_OK && wanted->count < PK_MEMBERS_MAX && pd_cell_learn(cell, task->extent))
+			wanted->extents[wanted->count++] = pd_extent_ref(task->extent);
+	}
+	pd_batch_free(batch);
 }
 
 void
-pd_cell_find(struct pd_cell *cell, struct pd_wanted *wanted, int count)
+pd_cell_find(struct pd_cell *cell, struct pd_wanted *wanted, int count, bool hurry)
 {
-	struct pd_task *tasks = NULL;
-	int task_count = 0, task_size = 0;
+	struct question questions[QUESTIONS_MAX];
+	int question_count = 0;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -107,34 +162,16 @@ pd_cell_find(struct pd_cell *cell, struct pd_wanted *wanted, int count)
 		wanted[i].count = 0;
 		wanted[i].unreached = 0;
 		add_local(cell, &wanted[i]);
-		if (task_count + remotes > task_size)
+		if (question_count + remotes > QUESTIONS_MAX)
 		{
-			struct pd_task *grown = realloc(tasks, (size_t) (task_count + remotes) * 2 * sizeof(*tasks));
-
-			if (grown == NULL) /* they are as good as not reached */
-			{
-				wanted[i].unreached = remotes;
-				continue;
-			}
-			tasks = grown;
-			task_size = (task_count + remotes) * 2;
+			ask(cell, questions, question_count, hurry);
+			question_count = 0;
 		}
 		for (int r = 0; r < remotes; r++)
-			tasks[task_count++] = (struct pd_task){.work = work_lookup, .drive = drives[r]->drive, .arg = &wanted[i]};
+			questions[question_count++] = (struct question){&wanted[i], drives[r]};
 	}
-	(void) pd_tasks_run(tasks, task_count, PD_JOB_LIVE, NULL);
-	for (int i = 0; i < task_count; i++)
-	{
-		struct pd_wanted *of = &wanted[(const struct pd_wanted *) tasks[i].arg - wanted];
-
-		if (tasks[i].result != PK_OK)
-			of->unreached += tasks[i].result != PK_ERR_NOT_FOUND;
-		else if (pd_cell_learn(cell, tasks[i].extent) && of->count < PK_MEMBERS_MAX)
-			of->extents[of->count++] = tasks[i].extent;
-		else
-			pd_extent_unref(tasks[i].extent);
-	}
-	free(tasks);
+	if (question_count > 0)
+		ask(cell, questions, question_count, hurry);
 }
 
 static int
@@ -142,7 +179,7 @@ find_extents(struct pd_cell *cell, struct pd_wanted *wanted, struct pd_extent **
 {
 	int count;
 
-	pd_cell_find(cell, wanted, 1);
+	pd_cell_find(cell, wanted, 1, false);
 	count = wanted->count < max ? wanted->count : max;
 	memcpy(extents, wanted->extents, (size_t) count * sizeof(*extents));
 	for (int i = count; i < wanted->count; i++)
@@ -168,9 +205,8 @@ pd_cell_extents_kept(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int
 	return find_extents(cell, &wanted, extents, max);
 }
 
-/* What is a member's identity. */
-static void
-want_member(struct pd_wanted *wanted, const struct pd_members *members, int p)
+void
+pd_want_member(struct pd_wanted *wanted, const struct pd_members *members, int p)
 {
 	bool parity = members->code.kind != PK_CODE_REPLICATED && p >= members->code.k;
 
@@ -210,8 +246,8 @@ pd_cell_fill(struct pd_cell *cell, struct pd_members *members, struct pd_err *er
 
 		if (pd_member_virtual(members, p))
 			continue;
-		want_member(&wanted, members, p);
-		pd_cell_find(cell, &wanted, 1);
+		pd_want_member(&wanted, members, p);
+		pd_cell_find(cell, &wanted, 1, false);
 		pd_wanted_free(&wanted);
 		keyless = keyless_bucket(cell, members);
 	}
@@ -228,7 +264,7 @@ pd_member_find(struct pd_cell *cell, const struct pd_members *members, int p)
 	struct pd_extent *extent = NULL;
 	struct pd_wanted wanted = {0};
 
-	want_member(&wanted, members, p);
+	pd_want_member(&wanted, members, p);
 	if (drive != NULL && pd_drive_readable(drive) && !pd_member_virtual(members, p))
 		extent = pd_extent_find(drive, wanted.kind, wanted.id, wanted.position);
 	if (extent != NULL && pd_drive_is_remote(drive) && !pd_cell_learn(cell, extent))

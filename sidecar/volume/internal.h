@@ -3,7 +3,7 @@
  *	  What the files of this room share: the cell, its map of volumes, open
  *	  buckets, and work done on several drives at once.
  *
- * Locks, outermost first: seal (one bucket is closed at a time), the cell's lock,
+ * Locks, outermost first: a bucket's seal lock, the converge lock, the cell's lock,
  * a bucket's lock, the map's lock, the reports' lock.  No callback of a caller
  * runs under any of them, and no job on a drive's queue waits for another job.
  */
@@ -23,6 +23,7 @@
 #define PD_GROWING_MIN (1024 * 1024)		   /* a record of this size need not be whole before it is written */
 #define PD_STREAM_MIN (512 * 1024)			   /* a smaller block is opened before it is sent */
 #define PD_REPORTS_MAX 1000
+#define PD_SEAL_LOCKS 64
 #define PD_MAP_HEADS 65536
 #define PD_MAP_UUID_HEADS 1024
 #define PD_MAP_UUIDS_MAX 65535 /* drives that members name */
@@ -154,12 +155,14 @@ extern bool pd_member_virtual(const struct pd_members *members, int position);
 struct pd_cell_drive
 {
 	struct pd_drive *drive;
-	atomic_bool ours;	/* bound to this cell */
-	atomic_int reading; /* reads queued or under way */
+	atomic_bool ours;		 /* bound to this cell */
+	atomic_int reading;		 /* reads queued or under way */
+	atomic_ulong slow_until; /* of another node's: asked last until then (pd_monotonic_us) */
 };
 
 struct pd_reports;
 struct pd_peers;
+struct pd_alarms;
 struct pd_bucket;
 
 struct pd_cell
@@ -168,6 +171,8 @@ struct pd_cell
 	int drive_count;
 	struct pd_buffer_pool *buffers;
 	struct pd_queue *slow; /* degraded reads: they wait for several drives */
+	struct pd_alarms *alarms;
+	atomic_ulong usual_us; /* that a read from another node takes */
 
 	pthread_mutex_t identity_lock; /* serializes bind and admit */
 	pthread_rwlock_t state_lock;   /* guards uuid, epoch and keys */
@@ -179,7 +184,8 @@ struct pd_cell
 	struct pd_peers *peers;
 	struct pd_reports *reports;
 
-	pthread_mutex_t seal_lock; /* one bucket is closed at a time */
+	pthread_mutex_t seal_locks[PD_SEAL_LOCKS]; /* a bucket is sealed by one thread at a time; by its id */
+	pthread_mutex_t converge_lock;			   /* and one converges at a time: it takes much memory */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t quiet;
@@ -223,8 +229,14 @@ struct pd_wanted
 	int unreached; /* drives of other nodes that did not tell whether they have it */
 };
 
-/* All of them at once, on readable drives. Not on a thread of a drive's queue. */
-extern void pd_cell_find(struct pd_cell *cell, struct pd_wanted *wanted, int count);
+/*
+ * All of them at once, on readable drives. Not on a thread of a drive's queue. hurry: drives that are slow, or do not answer within the
+ * hedge delay, are not waited for.
+ */
+extern void pd_cell_find(struct pd_cell *cell, struct pd_wanted *wanted, int count, bool hurry);
+
+/* Begins to want a member. */
+extern void pd_want_member(struct pd_wanted *wanted, const struct pd_members *members, int p);
 
 /* Lets go of what was found. */
 extern void pd_wanted_free(struct pd_wanted *wanted);
@@ -242,6 +254,7 @@ extern int pd_cell_extents(struct pd_cell *cell, pk_extent_kind kind, uint64_t i
 /* The same, for readers: in place or in the trash. */
 extern int pd_cell_extents_kept(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
 								struct pd_extent **extents, int max);
+
 /* The drives of other nodes that volumes put it on, those of the current volume first. Returns how many. */
 extern int pd_cell_remotes(struct pd_cell *cell, pk_extent_kind kind, uint64_t id, int position,
 						   struct pd_cell_drive *drives[PK_MEMBERS_MAX]);
@@ -287,6 +300,36 @@ extern void pd_reports_free(struct pd_reports *reports);
 /* The block to be opened as it is read, when that can be; NULL: it is to be read whole. */
 extern struct pd_stream *pd_stream_begin(struct pd_cell *cell, const struct pd_get *get, struct pd_extent *extent);
 
+/* --- alarm.c --- */
+
+/* The owner's; ring is called at most once for each time that it is set, on the thread of the alarms. */
+struct pd_alarm
+{
+	struct pd_alarm *next;
+	uint64_t at;
+	void (*ring)(struct pd_alarm *alarm);
+};
+
+extern struct pd_alarms *pd_alarms_create(void);
+/* None is set any more. NULL is fine. */
+extern void pd_alarms_free(struct pd_alarms *alarms);
+extern void pd_alarm_set(struct pd_alarms *alarms, struct pd_alarm *alarm, uint64_t delay_us);
+/* false: it was not set, or rings just now. */
+extern bool pd_alarm_cancel(struct pd_alarms *alarms, struct pd_alarm *alarm);
+
+extern uint64_t pd_monotonic_us(void);
+extern struct timespec pd_monotonic_timespec(uint64_t us);
+/* For pthread_cond_timedwait until a pd_monotonic_timespec. */
+extern void pd_cond_init_monotonic(pthread_cond_t *cond);
+
+/* How long a drive of another node is waited for before another one is asked. */
+extern uint64_t pd_hedge_us(struct pd_cell *cell);
+/* It answered after so long. */
+extern void pd_hedge_note(struct pd_cell *cell, struct pd_cell_drive *drive, uint64_t taken_us);
+/* It did not answer in time. */
+extern void pd_drive_was_slow(struct pd_cell_drive *drive);
+extern bool pd_drive_is_slow(struct pd_cell_drive *drive);
+
 /* --- task.c: the same work on several drives at once --- */
 
 struct pd_task
@@ -309,6 +352,42 @@ struct pd_task
 extern void pd_tasks_start(struct pd_task *tasks, int count, struct pd_latch *latch, enum pd_job_class class);
 extern pk_error pd_tasks_wait(struct pd_task *tasks, int count, struct pd_latch *latch, struct pd_err *err);
 extern pk_error pd_tasks_run(struct pd_task *tasks, int count, enum pd_job_class class, struct pd_err *err);
+
+/*
+ * Tasks that need not all be waited for: what they use lives on until the last of them has ended.  A task's extent is counted, and
+ * let go of with the batch.
+ */
+struct pd_batch
+{
+	struct pd_cell *cell;
+	struct pd_buffer *buffer; /* or NULL */
+	int count;
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t cond;
+	int refs;
+	int left;
+	struct pd_batch_task
+	{
+		struct pd_task task;
+		struct pd_batch *batch;
+		struct pd_cell_drive *drive; /* of another node, or NULL */
+		uint64_t began;
+		bool ended; /* result, err, extent and what buf points to are the waiter's then, and not before */
+	} tasks[];
+};
+
+/* count tasks of zeros, and a buffer of so many bytes when that is not 0; NULL when out of memory. */
+extern struct pd_batch *pd_batch_create(struct pd_cell *cell, int count, size_t bytes);
+/* Starts the tasks whose work is set; the others have ended. Once. */
+extern void pd_batch_start(struct pd_batch *batch, enum pd_job_class class);
+/*
+ * Waits until all have ended, or (hurry) for no longer than the hedge delay for those of other nodes, whose drives are slow then. A task
+ * that has not ended stays so for whoever waited.
+ */
+extern void pd_batch_wait(struct pd_batch *batch, bool hurry);
+extern bool pd_batch_ended(struct pd_batch *batch, int i);
+/* The waiter needs it no more. NULL is fine. */
+extern void pd_batch_free(struct pd_batch *batch);
 
 /* work for tasks: extent, offset, buf, n; an extent that is NULL reads as zeros. */
 extern pk_error pd_work_read(struct pd_task *task);
@@ -399,7 +478,7 @@ extern void pd_bucket_forget(struct pd_bucket *bucket); /* takes it out of the o
 
 /*
  * Makes all replicas here alike and sealed: the furthest valid record that any of them holds ends the bucket, what one lacks or has rotted
- * is taken from another.  A bucket that is coded already keeps its length.  Caller holds seal_lock.
+ * is taken from another.  A bucket that is coded already keeps its length.  Caller holds its seal lock.
  */
 extern pk_error pd_bucket_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length,
 								   struct pd_err *err) PK_MUST_CHECK;

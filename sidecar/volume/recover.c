@@ -648,8 +648,10 @@ pd_bucket_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, s
 {
 	pk_error rc = PK_ERR_BUSY;
 
+	pthread_mutex_lock(&cell->converge_lock);
 	for (int i = 0; rc == PK_ERR_BUSY && i < TRIES; i++)
 		rc = try_to_converge(cell, bucket_id, length, err);
+	pthread_mutex_unlock(&cell->converge_lock);
 	return rc;
 }
 

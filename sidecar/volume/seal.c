@@ -118,11 +118,12 @@ seal(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, struct pd_err *
 pk_error
 pd_bucket_seal(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, struct pd_err *err)
 {
+	pthread_mutex_t *lock = &cell->seal_locks[bucket_id % PD_SEAL_LOCKS];
 	pk_error rc;
 
-	pthread_mutex_lock(&cell->seal_lock);
+	pthread_mutex_lock(lock);
 	rc = seal(cell, bucket_id, length, err);
-	pthread_mutex_unlock(&cell->seal_lock);
+	pthread_mutex_unlock(lock);
 	return rc;
 }
 

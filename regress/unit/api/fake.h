@@ -69,6 +69,9 @@ static struct
 	bool holding;
 	sem_t info_hold; /* a drive hangs: what asks for its state waits for this */
 	atomic_bool info_holding;
+	bool drop_holding; /* a drop tells that it has begun, and waits */
+	sem_t drop_entered;
+	sem_t drop_hold;
 	bool stopped;
 	int reports;
 	int absent;
@@ -468,6 +471,11 @@ pd_extent_drop(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], pk_exten
 	fake.id = id;
 	fake.number = (uint64_t) kind * 1000 + (uint64_t) position * 10 + drive[PK_UUID_SIZE - 1];
 	*bytes = 77;
+	if (fake.drop_holding)
+	{
+		sem_post(&fake.drop_entered);
+		sem_wait(&fake.drop_hold);
+	}
 	return next_result(err);
 }
 

@@ -22,9 +22,10 @@ bool pd_drive_readable(struct pd_drive *drive) { abort(); }
 struct pd_queue *pd_drive_queue(struct pd_drive *drive) { abort(); }
 
 pk_error pd_extent_lookup(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position, struct pd_extent **extent, struct pd_err *err) { abort(); }
+pk_error pd_extent_lookup_kept(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position, struct pd_extent **extent, struct pd_err *err) { abort(); }
 pk_error pd_extent_create(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position, const uint8_t cell[PK_UUID_SIZE], const struct pd_members *members, uint64_t capacity, struct pd_extent **extent, struct pd_err *err) { abort(); }
 pk_error pd_extent_append(struct pd_extent *extent, struct iovec *iov, int count, uint64_t offset, struct pd_err *err) { abort(); }
-pk_error pd_extent_seal(struct pd_extent *extent, uint64_t length, struct pd_err *err) { abort(); }
+pk_error pd_extent_seal_whole(struct pd_extent *extent, uint64_t length, struct pd_err *err) { abort(); }
 pk_error pd_extent_set_members(struct pd_extent *extent, const struct pd_members *members, struct pd_err *err) { abort(); }
 pk_error pd_extent_read(struct pd_extent *extent, uint64_t offset, void *buf, size_t n, struct pd_err *err) { abort(); }
 pk_error pd_extent_read_checked(struct pd_extent *extent, uint64_t offset, void *buf, size_t n, struct pd_err *err) { abort(); }

@@ -101,9 +101,17 @@ a_whole_command_line(void **state)
 	assert_string_equal(config.listen, "127.0.0.1:7070");
 	assert_string_equal(config.keys, "/k");
 	assert_string_equal(config.zone, "z=1");
+	assert_int_equal(config.peer_timeout_s, PD_PEER_TIMEOUT_DEFAULT);
 	assert_int_equal(config.drive_count, 2);
 	assert_string_equal(config.drives[0], "/a");
 	assert_string_equal(config.drives[1], "/b");
+	pd_config_free(&config);
+
+	assert_int_equal(parse(&config, "run --listen 127.0.0.1:1 --keys=/k --drive /a --peer-timeout 1", &err), PK_OK);
+	assert_int_equal(config.peer_timeout_s, 1);
+	pd_config_free(&config);
+	assert_int_equal(parse(&config, "run --listen 127.0.0.1:1 --keys=/k --drive /a --peer-timeout=600", &err), PK_OK);
+	assert_int_equal(config.peer_timeout_s, PD_PEER_TIMEOUT_MAX);
 	pd_config_free(&config);
 
 	assert_int_equal(parse(&config, "keygen", &err), PK_OK);

@@ -964,6 +964,35 @@ a_heartbeat_does_not_wait_behind_encodes(void **state)
 }
 
 static void
+a_drop_that_waits_holds_up_only_another_epoch(void **state)
+{
+	struct pd_request drop = {0}, status = {0};
+	pk_token token = good_token(PK_METHOD_ORDER);
+
+	(void) state;
+	sem_init(&fake.drop_entered, 0, 0);
+	sem_init(&fake.drop_hold, 0, 0);
+	fake.drop_holding = true;
+	order_begin(&drop, "drop", "{\"drive\":" UUID2 ",\"kind\":\"bucket\",\"id\":6,\"position\":0}", token);
+	sem_wait(&fake.drop_entered);
+	assert_string_equal(code_of(order("status", "{}")), "");
+	assert_int_equal(integer_of(order("seal", "{\"bucket\":6}"), "length"), 4288);
+	/* what the old epoch may still delete, it deletes before there is a new one */
+	token.epoch.starts++;
+	order_begin(&status, "status", "{}", token);
+	usleep(20000);
+	assert_int_equal(status.replies, 0);
+	assert_int_equal(drop.replies, 0);
+	sem_post(&fake.drop_hold);
+	request_end(api, &drop);
+	request_end(api, &status);
+	free(drop.text);
+	free(status.text);
+	sem_destroy(&fake.drop_entered);
+	sem_destroy(&fake.drop_hold);
+}
+
+static void
 stopping_ends_long_orders(void **state)
 {
 	struct pd_request encode = {0};
@@ -1109,6 +1138,7 @@ main(void)
 		EACH(scrub_and_status_tell_what_was_found),
 		EACH(an_unbound_node_shows_itself_and_can_be_bound),
 		EACH(a_heartbeat_does_not_wait_behind_encodes),
+		EACH(a_drop_that_waits_holds_up_only_another_epoch),
 		EACH(stopping_ends_long_orders),
 		EACH(health_counts_the_drives_that_fail),
 		EACH(a_drive_that_hangs_holds_up_no_order),

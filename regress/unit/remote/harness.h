@@ -75,7 +75,7 @@ static atomic_llong clock_ahead_us; /* of the node's clock */
 static struct
 {
 	struct pd_peer_options options;
-	atomic_bool stopping;
+	atomic_llong end_us;
 	uint8_t cell[PK_UUID_SIZE];
 	pk_epoch epoch;
 	pk_keyring keys;
@@ -159,7 +159,7 @@ start_asker(void)
 	memset(&asker, 0, sizeof(asker));
 	asker.options.vfs = &pd_vfs_real;
 	asker.options.silence_s = 10;
-	asker.options.stopping = &asker.stopping;
+	asker.options.end_us = &asker.end_us;
 	asker.options.identity = who_asks;
 	memcpy(asker.cell, test_cell, PK_UUID_SIZE);
 	asker.epoch = (pk_epoch){7, 1, 1};
@@ -366,17 +366,16 @@ say(int fd, const void *bytes, size_t n)
 	}
 }
 
-/* Signs and sends a request as it is given, on a connection of its own; the status, and the answer's text. */
+/* Signs and sends a request as it is given, on a connection of its own, to a node on a Unix socket. */
 static inline int
-raw(const char *method, const char *signed_path, const char *path, uint32_t generation, const void *signed_body,
-	const void *body, size_t n, char text[512])
+raw_send(const char *method, const char *signed_path, const char *path, uint32_t generation, const void *signed_body,
+		 const void *body, size_t n)
 {
-	static char headers[2048];
+	char headers[2048];
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	pk_token token = {.method = PK_METHOD_PEER, .generation = generation, .expires = UINT64_MAX};
 	char authorization[PK_TOKEN_TEXT + 1];
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0), used;
-	size_t length;
 
 	memcpy(token.cell, asker.cell, PK_UUID_SIZE);
 	token.epoch = asker.epoch;
@@ -392,13 +391,30 @@ raw(const char *method, const char *signed_path, const char *path, uint32_t gene
 					method, path, authorization, n);
 	say(fd, headers, (size_t) used);
 	say(fd, body, n);
+	return fd;
+}
+
+/* The status, and the answer's text; closes. */
+static inline int
+raw_hear(int fd, char *text, size_t room)
+{
+	char headers[2048];
+	size_t length;
+
 	assert_true(read_until_end_of_headers(fd, headers, sizeof(headers)));
 	length = content_length(headers);
-	assert_true(length < 512);
+	assert_true(length < room);
 	assert_true(receive(fd, text, length));
 	text[length] = '\0';
 	close(fd);
 	return (int) strtol(headers + 9, NULL, 10);
+}
+
+static inline int
+raw(const char *method, const char *signed_path, const char *path, uint32_t generation, const void *signed_body,
+	const void *body, size_t n, char text[512])
+{
+	return raw_hear(raw_send(method, signed_path, path, generation, signed_body, body, n), text, 512);
 }
 
 /* --- a node that answers what it is told --- */
@@ -410,7 +426,7 @@ struct manner
 	bool silent;	  /* takes requests, and answers nothing */
 	bool deaf;		  /* closes when the headers are there */
 	int beats;		  /* newlines before the answer, every 400 ms */
-	char reply[4096]; /* all bytes of it */
+	char reply[8192]; /* all bytes of it */
 	size_t reply_length;
 	bool closes; /* after the reply */
 };
@@ -546,7 +562,7 @@ odd_says(const void *bytes, size_t n)
 static inline void
 odd_answers(int status, const void *bytes, size_t n, bool crc)
 {
-	char reply[4096];
+	char reply[8192];
 	int used = snprintf(reply, sizeof(reply), "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n\r\n", status,
 						n + (crc ? PD_PEER_CRC : 0));
 

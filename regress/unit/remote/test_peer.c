@@ -25,7 +25,7 @@ life_of_an_extent(void **state)
 
 	assert_ok(pd_extent_seal(extent, 200064, &ok_err));
 	assert_ok(pd_extent_seal(extent, 200064, &ok_err));
-	assert_fails(pd_extent_seal(extent, 5, &ok_err), PK_ERR_STATE, "sealed at 200064 bytes");
+	assert_fails(pd_extent_seal(extent, 5, &ok_err), PK_ERR_STATE, "200064 bytes");
 	assert_true(there(PK_EXTENT_BUCKET, 5, 0)->sealed);
 	assert_ok(pd_extent_read_checked(extent, 131072, back, 100000, &ok_err));
 	assert_memory_equal(back, bytes + 131072, 200000 - 131072);
@@ -94,6 +94,45 @@ life_of_a_build(void **state)
 	free(back);
 }
 
+/* Readers go on; for everybody else it is not there, and a proxy of it changes nothing. */
+static void
+an_extent_in_the_trash(void **state)
+{
+	struct pd_extent *extent = new_bucket(5), *local, *kept, *gone;
+	struct pd_members members;
+	uint8_t bytes[64] = {1}, back[64];
+
+	(void) state;
+	fill_members(&members, 5, 1);
+	assert_ok(append(extent, bytes, 64, 0));
+	assert_ok(pd_extent_seal(extent, 64, &ok_err));
+	assert_ok(pd_extent_lookup_kept(asker.drive, PK_EXTENT_BUCKET, 5, 0, &kept, &ok_err));
+	assert_false(info_of(kept)->trashed);
+	pd_extent_unref(kept);
+	local = pd_extent_find(node.drives[0], PK_EXTENT_BUCKET, 5, 0);
+	assert_ok(pd_extent_trash(local, &ok_err));
+	pd_extent_unref(local);
+
+	assert_ok(pd_extent_read(extent, 0, back, 64, &ok_err));
+	assert_memory_equal(back, bytes, 64);
+	assert_fails(pd_extent_lookup(asker.drive, PK_EXTENT_BUCKET, 5, 0, &gone, &ok_err), PK_ERR_NOT_FOUND, node.url);
+	assert_fails(pd_extent_seal(extent, 64, &ok_err), PK_ERR_NOT_FOUND, node.url);
+	assert_ok(pd_extent_lookup_kept(asker.drive, PK_EXTENT_BUCKET, 5, 0, &kept, &ok_err));
+	assert_true(info_of(kept)->trashed && info_of(kept)->sealed);
+	assert_ok(pd_extent_read_checked(kept, 0, back, 64, &ok_err));
+	assert_memory_equal(back, bytes, 64);
+
+	pd_extent_unref(extent);
+	extent = new_bucket(5);
+	assert_fails(pd_extent_remove(kept, &ok_err), PK_ERR_STATE, "in the trash");
+	assert_fails(pd_extent_seal(kept, 0, &ok_err), PK_ERR_STATE, "in the trash");
+	assert_fails(pd_extent_set_members(kept, &members, &ok_err), PK_ERR_STATE, "in the trash");
+	assert_fails(append(kept, bytes, 64, 64), PK_ERR_BUCKET_CLOSED, "takes no more");
+	assert_false(there(PK_EXTENT_BUCKET, 5, 0)->sealed);
+	pd_extent_unref(kept);
+	pd_extent_unref(extent);
+}
+
 /* The node that makes an extent for another knows of its volume at once: it can serve blocks of it. */
 static void
 the_node_learns(void **state)
@@ -113,11 +152,17 @@ static void
 wrong_key_cell_or_incarnation(void **state)
 {
 	struct pd_extent *extent = new_bucket(7);
-	uint8_t bytes[64] = {1};
+	uint8_t *bytes = make_bytes(65537, 1);
 
 	(void) state;
 	asker.keys.keys[0].secret[0] ^= 1;
-	assert_fails(append(extent, bytes, 64, 0), PK_ERR_DENIED, "key file");
+	assert_fails(append(extent, bytes, 65536, 0), PK_ERR_DENIED, "key file");
+	assert_int_equal(there(PK_EXTENT_BUCKET, 7, 0)->length, 0);
+	pd_extent_unref(extent);
+	extent = pd_extent_find(asker.drive, PK_EXTENT_BUCKET, 7, 0);
+	assert_null(extent); /* denied too */
+	asker.keys = node.keys;
+	extent = pd_extent_find(asker.drive, PK_EXTENT_BUCKET, 7, 0);
 	asker.keys = node.keys;
 	asker.cell[3] ^= 1;
 	assert_fails(pd_extent_read(extent, 0, bytes, 1, &ok_err), PK_ERR_FOREIGN, "another cell");
@@ -127,6 +172,24 @@ wrong_key_cell_or_incarnation(void **state)
 	asker.epoch = (pk_epoch){7, 9, 9}; /* a node hears of a new start later than another */
 	assert_ok(pd_extent_seal(extent, 0, &ok_err));
 	pd_extent_unref(extent);
+	free(bytes);
+}
+
+/* Its body is not waited for, and the connection closed: what comes of that depends on who is faster, but nothing is written. */
+static void
+a_large_body_that_is_refused(void **state)
+{
+	struct pd_extent *extent = new_bucket(7);
+	uint8_t *bytes = make_bytes(PK_PEER_SIZE_MAX, 1);
+	pk_error rc;
+
+	(void) state;
+	asker.keys.keys[0].secret[0] ^= 1;
+	rc = append(extent, bytes, PK_PEER_SIZE_MAX, 0);
+	assert_true(rc == PK_ERR_DENIED || rc == PK_ERR_UNAVAILABLE);
+	assert_int_equal(there(PK_EXTENT_BUCKET, 7, 0)->length, 0);
+	pd_extent_unref(extent);
+	free(bytes);
 }
 
 static void
@@ -323,6 +386,9 @@ a_build_takes_its_own_bytes_once(void **state)
 	question.call.name.position = 4; /* the build of another extent */
 	assert_fails(pd_peer_ask(asker.peer, &question, &ok_err), PK_ERR_NOT_FOUND, "no such build");
 	question.call.name.position = 3;
+	question.call.number[0] = id + 1;
+	assert_fails(pd_peer_ask(asker.peer, &question, &ok_err), PK_ERR_NOT_FOUND, "no such build");
+	question.call.number[0] = id;
 
 	question.body_count = 0;
 	question.call.verb = PD_PEER_FINISH;
@@ -338,6 +404,129 @@ a_build_takes_its_own_bytes_once(void **state)
 	question.body = &body;
 	question.body_count = 1;
 	assert_ok(pd_peer_ask(asker.peer, &question, &ok_err));
+}
+
+/* Who is superseded while he builds does not replace what superseded him. */
+static void
+a_build_that_is_overtaken(void **state)
+{
+	uint8_t bytes[100] = {1};
+	struct pd_extent_build *build = begin_build(9, 100), *newer;
+	struct pd_members members;
+
+	(void) state;
+	fill_members(&members, 9, 5);
+	assert_ok(pd_extent_build_begin(node.drives[0], PK_EXTENT_PARITY, 9, 3, test_cell, &members, 50, &newer, &ok_err));
+	assert_ok(pd_extent_build_write(newer, bytes, 50, &ok_err));
+	assert_ok(pd_extent_build_finish(newer, NULL, &ok_err));
+	assert_ok(pd_extent_build_write(build, bytes, 100, &ok_err));
+	assert_fails(pd_extent_build_finish(build, NULL, &ok_err), PK_ERR_STATE, "generation 5: 4 is older");
+	assert_int_equal(there(PK_EXTENT_PARITY, 9, 3)->length, 50);
+	fill_members(&members, 9, 4);
+	assert_fails(pd_extent_build_begin(asker.drive, PK_EXTENT_PARITY, 9, 3, test_cell, &members, 50, &newer, &ok_err),
+				 PK_ERR_STATE, "older");
+}
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static atomic_int at_gate;
+
+static ssize_t
+write_through_gate(const struct pd_vfs *vfs, int fd, const struct iovec *iov, int count, uint64_t offset)
+{
+	(void) vfs;
+	atomic_fetch_add(&at_gate, 1);
+	pthread_mutex_lock(&gate);
+	pthread_mutex_unlock(&gate);
+	return pd_vfs_real.pwritev(&pd_vfs_real, fd, iov, count, offset);
+}
+
+static void *
+write_slowly(void *arg)
+{
+	static const uint8_t bytes[100];
+	struct pd_err err;
+
+	return pd_extent_build_write(arg, bytes, 100, &err) == PK_OK ? arg : NULL;
+}
+
+/* A request that works on a build has it alone: it is neither ended nor swept below it. */
+static void
+a_build_at_work(void **state)
+{
+	struct pd_extent_build *build = begin_build(9, 100);
+	struct pd_extent *extent;
+	pk_error spoiled, found;
+	pthread_t thread;
+	void *written;
+
+	(void) state;
+	pthread_mutex_lock(&gate);
+	atomic_store(&at_gate, 0);
+	node.vfs.pwritev = write_through_gate;
+	assert_int_equal(pthread_create(&thread, NULL, write_slowly, build), 0);
+	while (atomic_load(&at_gate) == 0)
+		pause_ms(1);
+	spoiled = pd_extent_build_spoil(build, 0, 1, &ok_err);
+	atomic_store(&clock_ahead_us, INT64_C(400) * 1000000);
+	found = pd_extent_lookup(asker.drive, PK_EXTENT_BUCKET, 1, 0, &extent, NULL);
+	pthread_mutex_unlock(&gate);
+	pthread_join(thread, &written);
+	assert_non_null(written);
+	assert_fails(spoiled, PK_ERR_STATE, "another request");
+	assert_int_equal(found, PK_ERR_NOT_FOUND);
+	assert_fails(pd_extent_build_finish(build, NULL, &ok_err), PK_ERR_STATE, "abandon"); /* the spoiling failed */
+	assert_null(there(PK_EXTENT_PARITY, 9, 3));
+}
+
+/* How many requests of others the node took, by what it says itself. */
+static int
+requests_taken(void)
+{
+	static char text[65536];
+	const char *line;
+
+	assert_int_equal(raw_hear(raw_send("GET", "", "/metrics", 0, "", "", 0), text, sizeof(text)), 200);
+	line = strstr(text, "\npocketd_peer_requests_total ");
+	assert_non_null(line);
+	return (int) strtol(strchr(line + 1, ' '), NULL, 10);
+}
+
+/* 256 at one time: they wait for a drive that takes long; the next is refused, and another drive's are too. */
+static void
+requests_at_their_limit(void **state)
+{
+	struct pd_extent *extent = new_bucket(5), *none;
+	struct pd_drive *other = pd_peer_drive(asker.peer, pd_drive_uuid(node.drives[1]), &ok_err);
+	struct pd_peer_call call = {.verb = PD_PEER_APPEND, .name = {PK_EXTENT_BUCKET, 5, 0}};
+	char path[PD_PEER_PATH_MAX], text[512];
+	pk_error beyond;
+	int fds[256], done = 0;
+	uint8_t bytes[64] = {1};
+	int before;
+
+	(void) state;
+	memcpy(call.drive, pd_drive_uuid(node.drives[0]), PK_UUID_SIZE);
+	pd_peer_path_format(path, &call);
+	/* the one that made the extent is over when the next on its connection is heard, which is not counted */
+	asker.keys.keys[0].secret[0] ^= 1;
+	assert_int_equal(pd_extent_lookup(other, PK_EXTENT_BUCKET, 5, 0, &none, &ok_err), PK_ERR_DENIED);
+	asker.keys = node.keys;
+	before = requests_taken();
+	pthread_mutex_lock(&gate);
+	node.vfs.pwritev = write_through_gate;
+	for (int i = 0; i < 256; i++)
+		fds[i] = raw_send("POST", path, path, 1, bytes, bytes, 64);
+	while (requests_taken() < before + 256)
+		pause_ms(1);
+	beyond = pd_extent_lookup(other, PK_EXTENT_BUCKET, 5, 0, &none, &ok_err);
+	pthread_mutex_unlock(&gate);
+
+	for (int i = 0; i < 256; i++)
+		done += raw_hear(fds[i], text, sizeof(text)) == 200;
+	assert_int_equal(done, 1); /* of those who appended at one place */
+	assert_fails(beyond, PK_ERR_BUSY, "256 requests");
+	pd_drive_close(other);
+	pd_extent_unref(extent);
 }
 
 static void
@@ -497,9 +686,11 @@ main(void)
 		ON_TCP(life_of_an_extent),
 		ON_UNIX(life_of_a_build),
 		ON_TCP(life_of_a_build),
+		ON_UNIX(an_extent_in_the_trash),
 		ON_UNIX(the_node_learns),
 		ON_UNIX(wrong_key_cell_or_incarnation),
 		ON_TCP(wrong_key_cell_or_incarnation),
+		ON_TCP(a_large_body_that_is_refused),
 		ON_UNIX(foreign_extents),
 		ON_UNIX(a_drive_that_is_not_there_or_failed),
 		ON_UNIX(a_tampered_request),
@@ -508,6 +699,9 @@ main(void)
 		ON_TCP(sizes_at_their_limits),
 		ON_UNIX(builds_have_a_limit_and_are_abandoned),
 		ON_UNIX(a_build_takes_its_own_bytes_once),
+		ON_UNIX(a_build_that_is_overtaken),
+		ON_UNIX(a_build_at_work),
+		ON_UNIX(requests_at_their_limit),
 		ON_UNIX(a_body_without_members),
 		ON_TCP(two_writers),
 		ON_TCP(a_node_that_comes_back),

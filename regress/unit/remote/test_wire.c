@@ -10,6 +10,7 @@ paths_have_one_form(void **state)
 {
 	static const char *const good[] = {
 		"/peer/find/" DRIVE "/b-000000000000002a",
+		"/peer/kept/" DRIVE "/b-000000000000002a",
 		"/peer/read/" DRIVE "/b-000000000000002a/0/18446744073709551615",
 		"/peer/checked/" DRIVE "/p-000000000000002a-31/65536/1",
 		"/peer/create/" DRIVE "/b-ffffffffffffffff/1048576",
@@ -83,6 +84,7 @@ info_bytes(void **state)
 								  .id = 0x1122334455667788,
 								  .position = 8,
 								  .sealed = true,
+								  .trashed = true,
 								  .length = 1234567,
 								  .file_size = 7654321},
 						  back;
@@ -111,6 +113,7 @@ info_bytes(void **state)
 	assert_int_equal(bytes[0], PK_EXTENT_PARITY);
 	assert_int_equal(bytes[1], 8);
 	assert_int_equal(bytes[2], 1);
+	assert_int_equal(bytes[3], 1);
 	assert_int_equal(pk_get_u64(bytes + 8), info.id);
 	assert_int_equal(bytes[16], 0xce);
 	assert_int_equal(pk_get_u64(bytes + 32), info.length);

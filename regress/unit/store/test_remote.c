@@ -288,7 +288,7 @@ what_a_remote_drive_does_not_do(void **state)
 	struct pd_drive_info *info = malloc(sizeof(*info));
 	uint8_t *chunk = calloc(1, PD_EXTENT_CHUNK);
 	struct found found;
-	uint64_t offset = 0;
+	uint64_t offset = 0, at = 0, length;
 	pk_epoch epoch = {9, 1, 1};
 
 	(void) state;
@@ -296,6 +296,10 @@ what_a_remote_drive_does_not_do(void **state)
 	assert_ok(append_record(extent, 40, &offset, 1000, &ok_err)); /* which spoils nothing */
 	pd_extent_uncache(extent);
 	assert_null(pd_cached_begin(extent, 0, 100));
+	assert_int_equal(pd_extent_trash(extent, &ok_err), PK_ERR_STATE);
+	assert_int_equal(pd_extent_untrash(extent, &ok_err), PK_ERR_STATE);
+	assert_int_equal(pd_extent_look(extent, &ok_err), PK_ERR_STATE);
+	assert_int_equal(pd_extent_records(extent, &at, &length, NULL, NULL, NULL, &ok_err), PK_ERR_STATE);
 	pd_extent_each(fake.drive, NULL, never, NULL);
 	assert_int_equal(scrub(extent, &found), 0);
 	assert_int_equal(rots(extent, &found), 0);

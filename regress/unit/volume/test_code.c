@@ -368,6 +368,58 @@ damaged_members_are_rebuilt_in_place(void **state)
 	end_coded();
 }
 
+/* A drive that says that it has written, and keeps something else. */
+static bool lying;
+
+static ssize_t
+lying_pwritev(const struct pd_vfs *vfs, int fd, const struct iovec *iov, int count, uint64_t offset)
+{
+	ssize_t n = pd_vfs_real.pwritev(&pd_vfs_real, fd, iov, count, offset);
+	uint8_t byte = 0;
+
+	(void) vfs;
+	if (lying && n > PD_EXTENT_CHUNK)
+	{
+		assert_int_equal(pread(fd, &byte, 1, (off_t) offset + 500), 1);
+		byte ^= 0x10;
+		assert_int_equal(pwrite(fd, &byte, 1, (off_t) offset + 500), 1);
+	}
+	return n;
+}
+
+static void
+what_reads_back_otherwise_is_no_member(void **state)
+{
+	struct pd_vfs vfs = pd_vfs_real;
+	struct node *node = &coded.node;
+	struct pd_extent *there;
+
+	(void) state;
+	vfs.pwritev = lying_pwritev;
+	coded_vfs = &vfs;
+	make_coded(10, 6);
+	encode();
+	drop_surplus();
+	kill_node(node);
+	move_drive(1, true);
+	start_node(node);
+	coded.members.generation++;
+	memcpy(coded.members.member[1].drive, node->uuids[9], PK_UUID_SIZE);
+	lying = true;
+	assert_int_equal(pd_volume_rebuild(node->cell, &coded.members, 1 << 1, NULL, &ok_err), PK_ERR_CORRUPT);
+	lying = false;
+	there = pd_extent_find(node->drives[9], PK_EXTENT_BUCKET, 2, 0);
+	assert_null(there);
+	expect_all();
+	assert_ok(pd_volume_rebuild(node->cell, &coded.members, 1 << 1, NULL, &ok_err));
+	there = pd_extent_find(node->drives[9], PK_EXTENT_BUCKET, 2, 0);
+	assert_non_null(there);
+	pd_extent_unref(there);
+	expect_all();
+	end_coded();
+	coded_vfs = &pd_vfs_real;
+}
+
 static void
 replicas_are_rebuilt_from_replicas(void **state)
 {
@@ -766,6 +818,7 @@ main(void)
 		cmocka_unit_test(a_short_replica_is_no_source),
 		cmocka_unit_test(surplus_stays_while_its_member_is_away),
 		cmocka_unit_test(damaged_members_are_rebuilt_in_place),
+		cmocka_unit_test(what_reads_back_otherwise_is_no_member),
 		cmocka_unit_test(replicas_are_rebuilt_from_replicas),
 		cmocka_unit_test(a_group_may_have_virtual_members),
 		cmocka_unit_test(a_damaged_member_is_not_encoded),

@@ -345,6 +345,58 @@ a_sealer_that_was_overtaken_cuts_nothing(void **state)
 	end_nodes(&nodes);
 }
 
+static void
+a_peer_that_hangs_holds_up_only_its_own_buckets(void **state)
+{
+	struct nodes nodes;
+	struct pd_members volume, own;
+	struct fake_remote *peer;
+	struct block late, other;
+	struct pd_latch latch;
+	struct sealing sealing = {0};
+	pthread_t thread;
+	uint64_t length;
+
+	(void) state;
+	open_spread(&nodes, &volume, 7, 3);
+	peer = peer_of(&nodes, 0, 2, 0);
+	fake_hold(peer, FAKE_APPEND);
+	make_block(&late, 7, 5000, 99);
+	pd_latch_init(&latch, 1);
+	late.latch = &latch;
+	pd_bucket_put(nodes.node[0].cell, &late.put); /* it comes back at once, and is not acknowledged */
+	fake_wait_held(peer, 1);
+	sealing.cell = nodes.node[0].cell;
+	assert_int_equal(pthread_create(&thread, NULL, seal_bucket, &sealing), 0); /* waits for what is under way */
+
+	/* a bucket of others is opened, written, sealed and read meanwhile */
+	spread(&nodes, &own, 8, 2);
+	assert_ok(pd_bucket_open(nodes.node[0].cell, &own, 8, MIB, &ok_err));
+	make_block(&other, 8, 5000, 98);
+	put_blocks(&nodes.node[0], &other, 1);
+	assert_int_equal(other.put.result, PK_OK);
+	assert_ok(pd_bucket_seal(nodes.node[0].cell, 8, &length, &ok_err));
+	assert_ok(get_block(&nodes.node[0], &other, NULL));
+	assert_int_equal(latch.count, 1);
+
+	/* the time-out comes, and the put is told to go elsewhere */
+	fake_fail(peer, FAKE_APPEND, 0, PK_ERR_UNAVAILABLE);
+	pthread_mutex_lock(&peer->lock);
+	peer->fail_at[FAKE_APPEND] = fake_calls(peer, FAKE_APPEND);
+	pthread_mutex_unlock(&peer->lock);
+	fake_release(peer);
+	pd_latch_wait(&latch);
+	pd_latch_release(&latch);
+	assert_int_equal(late.put.result, PK_ERR_BUCKET_CLOSED);
+	pthread_join(thread, NULL);
+	assert_int_equal(sealing.rc, PK_OK);
+	expect_sealed(&nodes, 0, 2, 7, sealing.length);
+	free_blocks(&late, 1);
+	free_blocks(&other, 1);
+	free_blocks(blocks, BLOCKS);
+	end_nodes(&nodes);
+}
+
 int
 main(void)
 {
@@ -357,6 +409,7 @@ main(void)
 		cmocka_unit_test(a_start_seals_only_what_is_all_here),
 		cmocka_unit_test(the_furthest_record_of_any_node_ends_the_bucket),
 		cmocka_unit_test(a_sealer_that_was_overtaken_cuts_nothing),
+		cmocka_unit_test(a_peer_that_hangs_holds_up_only_its_own_buckets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,6 +83,14 @@ $cell->{server}->poll_query_until('postgres', "SELECT current_setting('pocket.re
 $cell->sql("SELECT pocket.put('app:/accepted', " . random('accepted', 100) . ')');
 is($cell->sql("SELECT count(*) FROM pocket.extents e JOIN pocket_data.block k USING (bucket_id) WHERE k.hash OPERATOR(pocket.=) (SELECT hash FROM pocket.download('app:/accepted') LIMIT 1)"), '4', 'with as many drives as it takes it is not');
 
+# --- where members share a node that need not, health says so ---
+$cell->sql("INSERT INTO pocket_data.node (url, zone_id, state, added_at, seen_at) SELECT 'http://127.0.0.1:1', zone_id, 'up', now(), now() FROM pocket_data.zone;
+    INSERT INTO pocket_data.drive (uuid, node_id, path, state, capacity, available, used, seen_at)
+    SELECT gen_random_uuid(), node_id, '/there', 'ok', 1000, 1000, 0, now() FROM pocket_data.node WHERE url = 'http://127.0.0.1:1'");
+like(value('placement'), qr/^[1-9]\d* volumes with two members .*; 0 more because there are 2 nodes in 1 zones$/, 'with another node none has to share one');
+$cell->sql("SELECT pocket.remove_node('http://127.0.0.1:1/')");
+like(value('placement'), qr/^0 .* 1 nodes in 1 zones$/, 'a node that holds nothing can be removed, if it answers or not');
+
 # --- a node goes only when it holds nothing ---
 my $url = $cell->url;
 $cell->fails("SELECT pocket.remove_node('$url')", '55006', qr/have \d+ members of volumes.*pocket\.drain/s, 'a node that holds members stays');

@@ -14,6 +14,20 @@ my $cell = PocketTest->new('nodes', drives => 3, nodes => [ 'n1', 'n2', 'n3' ], 
 $cell->sql('SELECT * FROM pocket.coordinate()') for 1 .. 2;
 is($cell->sql("SELECT count(*) FILTER (WHERE state = 'up') FROM pocket.nodes"), '3', 'three nodes');
 
+# Until nothing is left to settle, repair, seal or open.
+sub at_rest
+{
+    my ($what) = @_;
+    my $left = 1;
+    for (1 .. 60)
+    {
+        $left = $cell->sql("SELECT sum(done + remaining) FROM pocket.coordinate() WHERE duty IN ('settle', 'repair', 'seal', 'open')");
+        last if $left eq '0';
+    }
+    is($left, '0', $what) or diag($cell->sql("SELECT * FROM pocket.coordinate(); SELECT * FROM pocket.verify()"));
+    return;
+}
+
 sub value { my ($item) = @_; return $cell->sql("SELECT value || ' ' || detail FROM pocket.health WHERE item = '$item'"); }
 
 # The most members of a volume in one node, and the fewest nodes and zones of one, of volumes in a state.
@@ -79,7 +93,7 @@ is($cell->sql("SELECT count(*) FROM pocket.volumes WHERE node = '" . $cell->url(
 export_is_equal('without a node');
 put_more('without a node');
 $cell->start_sidecar('n2');
-ok($cell->coordinate, 'it comes back, and all is settled') or diag($cell->sql('SELECT * FROM pocket.coordinate()'));
+at_rest('it comes back, and all is settled');
 is($cell->sql('SELECT count(*) FROM pocket.verify()'), '0', 'nothing is wrong then') or diag($cell->sql('SELECT * FROM pocket.verify()'));
 is(spread('open'), '2 3 2', 'new buckets lie on three nodes again');
 put_more('with all nodes');
@@ -92,18 +106,18 @@ cmp_ok(time - $began, '<', 18, 'without waiting for it');
 $cell->sql("SET pocket.client_timeout = '1s'; SELECT * FROM pocket.coordinate('check'); SELECT * FROM pocket.coordinate('seal'); SELECT * FROM pocket.coordinate('open')");
 put_more('beside a node that is stopped');
 $cell->thaw('n1');
-ok($cell->coordinate, 'it goes on') or diag($cell->sql('SELECT * FROM pocket.coordinate()'));
+at_rest('it goes on');
 all_read('when it goes on');
 
 # --- a node is lost for good, another comes: what it had is made anew there ---
 $cell->kill_sidecar('KILL', 'n3');
-$cell->add_sidecar('n4', 3, tcp => 1);
+$cell->add_sidecar('n4', 3, tcp => 1, peers => 1);
 $cell->add_node('n4', 'west');
 $cell->sql("ALTER SYSTEM SET pocket.drive_timeout = '10ms'; SELECT pg_reload_conf()");
-ok($cell->{server}->poll_query_until('postgres', "SELECT pocket.repair() >= 0 AND count(*) = 0 FROM pocket.drives WHERE node = '" . $cell->url('n3') . "' AND (state <> 'failed' OR extents > 0)"), 'repaired onto the node that was added')
+ok($cell->{server}->poll_query_until('postgres', "SELECT count(*) FILTER (WHERE d.state <> 'failed' OR d.extents > 0) = 0 FROM pocket.coordinate() c, pocket.drives d WHERE d.node = '" . $cell->url('n3') . "'"), 'repaired onto the node that was added')
     or diag($cell->sql("SELECT * FROM pocket.drives; SELECT * FROM pocket.extents; SELECT * FROM pocket.health"));
 $cell->sql("ALTER SYSTEM SET pocket.drive_timeout = '1h'; SELECT pg_reload_conf()");
-ok($cell->coordinate, 'and settled') or diag($cell->sql('SELECT * FROM pocket.coordinate()'));
+at_rest('and settled');
 is(spread('coded'), '3 3 2', 'again three on each node');
 is($cell->sql('SELECT count(*) FROM pocket.verify()'), '0', 'all is whole') or diag($cell->sql('SELECT * FROM pocket.verify()'));
 $cell->sql("SELECT pocket.remove_node('" . $cell->url('n3') . "')");
@@ -111,7 +125,7 @@ is($cell->sql('SELECT count(*) FROM pocket.nodes'), '3', 'the lost one is remove
 export_is_equal('repaired');
 
 # --- a node is drained and removed while files are written and read ---
-$cell->add_sidecar('n5', 3);
+$cell->add_sidecar('n5', 3, peers => 1);
 $cell->add_node('n5', 'west');
 my $script = join ";\n", map { "SELECT (r).outcome FROM pocket.put('app:/load$_', " . random("load$_", 40) . ") r; SELECT pocket.get('app:/load$_') = " . random("load$_", 40) } 1 .. 60;
 my ($loaded, $said) = ('', '');
@@ -123,7 +137,7 @@ $cell->sql("SELECT pocket.remove_node('" . $cell->url('n2') . "')");
 ok($run->finish, 'under load') or diag($said);
 is($loaded, "created\nt\n" x 60, 'of which nothing failed') or diag("$loaded$said");
 $cell->kill_sidecar('TERM', 'n2');
-ok($cell->coordinate, 'the cell is at rest') or diag($cell->sql('SELECT * FROM pocket.coordinate()'));
+at_rest('the cell is at rest');
 is($cell->sql('SELECT count(*) FROM pocket.verify()'), '0', 'and whole') or diag($cell->sql('SELECT * FROM pocket.verify()'));
 all_read('at the end');
 export_is_equal('at the end');

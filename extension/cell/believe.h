@@ -1,0 +1,22 @@
+/*
+ * believe.h
+ *	  Rows of placement from what was found on the drives (survey.h).
+ */
+#ifndef POCKET_BELIEVE_H
+#define POCKET_BELIEVE_H
+
+#include "base/compat.h"
+
+/*
+ * Under the lock for opening.  Volumes, buckets and extents of which drives know better than rows are written; what rows name
+ * and a drive lacks comes back from its trash, or is damaged.
+ */
+extern void pocket_believe(void);
+
+/*
+ * Extents of buckets that block rows point into, and no row of a bucket tells of, are taken out of the trash. Returns how many:
+ * the survey is to be taken again.
+ */
+extern int64 pocket_believe_revive(void);
+
+#endif
