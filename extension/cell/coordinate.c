@@ -108,10 +108,10 @@ find_duty(const char *name)
 		if (strcmp(duties[i].name, name) == 0)
 			return &duties[i];
 	}
-	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
-					errhint("Duties are check, reconcile, settle, encode, repair, scrub, index, watch, retain, "
-							"reclaim, compact, trash, "
-							"referee, seal and open.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT), errmsg("there is no duty \"%s\"", name),
+			 errhint("Duties are check, reconcile, settle, encode, repair, scrub, index, watch, retain, reclaim, "
+					 "compact, trash, referee, seal and open.")));
 }
 
 static void

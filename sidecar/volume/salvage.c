@@ -219,19 +219,18 @@ static void
 salvage_bucket(struct salvaging *salvaging, const struct pd_members *volume, int position)
 {
 	uint64_t bucket_id = volume->member[position].bucket_id;
-	struct pd_extent *extents[PK_MEMBERS_MAX];
-	int count = pd_cell_extents_kept(salvaging->cell, PK_EXTENT_BUCKET, bucket_id, 0, extents, PK_MEMBERS_MAX);
+	struct pd_wanted wanted = {.kind = PK_EXTENT_BUCKET, .id = bucket_id, .kept = true};
 	bool whole = false;
 
-	for (int i = 0; i < count; i++)
+	pd_cell_find(salvaging->cell, &wanted, 1, false);
+	for (int i = 0; i < wanted.count && !whole && salvaging->result == PK_OK; i++)
 	{
 		struct pd_extent_info info;
 
-		pd_extent_info(extents[i], &info);
-		if (!whole && salvaging->result == PK_OK)
-			whole = walk_extent(salvaging, extents[i]) && info.length >= volume->member[position].length;
-		pd_extent_unref(extents[i]);
+		pd_extent_info(wanted.extents[i], &info);
+		whole = walk_extent(salvaging, wanted.extents[i]) && info.length >= volume->member[position].length;
 	}
+	pd_wanted_free(&wanted);
 	if (!whole && salvaging->result == PK_OK && volume->code.kind != PK_CODE_REPLICATED)
 		whole = walk_decoded(salvaging, volume, position);
 	salvaging->so_far->buckets++;
