@@ -3,7 +3,8 @@
  *	  What was found damaged, kept until it is mended.
  *
  * A report goes when its extent was made anew, dropped, or read without fault:
- * not when it was told, since whoever was told may not have written it down.
+ * not when it was told, since whoever was told may not have written it down.  What was met on a drive of another node goes when it
+ * was told: of its mending that node hears and this one does not, and whoever meets it again tells it again.
  *
  * One report for each place: what is wrong with an extent is asked again by a
  * scrub, while a reader that meets it a thousand times must not push out others.
@@ -138,6 +139,10 @@ pd_cell_each_report(struct pd_cell *cell, void (*each)(void *arg, const struct p
 	pthread_mutex_unlock(&reports->lock);
 
 	for (int i = 0; copy != NULL && i < count; i++)
+	{
 		each(arg, &copy[i]);
+		if (pd_cell_drive(cell, copy[i].drive) == NULL)
+			pd_cell_forget_report(cell, copy[i].drive, copy[i].file);
+	}
 	free(copy);
 }

@@ -298,7 +298,7 @@ struct pd_report
 	char file[PK_EXTENT_FILE];
 	char problem[256];
 };
-/* The extent is made anew, dropped, or was read without fault. */
+/* The extent is made anew, dropped, or was read without fault. Reports of other nodes' drives are forgotten as they are told. */
 extern void pd_cell_forget_report(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], const char *file);
 extern void pd_cell_report(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], const char *file,
 						   const char *problem);
