@@ -9,7 +9,8 @@
  * What comes out is a list of segments, each with the replica that it is taken from; a replica that
  * differs from it is built anew, the others are sealed as they are.
  *
- * A bucket in a coded volume keeps its length: parities were computed over it.
+ * A bucket in a coded volume keeps its length: parities were computed over it.  So does one that was sealed at the length that its volume
+ * tells.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -475,6 +476,28 @@ settle_replicas(struct merge *merge, struct pd_err *err)
 
 /* --- the whole --- */
 
+/*
+ * A sealed bucket's length is what rows and parities rely on.  Where one is sealed at it, and none beyond, nothing beyond is looked at: a
+ * replica that was away then may have more, which was acknowledged to nobody.
+ */
+static void
+keep_told_length(struct merge *merge)
+{
+	struct pd_members volume;
+	uint64_t told = 0;
+
+	if (pd_map_of_bucket(merge->cell, merge->bucket_id, 0, &volume))
+		told = volume.member[pd_members_position(&volume, merge->bucket_id)].length;
+	if (told == 0 || told != merge->sealed)
+		return;
+	merge->limit = told;
+	for (int i = 0; i < merge->count; i++)
+	{
+		if (merge->replicas[i].limit > told)
+			merge->replicas[i].limit = told;
+	}
+}
+
 /* What the replicas that are left say of themselves. */
 static void
 sum_up(struct merge *merge)
@@ -496,6 +519,7 @@ sum_up(struct merge *merge)
 		if (info.sealed && info.length > merge->sealed)
 			merge->sealed = info.length;
 	}
+	keep_told_length(merge);
 }
 
 static void
