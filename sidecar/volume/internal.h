@@ -267,7 +267,9 @@ extern struct pd_extent *pd_member_find(struct pd_cell *cell, const struct pd_me
 
 /* Notes damage of an extent. */
 extern void pd_cell_report_extent(struct pd_cell *cell, struct pd_extent *extent, const char *problem);
-/* The same after an operation on it failed; that a node is not reached is no damage of what it holds. */
+/* Whether a failed operation tells of damage: that a node is not reached, or does not answer who asks, says nothing of what it holds. */
+extern bool pd_cell_is_damage(struct pd_extent *extent, pk_error code);
+/* The same after an operation on it failed, when that is damage. */
 extern void pd_cell_report_failure(struct pd_cell *cell, struct pd_extent *extent, pk_error code, const char *problem);
 
 extern const uint8_t pd_uuid_zero[PK_UUID_SIZE];
