@@ -480,9 +480,10 @@ extern void pd_bucket_forget(struct pd_bucket *bucket); /* takes it out of the o
 
 /*
  * Makes all replicas here alike and sealed: the furthest valid record that any of them holds ends the bucket, what one lacks or has rotted
- * is taken from another.  A bucket that is coded already keeps its length.  Caller holds its seal lock.
+ * is taken from another.  A bucket that is coded already keeps its length; one that is booked at a length does not grow.  Caller holds
+ * its seal lock.
  */
-extern pk_error pd_bucket_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length,
+extern pk_error pd_bucket_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t booked, uint64_t *length,
 								   struct pd_err *err) PK_MUST_CHECK;
 
 /* --- settle.c --- */

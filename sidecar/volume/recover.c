@@ -9,8 +9,7 @@
  * What comes out is a list of segments, each with the replica that it is taken from; a replica that
  * differs from it is built anew, the others are sealed as they are.
  *
- * A bucket in a coded volume keeps its length: parities were computed over it.  So does one that was sealed at the length that its volume
- * tells.
+ * A bucket in a coded volume keeps its length: parities were computed over it.  So does one whose length is booked.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -57,6 +56,7 @@ struct merge
 	uint64_t limit;			  /* the greatest of all */
 	uint64_t durable;		  /* the most that a valid record says was durable */
 	uint64_t sealed;		  /* the longest that a replica was sealed at */
+	uint64_t booked;		  /* what rows say; 0: nothing yet */
 	struct segment *segments;
 	size_t segment_count;
 	size_t segment_size;
@@ -477,25 +477,21 @@ settle_replicas(struct merge *merge, struct pd_err *err)
 /* --- the whole --- */
 
 /*
- * A sealed bucket's length is what rows and parities rely on.  Where one is sealed at it, and none beyond, nothing beyond is looked at: a
- * replica that was away then may have more, which was acknowledged to nobody.
+ * What rows and parities rely on already: a replica that was away when the bucket was sealed may hold more, which was acknowledged
+ * to nobody.
  */
 static void
-keep_told_length(struct merge *merge)
+keep_booked_length(struct merge *merge)
 {
-	struct pd_members volume;
-	uint64_t told = 0;
-
-	if (pd_map_of_bucket(merge->cell, merge->bucket_id, 0, &volume))
-		told = volume.member[pd_members_position(&volume, merge->bucket_id)].length;
-	if (told == 0 || told != merge->sealed)
+	if (merge->booked == 0 || merge->sealed > merge->booked)
 		return;
-	merge->limit = told;
 	for (int i = 0; i < merge->count; i++)
 	{
-		if (merge->replicas[i].limit > told)
-			merge->replicas[i].limit = told;
+		if (merge->replicas[i].limit > merge->booked)
+			merge->replicas[i].limit = merge->booked;
 	}
+	if (merge->limit > merge->booked)
+		merge->limit = merge->booked;
 }
 
 /* What the replicas that are left say of themselves. */
@@ -519,7 +515,7 @@ sum_up(struct merge *merge)
 		if (info.sealed && info.length > merge->sealed)
 			merge->sealed = info.length;
 	}
-	keep_told_length(merge);
+	keep_booked_length(merge);
 }
 
 static void
@@ -642,7 +638,7 @@ converge(struct merge *merge, struct pd_err *err)
 }
 
 static pk_error
-try_to_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, struct pd_err *err)
+try_to_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t booked, uint64_t *length, struct pd_err *err)
 {
 	struct merge *merge = calloc(1, sizeof(*merge));
 	pk_error rc = PK_OK;
@@ -651,6 +647,7 @@ try_to_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, stru
 		return pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for bucket %" PRIu64, bucket_id);
 	merge->cell = cell;
 	merge->bucket_id = bucket_id;
+	merge->booked = booked;
 	find_replicas(merge);
 	if (merge->count == 0)
 		rc = pd_fail(err, PK_ERR_NOT_FOUND, "bucket %" PRIu64 " is not on this node, nor on one that is reached",
@@ -668,13 +665,13 @@ try_to_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, stru
 }
 
 pk_error
-pd_bucket_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, struct pd_err *err)
+pd_bucket_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t booked, uint64_t *length, struct pd_err *err)
 {
 	pk_error rc = PK_ERR_BUSY;
 
 	pthread_mutex_lock(&cell->converge_lock);
 	for (int i = 0; rc == PK_ERR_BUSY && i < TRIES; i++)
-		rc = try_to_converge(cell, bucket_id, length, err);
+		rc = try_to_converge(cell, bucket_id, booked, length, err);
 	pthread_mutex_unlock(&cell->converge_lock);
 	return rc;
 }
