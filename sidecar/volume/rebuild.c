@@ -155,6 +155,24 @@ add_target(struct rebuilding *rebuilding, int position, struct pd_err *err)
 	return PK_OK;
 }
 
+/*
+ * A replica whose node was away when the bucket was sealed may still take appends: nothing is written in its place before it does not.
+ * No extent is as long as this, so the attempt to seal it comes to nothing but that.
+ */
+static void
+end_appends(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position)
+{
+	struct pd_extent *extent = pd_extent_find(drive, kind, id, position);
+	struct pd_extent_info info = {.sealed = true};
+	struct pd_err ignored;
+
+	if (extent != NULL)
+		pd_extent_info(extent, &info);
+	if (!info.sealed)
+		(void) !pd_extent_seal_whole(extent, PK_BUCKET_SIZE_MAX, &ignored);
+	pd_extent_unref(extent);
+}
+
 static pk_error
 prepare(struct rebuilding *rebuilding, uint32_t rebuild, struct pd_err *err)
 {
@@ -183,6 +201,7 @@ prepare(struct rebuilding *rebuilding, uint32_t rebuild, struct pd_err *err)
 		uint64_t id = parity ? members->volume_id : members->member[target->position].bucket_id;
 		int position = parity ? target->position : 0;
 
+		end_appends(target->drive, kind, id, position);
 		rc = pd_extent_build_begin(target->drive, kind, id, position, rebuilding->cell_uuid, members, target->length,
 								   &target->build, err);
 	}

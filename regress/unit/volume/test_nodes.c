@@ -219,6 +219,34 @@ a_peer_that_is_away_is_named_and_the_rest_is_sealed(void **state)
 }
 
 static void
+a_replica_that_stayed_open_is_made_anew_in_its_place(void **state)
+{
+	struct nodes nodes;
+	struct pd_members volume;
+	struct fake_remote *peer;
+	uint64_t length;
+
+	(void) state;
+	open_spread(&nodes, &volume, 8, 3);
+	peer = peer_of(&nodes, 0, 2, 0);
+	peer->forever = true;
+	for (int op = 0; op < FAKE_OPS; op++)
+		fake_fail(peer, op, 1, PK_ERR_UNAVAILABLE);
+	assert_ok(pd_bucket_seal(nodes.node[0].cell, 8, &length, &ok_err));
+	for (int op = 0; op < FAKE_OPS; op++)
+		fake_fail(peer, op, 0, PK_OK);
+	assert_false(replica_of(&nodes, 2, 8).sealed); /* its node only hung: the process that made it lives on */
+	for (int i = 0; i < 3; i++)
+		volume.member[i].length = length;
+	volume.generation = 2;
+	assert_ok(pd_volume_rebuild(nodes.node[1].cell, &volume, 4, NULL, &ok_err));
+	expect_sealed(&nodes, 0, 2, 8, length);
+	expect_blocks(&nodes.node[2], blocks, BLOCKS);
+	free_blocks(blocks, BLOCKS);
+	end_nodes(&nodes);
+}
+
+static void
 a_start_seals_only_what_is_all_here(void **state)
 {
 	struct nodes nodes;
@@ -471,6 +499,7 @@ main(void)
 		cmocka_unit_test(a_peer_that_lies_about_its_length_closes_the_bucket),
 		cmocka_unit_test(a_bucket_that_a_peer_does_not_open_is_open_nowhere),
 		cmocka_unit_test(a_peer_that_is_away_is_named_and_the_rest_is_sealed),
+		cmocka_unit_test(a_replica_that_stayed_open_is_made_anew_in_its_place),
 		cmocka_unit_test(a_start_seals_only_what_is_all_here),
 		cmocka_unit_test(the_furthest_record_of_any_node_ends_the_bucket),
 		cmocka_unit_test(a_longer_replica_that_was_away_takes_the_length_that_was_sealed),
