@@ -234,9 +234,24 @@ choose_wanted(const Hurt *hurt)
 	return bad & ~lost;
 }
 
+/* Where the last block of the bucket ends that rows know. */
+static int64
+blocks_end(int64 bucket_id)
+{
+	static PocketPlan last = {"SELECT k.\"offset\" + k.stored_length FROM pocket_data.block k WHERE k.bucket_id = $1"
+							  " ORDER BY k.\"offset\" DESC LIMIT 1",
+							  "int8", NULL, NULL};
+	Datum values[1] = {Int64GetDatum(bucket_id)};
+	int64 end = pocket_write(&last, values, NULL) > 0 ? pocket_column_int64(0, 1) : 0;
+
+	pocket_free_rows();
+	return end;
+}
+
 /*
  * A node that was away when the bucket was sealed, but was not started anew, may still hold the extent for one that is written:
- * it is told to seal it too, at whatever length, before the extent is made anew.
+ * it is told to seal it too before the extent is made anew. What it holds behind the length of the others was acknowledged to nobody, and must
+ * not lengthen them; unless rows say that the others were sealed too short.
  */
 static void
 end_writing(const Hurt *hurt, const PocketDrives *drives, uint32 rebuild)
@@ -246,13 +261,18 @@ end_writing(const Hurt *hurt, const PocketDrives *drives, uint32 rebuild)
 
 	for (int i = 0; i < hurt->count && hurt->code.kind == PK_CODE_REPLICATED; i++)
 	{
-		int drive = pocket_drives_find(drives, hurt->members[i].drive_id);
+		const PocketMember *member = &hurt->members[i];
+		int drive = pocket_drives_find(drives, member->drive_id);
+		bool whole;
 
-		if ((rebuild & (UINT32_C(1) << i)) == 0 || !hurt->members[i].drive_well || drive < 0)
+		if ((rebuild & (UINT32_C(1) << i)) == 0 || !member->drive_well || drive < 0)
 			continue;
+		whole = member->length > 0 && blocks_end(member->bucket_id) <= member->length;
 		orders[count].node = drives->drives[drive].url;
 		orders[count].verb = "seal";
-		orders[count++].body = psprintf("{\"bucket\": " INT64_FORMAT "}", hurt->members[i].bucket_id);
+		orders[count++].body = whole ? psprintf("{\"bucket\": " INT64_FORMAT ", \"length\": " INT64_FORMAT "}",
+												member->bucket_id, member->length)
+									 : psprintf("{\"bucket\": " INT64_FORMAT "}", member->bucket_id);
 	}
 	if (count > 0)
 		pocket_orders(orders, count); /* what comes of it the rebuilding tells */

@@ -55,38 +55,41 @@ tick(const struct rebuilding *rebuilding, uint64_t done, struct pd_err *err)
 
 /* --- where bytes come from --- */
 
-/* n checked bytes of a bucket from any sealed replica of this length. */
+/* n checked bytes of a bucket from any sealed replica of this length. PK_ERR_UNAVAILABLE: on a node that is not reached there may be one. */
 static pk_error
 read_replica(struct rebuilding *rebuilding, uint64_t bucket_id, uint64_t length, uint64_t at, uint8_t *buf, size_t n,
 			 struct pd_err *err)
 {
-	struct pd_extent *extents[PK_MEMBERS_MAX];
-	int count = pd_cell_extents(rebuilding->cell, PK_EXTENT_BUCKET, bucket_id, 0, extents, PK_MEMBERS_MAX);
+	struct pd_wanted wanted = {.kind = PK_EXTENT_BUCKET, .id = bucket_id};
 	struct pd_err why = {.text = "none is here, sealed and of the right length"};
 	pk_error rc = PK_ERR_BLOCK_LOST;
+	bool unreached;
 
-	for (int i = 0; i < count; i++)
+	pd_cell_find(rebuilding->cell, &wanted, 1, false);
+	unreached = wanted.unreached > 0;
+	for (int i = 0; i < wanted.count; i++)
 	{
+		struct pd_extent *extent = wanted.extents[i];
 		struct pd_extent_info info;
 
-		pd_extent_info(extents[i], &info);
+		pd_extent_info(extent, &info);
 		if (rc != PK_OK && info.sealed && info.length == length)
 		{
-			struct pd_task task = {
-				.work = pd_work_read_checked, .extent = extents[i], .buf = buf, .n = n, .offset = at};
+			struct pd_task task = {.work = pd_work_read_checked, .extent = extent, .buf = buf, .n = n, .offset = at};
 
-			task.drive = pd_extent_drive(extents[i]);
+			task.drive = pd_extent_drive(extent);
 			rc = pd_tasks_run(&task, 1, PD_JOB_BACKGROUND, &why);
 			if (rc != PK_OK)
-				pd_cell_report_failure(rebuilding->cell, extents[i], task.result, task.err.text);
+				pd_cell_report_failure(rebuilding->cell, extent, task.result, task.err.text);
+			unreached = unreached || (rc != PK_OK && !pd_cell_is_damage(extent, rc));
 		}
-		pd_extent_unref(extents[i]);
 	}
+	pd_wanted_free(&wanted);
 	if (rc == PK_OK || rc == PK_ERR_NO_MEMORY)
 		return rc == PK_OK ? rc : pd_fail(err, rc, "%s", why.text);
 	/* what ailed the last one, a file that is gone perhaps, must not look like an answer about the order */
-	return pd_fail(err, PK_ERR_BLOCK_LOST, "no replica of bucket %" PRIu64 " can be read at %" PRIu64 ": %.300s",
-				   bucket_id, at, why.text);
+	return pd_fail(err, unreached ? PK_ERR_UNAVAILABLE : PK_ERR_BLOCK_LOST,
+				   "no replica of bucket %" PRIu64 " can be read at %" PRIu64 ": %.300s", bucket_id, at, why.text);
 }
 
 /* The same; where the whole range is nowhere, each chunk from wherever it is. */

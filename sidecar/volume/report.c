@@ -99,10 +99,16 @@ pd_cell_report_extent(struct pd_cell *cell, struct pd_extent *extent, const char
 	pd_cell_report(cell, pd_drive_uuid(pd_extent_drive(extent)), info.file, problem);
 }
 
+bool
+pd_cell_is_damage(struct pd_extent *extent, pk_error code)
+{
+	return !pd_drive_is_remote(pd_extent_drive(extent)) || code == PK_ERR_CORRUPT || code == PK_ERR_IO;
+}
+
 void
 pd_cell_report_failure(struct pd_cell *cell, struct pd_extent *extent, pk_error code, const char *problem)
 {
-	if (!pd_drive_is_remote(pd_extent_drive(extent)) || code == PK_ERR_CORRUPT || code == PK_ERR_IO)
+	if (pd_cell_is_damage(extent, code))
 		pd_cell_report_extent(cell, extent, problem);
 }
 

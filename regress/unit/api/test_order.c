@@ -194,6 +194,10 @@ orders_that_make_no_sense_are_refused(void **state)
 	assert_string_equal(code_of(order("seal", "{\"bucket\":6,\"order\":\"drop\"}")), "denied");
 	assert_string_equal(code_of(order("seal", "{\"bucket\":6,\"order\":7}")), "malformed");
 	assert_int_equal(integer_of(order("seal", "{\"bucket\":6,\"order\":\"seal\"}"), "length"), 4288);
+	assert_int_equal(fake.number, 0);
+	assert_int_equal(integer_of(order("seal", "{\"bucket\":6,\"length\":64}"), "length"), 4288);
+	assert_int_equal(fake.number, 64);
+	assert_string_equal(code_of(order("seal", "{\"bucket\":6,\"length\":0}")), "malformed");
 }
 
 static void
