@@ -14,9 +14,12 @@
 extern void pocket_believe(void);
 
 /*
- * Extents of buckets that block rows point into, and no row of a bucket tells of, are taken out of the trash. Returns how many:
- * the survey is to be taken again.
+ * Extents of buckets that block rows point into, and no row of a bucket tells of, are taken out of the trash; and of retired
+ * buckets when rows of blocks are lacking.  Returns how many: the survey is to be taken again.
  */
 extern int64 pocket_believe_revive(void);
+
+/* Whether a namespace holds a block that no row places. Then retired volumes may have it: that no row named them says nothing. */
+extern bool pocket_believe_lacks_rows(void);
 
 #endif

@@ -291,9 +291,24 @@ choose_wanted(const Hurt *hurt)
 	return bad & ~lost;
 }
 
+/* Where the last block of the bucket ends that rows know. */
+static int64
+blocks_end(int64 bucket_id)
+{
+	static PocketPlan last = {"SELECT k.\"offset\" + k.stored_length FROM pocket_data.block k WHERE k.bucket_id = $1"
+							  " ORDER BY k.\"offset\" DESC LIMIT 1",
+							  "int8", NULL, NULL};
+	Datum values[1] = {Int64GetDatum(bucket_id)};
+	int64 end = pocket_write(&last, values, NULL) > 0 ? pocket_column_int64(0, 1) : 0;
+
+	pocket_free_rows();
+	return end;
+}
+
 /*
  * A node that was away when the bucket was sealed, but was not started anew, may still hold the extent for one that is written:
- * it is told to seal it too, at whatever length, before the extent is made anew.
+ * it is told to seal it too before the extent is made anew. What it holds behind the length of the others was acknowledged to nobody, and must
+ * not lengthen them; unless rows say that the others were sealed too short.
  */
 static void
 end_writing(Hurt *const *batch, int batch_count, const PocketDrives *drives)
@@ -304,17 +319,23 @@ end_writing(Hurt *const *batch, int batch_count, const PocketDrives *drives)
 	for (int i = 0; i < batch_count * PK_MEMBERS_MAX; i++)
 	{
 		const Hurt *hurt = batch[i / PK_MEMBERS_MAX];
+		const PocketMember *member;
 		int position = i % PK_MEMBERS_MAX;
 		int drive;
+		bool whole;
 
 		if (hurt->code.kind != PK_CODE_REPLICATED || !has(hurt->planned & ~hurt->moved, position))
 			continue;
-		drive = pocket_drives_find(drives, hurt->members[position].drive_id);
+		member = &hurt->members[position];
+		drive = pocket_drives_find(drives, member->drive_id);
 		if (drive < 0)
 			continue;
+		whole = member->length > 0 && blocks_end(member->bucket_id) <= member->length;
 		orders[count].node = drives->drives[drive].url;
 		orders[count].verb = "seal";
-		orders[count++].body = psprintf("{\"bucket\": " INT64_FORMAT "}", hurt->members[position].bucket_id);
+		orders[count++].body = whole ? psprintf("{\"bucket\": " INT64_FORMAT ", \"length\": " INT64_FORMAT "}",
+												member->bucket_id, member->length)
+									 : psprintf("{\"bucket\": " INT64_FORMAT "}", member->bucket_id);
 	}
 	if (count > 0)
 		pocket_orders(orders, count); /* what comes of it the rebuilding tells */
@@ -384,7 +405,7 @@ rebuild_alone(Hurt *hurt)
 	{
 		lost = 0;
 		before = hurt->made;
-		for (int i = 0; i < hurt->count && hurt->error != PK_ERR_UNAVAILABLE; i++)
+		for (int i = 0; i < hurt->count; i++)
 		{
 			if (!has(hurt->planned & ~hurt->made, i))
 				continue;
@@ -399,7 +420,7 @@ rebuild_alone(Hurt *hurt)
 			lost |= hurt->asked;
 			problem = hurt->problem;
 		}
-	} while (lost != 0 && hurt->made != before && hurt->error != PK_ERR_UNAVAILABLE);
+	} while (lost != 0 && hurt->made != before);
 	if (lost != 0)
 		note_lost(hurt, lost, problem);
 }

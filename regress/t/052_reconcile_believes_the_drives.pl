@@ -138,6 +138,15 @@ $cell->sql("DELETE FROM pocket_data.drive WHERE path = ''");
 all_read('every file reads back');
 is($cell->sql('SELECT object, problem FROM pocket.verify()'), '', 'nothing is wrong');
 
+# --- rows that know better ---
+
+my $newer = $cell->sql("UPDATE pocket_data.volume SET generation = generation + 1 WHERE volume_id = (SELECT min(volume_id) FROM pocket_data.volume WHERE state = 'coded') RETURNING volume_id");
+$before = placement();
+is($cell->sql('SELECT object, problem FROM pocket.reconcile()'), '', 'reconciled');
+is(placement(), $before, 'a volume of a higher generation than slots tell stays as rows have it');
+is($cell->sql("SELECT count(*) FROM pocket_data.intent WHERE duty = 'settle' AND volume_id = $newer"), '1', 'and the slots are told');
+ok($cell->coordinate, 'which is done');
+
 # --- nothing is destroyed before ---
 
 put('surplus', 200000);
@@ -213,6 +222,29 @@ is($cell->sql('SELECT count(*) > 0 FROM pocket_data.extent WHERE scrubbed_at IS 
 is($cell->sql('SELECT count(*) FROM pocket_data.block b LEFT JOIN pocket_data.bucket k USING (bucket_id) WHERE k.bucket_id IS NULL'), '0', 'each block has its place');
 delete @files{'trashed', 'trashed too'};
 all_read('every file reads back');
+
+# --- rows of blocks were lost, and what is retired when no row names it was retired ---
+
+$cell->sql('DROP TABLE keep_holder; SELECT pocket.seal()');
+$cell->coordinate;
+$cell->sql("DELETE FROM pocket_data.block; UPDATE pocket_data.bucket SET sealed_at = sealed_at - interval '2 days'; SELECT pocket.reclaim()");
+$cell->sql("SELECT pocket.coordinate('settle')");
+like($cell->sql("SELECT string_agg(DISTINCT state, ' ') FROM pocket_data.volume"), qr/^open retired$/, 'every sealed volume retires');
+cmp_ok($cell->sql('SELECT count(*) FROM pocket_data.trash WHERE bucket_id <> 0'), '>', 2, 'into the trash');
+$kept = files();
+$cell->sql("SET client_min_messages = error; SET pocket.trash_retention = 0; SELECT pocket.coordinate('$_')") for qw(trash settle trash settle);
+like($cell->sql("SELECT string_agg(DISTINCT problem, ' ') FROM pocket_data.trash"), qr/is held, and not safe elsewhere/, 'where the inspector keeps what is held');
+$cell->sql("DELETE FROM pocket_data.intent; INSERT INTO pocket_data.intent (duty, drive_id, bucket_id, volume_id, at, generation) SELECT 'trash', drive_id, bucket_id, volume_id, now(), 1000000 FROM pocket_data.trash WHERE bucket_id <> 0 LIMIT 1");
+is($cell->sql('BEGIN; SELECT object, problem FROM pocket.reconcile(); ROLLBACK'), '', 'reconciled, and rolled back');
+is($cell->sql('SELECT object, problem FROM pocket.reconcile()'), '', 'reconciled');
+is($cell->sql("SELECT count(*) FROM pocket_data.volume WHERE state = 'retired'") . $cell->sql("SELECT count(*) FROM pocket_data.bucket WHERE state = 'retired'"), '00', 'they are retired no more');
+all_read('every file reads back');
+$cell->coordinate;
+all_read('and is not trashed by what was intended before');
+$cell->sql("UPDATE pocket_data.bucket SET sealed_at = sealed_at - interval '2 days'; SELECT pocket.reclaim()");
+$cell->coordinate;
+is($cell->sql('SELECT object, problem FROM pocket.verify()'), '', 'nothing is wrong');
+all_read('what is needed stays');
 
 # --- what drives lack ---
 
