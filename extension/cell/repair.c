@@ -319,10 +319,12 @@ end_writing(Hurt *const *batch, int batch_count, const PocketDrives *drives)
 	for (int i = 0; i < batch_count * PK_MEMBERS_MAX; i++)
 	{
 		const Hurt *hurt = batch[i / PK_MEMBERS_MAX];
+		const PocketMember *member;
 		int position = i % PK_MEMBERS_MAX;
 		const PocketMember *member;
 		bool whole;
 		int drive;
+		bool whole;
 
 		if (hurt->code.kind != PK_CODE_REPLICATED || !has(hurt->planned & ~hurt->moved, position))
 			continue;
@@ -405,7 +407,7 @@ rebuild_alone(Hurt *hurt)
 	{
 		lost = 0;
 		before = hurt->made;
-		for (int i = 0; i < hurt->count && hurt->error != PK_ERR_UNAVAILABLE; i++)
+		for (int i = 0; i < hurt->count; i++)
 		{
 			if (!has(hurt->planned & ~hurt->made, i))
 				continue;
@@ -420,7 +422,7 @@ rebuild_alone(Hurt *hurt)
 			lost |= hurt->asked;
 			problem = hurt->problem;
 		}
-	} while (lost != 0 && hurt->made != before && hurt->error != PK_ERR_UNAVAILABLE);
+	} while (lost != 0 && hurt->made != before);
 	if (lost != 0)
 		note_lost(hurt, lost, problem);
 }
