@@ -190,4 +190,6 @@ my $nothing = 'INSERT INTO pocket_data.review (hash) SELECT hash FROM pocket_dat
 my $flushed = "SELECT pg_current_wal_insert_lsn() AS written \\gset\n%s; SELECT pg_current_wal_flush_lsn() >= :'written'";
 is($cell->sql("SET synchronous_commit = off; $nothing; " . sprintf $flushed, 'SELECT pocket.reclaim()'), "0\nt", 'what a pass does is, and all before it');
 is($cell->sql("SET synchronous_commit = off; $nothing; " . sprintf $flushed, q{SELECT done FROM pocket.coordinate('reclaim')}), "0\nt", 'whoever runs it');
+put('app:/one more', 'one more', 100000);
+is($cell->sql("CHECKPOINT; BEGIN; $nothing; " . sprintf($flushed, 'SELECT pocket.seal()') . '; ROLLBACK'), "1\nt", 'no id that a node was told is given again, even after a crash');
 done_testing();
