@@ -319,12 +319,10 @@ end_writing(Hurt *const *batch, int batch_count, const PocketDrives *drives)
 	for (int i = 0; i < batch_count * PK_MEMBERS_MAX; i++)
 	{
 		const Hurt *hurt = batch[i / PK_MEMBERS_MAX];
-		const PocketMember *member;
 		int position = i % PK_MEMBERS_MAX;
 		const PocketMember *member;
 		bool whole;
 		int drive;
-		bool whole;
 
 		if (hurt->code.kind != PK_CODE_REPLICATED || !has(hurt->planned & ~hurt->moved, position))
 			continue;
