@@ -192,12 +192,12 @@ static void
 settle_slots(void)
 {
 	static PocketPlan intend = {
-		"INSERT INTO pocket_data.intent (duty, volume_id, at) SELECT DISTINCT 'settle', v.volume_id,"
-		" pg_catalog.clock_timestamp() FROM pocket_data.volume v JOIN pocket_data.extent e ON e.volume_id = v.volume_id"
-		" JOIN pocket_data.found f ON " FOUND_OF(
-			"e") " WHERE v.state IN ('sealed', 'coded') AND (f.volume_id <> v.volume_id OR f.generation < v.generation)"
-				 " AND NOT EXISTS (SELECT FROM pocket_data.intent i WHERE i.duty = 'settle' AND i.volume_id = "
-				 "v.volume_id)",
+		"INSERT INTO pocket_data.intent (duty, volume_id, at) SELECT 'settle', v.volume_id,"
+		" pg_catalog.clock_timestamp() FROM pocket_data.volume v WHERE v.state IN ('sealed', 'coded')"
+		" AND EXISTS (SELECT FROM pocket_data.extent e JOIN pocket_data.found f ON " FOUND_OF(
+			"e") " WHERE e.volume_id = v.volume_id AND (f.volume_id <> v.volume_id OR f.generation < v.generation))"
+				 " AND NOT EXISTS (SELECT FROM pocket_data.intent i WHERE i.duty = 'settle'"
+				 " AND i.volume_id = v.volume_id)",
 		"", NULL, NULL};
 
 	(void) pocket_write(&intend, NULL, NULL);

@@ -76,7 +76,11 @@ pocket_placement_next(void)
 	(void) pocket_write(&next, NULL, NULL);
 	value = pocket_column_int64(0, 1);
 	pocket_free_rows();
-	XLogFlush(XactLastRecEnd); /* nodes are told of it before this transaction ends, if it does */
+	/*
+	 * A node is told of it before anything commits: until the sequence's record is on the disk, a crash would have the same number
+	 * given again.
+	 */
+	XLogFlush(GetXLogInsertRecPtr());
 	if (value > PG_INT32_MAX)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the cell has run out of placement ids")));
 	return value;

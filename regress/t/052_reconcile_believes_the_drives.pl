@@ -138,6 +138,15 @@ $cell->sql("DELETE FROM pocket_data.drive WHERE path = ''");
 all_read('every file reads back');
 is($cell->sql('SELECT object, problem FROM pocket.verify()'), '', 'nothing is wrong');
 
+# --- rows that know better ---
+
+my $newer = $cell->sql("UPDATE pocket_data.volume SET generation = generation + 1 WHERE volume_id = (SELECT min(volume_id) FROM pocket_data.volume WHERE state = 'coded') RETURNING volume_id");
+$before = placement();
+is($cell->sql('SELECT object, problem FROM pocket.reconcile()'), '', 'reconciled');
+is(placement(), $before, 'a volume of a higher generation than slots tell stays as rows have it');
+is($cell->sql("SELECT count(*) FROM pocket_data.intent WHERE duty = 'settle' AND volume_id = $newer"), '1', 'and the slots are told');
+ok($cell->coordinate, 'which is done');
+
 # --- nothing is destroyed before ---
 
 put('surplus', 200000);

@@ -85,6 +85,8 @@ is(fetch($url, $size) . ' ' . fetch($gone_url, 200000), 'read read', 'the bytes 
 # --- the volume retires, its extents go to the trash and are read there ---
 
 age();
+$cell->sql("BEGIN; SELECT pocket.reclaim(); SELECT pocket.coordinate('settle'); ROLLBACK");
+is(files(), $in_place, 'what one transaction intends, no order of its own carries out');
 is($cell->sql('SELECT pocket.reclaim()') . ' ' . volumes(), '1 coded 1, retired 1', 'a day later it retires');
 is(files(), $in_place, 'an intent moves nothing');
 $cell->sql("BEGIN; SELECT pocket.coordinate('settle'); ROLLBACK");

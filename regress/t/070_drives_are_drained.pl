@@ -50,7 +50,7 @@ $kb{late} = 300;
 is($cell->sql("SELECT count(*) FROM pocket.extents e JOIN pocket.buckets b USING (bucket_id) WHERE e.drive_id = $drive AND b.opened_at > (SELECT max(at) FROM pocket.history('app:/open'))"), '0', 'it gets nothing new');
 ok($cell->coordinate(80), 'draining comes to an end, after restarts') or diag($cell->sql('SELECT * FROM pocket.coordinate()'));
 is($cell->sql("SELECT state || ' ' || extents FROM pocket.drives WHERE drive_id = $drive"), 'drained 0', 'and it is empty');
-is(`find $path -name '[bp]-*' -size +0 | wc -l` + 0, 0, 'also of files');
+is(`find $path/extents -name '[bp]-*' -size +0 | wc -l` + 0, 0, 'also of files, but for its trash');
 is($cell->sql("SELECT remaining FROM pocket.progress WHERE duty = 'drain'"), '0', 'nothing is left to do');
 remove_tree($path);
 $cell->sql('SELECT * FROM pocket.coordinate()') for 1 .. 2;
