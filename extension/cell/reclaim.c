@@ -195,15 +195,14 @@ condemn(PocketPass *pass)
 						" SELECT pg_catalog.count(*), coalesce(pg_catalog.array_agg(hash::bytea), '{}') FROM due",
 		"", NULL, NULL};
 	/*
-	 * Who lets go has committed before this snapshot was taken: what could see a holder began before its end. Also what is condemned
-	 * already: it may have had a holder meanwhile.
+	 * Who lets go has committed before this snapshot was taken, or is this transaction: what could see a holder waits for one before
+	 * the next. Also what is condemned already: it may have had a holder meanwhile.
 	 */
-	static PocketPlan mark = {"UPDATE pocket_data.block k SET state = 'condemned',"
-							  " condemned_xid = pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())"
+	static PocketPlan mark = {"UPDATE pocket_data.block k SET state = 'condemned', condemned_xid = $2"
 							  " FROM (SELECT DISTINCT u.b::pocket.sha256 AS hash FROM pg_catalog.unnest($1) u (b)) d"
 							  " WHERE k.hash OPERATOR(pocket.=) d.hash AND NOT " IS_HELD("k.hash"),
-							  "bytea[]", NULL, NULL};
-	Datum values[1];
+							  "bytea[] xid8", NULL, NULL};
+	Datum values[2];
 	int64 count;
 	bool is_null;
 
@@ -213,6 +212,7 @@ condemn(PocketPass *pass)
 	pocket_free_rows();
 	if (count == 0)
 		return 0;
+	values[1] = FullTransactionIdGetDatum(ReadNextFullTransactionId());
 	pass->done += (int64) pocket_write(&mark, values, NULL);
 	merge_copies(pass, values[0]);
 	return count;

@@ -141,6 +141,20 @@ for my $case ('held again', 'condemned late', 'looked at late')
     admin($reclaim) for 1 .. 2;
     is(admin("SELECT count(*) FROM pocket_data.block WHERE hash::text = '$block->{hash}'"), '0', 'when it has ended the row goes');
 }
+
+# Who lets go and condemns in one transaction: until it has ended the block is held, as others see it.
+{
+    my $block = fresh();
+    admin("SELECT outcome FROM pocket.commit('a:/first$block->{id}', '$block->{list}', ARRAY['$block->{receipt}'])");
+    step('other', 'BEGIN; ' . sprintf($let_go, $block->{id}) . "; $reclaim");
+    $seer->query("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pocket.ls('a:/')");
+    step('other', 'COMMIT');
+    admin($reclaim) for 1 .. 3;
+    is($seer->query("SELECT pocket.get('a:/first$block->{id}') = decode('$block->{hex}', 'hex')"), 't', 'condemned by who has let go: a snapshot that sees it held reads it');
+    $seer->query('ROLLBACK');
+    admin($reclaim) for 1 .. 2;
+    is(admin("SELECT count(*) FROM pocket_data.block WHERE hash::text = '$block->{hash}'"), '0', 'when it has ended the row goes');
+}
 $seer->quit;
 
 # At random: the committer, another one that puts or copies the same bytes in another namespace, one that lets go, and passes of reclaimer and compactor.
