@@ -58,7 +58,8 @@ v AS (SELECT q.ids, e.volume_id, count(*) AS members, coalesce(bit_or(1::bigint 
       FROM q CROSS JOIN pocket.extents e GROUP BY q.ids, e.volume_id),
 s AS (SELECT v.ids, max(bit_count(v.missing::bit(32))) AS most, bit_or(pocket.code_lost(w.code, v.members, v.missing)) AS lost
       FROM v JOIN pocket.volumes w USING (volume_id) WHERE w.state = 'coded' AND w.code LIKE '$code' GROUP BY v.ids)
-SELECT path FROM pocket.drives WHERE drive_id = ANY ((SELECT ids FROM s WHERE $what ORDER BY ids LIMIT 1)::bigint[])
+SELECT path FROM pocket.drives WHERE drive_id = ANY ((SELECT ids FROM s WHERE $what AND NOT EXISTS (SELECT FROM v JOIN pocket.volumes w USING (volume_id)
+    WHERE v.ids = s.ids AND w.code = 'replicated' AND bit_count(v.missing::bit(32)) = v.members) ORDER BY ids LIMIT 1)::bigint[])
 SQL
 }
 
