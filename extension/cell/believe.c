@@ -260,9 +260,9 @@ book_absent(const Absent *absent)
 	(void) pocket_write(&damaged, values, NULL);
 }
 
-/* Members that their drives, which were read to their end, do not have in place; false: there are no more. */
+/* Members that their drives, which were read to their end, do not have in place; false: there are no more.  Adds to *back what came back. */
 static bool
-fetch_absent(void)
+fetch_absent(int64 *back)
 {
 	static PocketPlan find = {
 		"SELECT e.volume_id, e.position, e.drive_id, CASE e.role WHEN 'parity' THEN 0 ELSE e.bucket_id END,"
@@ -290,7 +290,10 @@ fetch_absent(void)
 	for (int i = 0; i < count; i++)
 	{
 		if (orders[i].error == PK_OK)
+		{
 			book_revived(&absent[i]);
+			(*back)++;
+		}
 		else
 			book_absent(&absent[i]);
 	}
@@ -346,32 +349,32 @@ write_trash(void)
 	(void) pocket_write(&insert, NULL, NULL);
 }
 
-void
-pocket_believe(void)
-{
-	choose();
-	write_drives();
-	write_volumes();
-	write_buckets();
-	write_extents();
-	judge_members();
-	settle_slots();
-	while (fetch_absent())
-		CHECK_FOR_INTERRUPTS();
-	write_trash();
-	forget_empty();
-	forget_left();
-}
+/* Buckets that block rows need and the members of their volumes do not yield. */
+#define LOST_BUCKETS                                                                                                   \
+	"(SELECT e.bucket_id FROM (SELECT v.volume_id, pocket.code_lost(v.code, pg_catalog.count(*),"                      \
+	" coalesce(pg_catalog.bit_or(1::int8 << x.position) FILTER (WHERE x.state <> 'ok' OR d.state = 'failed'), 0)) AS " \
+	"lost"                                                                                                             \
+	" FROM pocket_data.volume v JOIN pocket_data.extent x ON x.volume_id = v.volume_id"                                \
+	" LEFT JOIN pocket_data.drive d ON d.drive_id = x.drive_id GROUP BY v.volume_id) w"                                \
+	" JOIN pocket_data.extent e ON e.volume_id = w.volume_id WHERE (w.lost >> e.position) & 1 = 1"                     \
+	" AND EXISTS (SELECT FROM pocket_data.block k WHERE k.bucket_id = e.bucket_id))"
 
-int64
-pocket_believe_revive(void)
+/*
+ * What rows need and nothing in place yields: buckets that no row places, and all members of volumes, of another time than the rows', from
+ * which a bucket that is lost can be decoded.
+ */
+static int64
+revive(void)
 {
 	static PocketPlan find = {
-		"SELECT f.id, d.drive_id, d.uuid::text, n.url FROM pocket_data.found f"
+		"SELECT CASE f.kind WHEN 'bucket' THEN f.id ELSE 0 END, d.drive_id, d.uuid::text, n.url,"
+		" CASE f.kind WHEN 'bucket' THEN 0 ELSE f.id END, f.position FROM pocket_data.found f"
 		" JOIN pocket_data.drive d ON d.drive_id = f.drive_id JOIN pocket_data.node n ON n.node_id = d.node_id"
-		" WHERE f.kind = 'bucket' AND f.trashed"
+		" WHERE f.trashed AND ((f.kind = 'bucket'"
 		" AND NOT EXISTS (SELECT FROM pocket_data.bucket x WHERE x.bucket_id = f.id)"
-		" AND EXISTS (SELECT FROM pocket_data.block k WHERE k.bucket_id = f.id) LIMIT " LITERAL(UNTRASH_MAX),
+		" AND EXISTS (SELECT FROM pocket_data.block k WHERE k.bucket_id = f.id))"
+		" OR EXISTS (SELECT FROM pg_catalog.jsonb_to_recordset(f.members) AS m (bucket int8)"
+		" WHERE m.bucket IN " LOST_BUCKETS ")) LIMIT " LITERAL(UNTRASH_MAX),
 		"", NULL, NULL};
 	int count = (int) pocket_write(&find, NULL, NULL);
 	PocketOrder *orders = palloc0(sizeof(PocketOrder) * Max(count, 1));
@@ -382,6 +385,8 @@ pocket_believe_revive(void)
 	{
 		absent[i].bucket_id = pocket_column_int64(i, 1);
 		absent[i].drive_id = pocket_column_int64(i, 2);
+		absent[i].volume_id = pocket_column_int64(i, 5);
+		absent[i].position = pocket_column_int32(i, 6);
 		orders[i].node = pocket_column_text(i, 4);
 		orders[i].verb = "untrash";
 		orders[i].body = untrash_body(pocket_column_text(i, 3), &absent[i]);
@@ -398,4 +403,24 @@ pocket_believe_revive(void)
 	pfree(orders);
 	pfree(absent);
 	return revived;
+}
+
+int64
+pocket_believe(void)
+{
+	int64 back = 0;
+
+	choose();
+	write_drives();
+	write_volumes();
+	write_buckets();
+	write_extents();
+	judge_members();
+	settle_slots();
+	while (fetch_absent(&back))
+		CHECK_FOR_INTERRUPTS();
+	write_trash();
+	forget_empty();
+	forget_left();
+	return back + revive();
 }

@@ -9,14 +9,10 @@
 
 /*
  * Under the lock for opening.  Volumes, buckets and extents of which drives know better than rows are written; what rows name
- * and a drive lacks comes back from its trash, or is damaged.
+ * and a drive lacks comes back from its trash, or is damaged; and so does what block rows point into and no row places, or what a bucket
+ * that is lost can be decoded from.  Returns how many extents came back: they may tell of volumes that rows do not know, so drives are to
+ * be read again.
  */
-extern void pocket_believe(void);
-
-/*
- * Extents of buckets that block rows point into, and no row of a bucket tells of, are taken out of the trash. Returns how many:
- * the survey is to be taken again.
- */
-extern int64 pocket_believe_revive(void);
+extern int64 pocket_believe(void);
 
 #endif
