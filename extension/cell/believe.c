@@ -6,7 +6,7 @@
  * which data was given (its slot is that of a bucket's extent, which happens only after the commit)
  * is believed before one that only parities name; then, as the nodes do, the coded before the
  * replicated, then the higher generation, which is the cell's and not the volume's.  The row of a
- * bucket stays unless the drives' volume precedes its own.
+ * bucket stays unless the drives' volume precedes its own, or its own has lost the bucket and the drives' yields it.
  *
  * A sealed bucket has one length: the longest that any drive has sealed.  An extent that is shorter is
  * not a member, whatever its slot says, but damaged.
@@ -31,20 +31,42 @@
 	".role = 'parity' THEN f.kind = 'parity' AND f.id = " e ".volume_id AND f.position = " e \
 	".position ELSE f.kind = 'bucket' AND f.id = " e ".bucket_id END"
 
+/* Buckets that block rows need and the members of their volumes do not yield. */
+#define LOST_BUCKETS                                                                                                   \
+	"(SELECT e.bucket_id FROM (SELECT v.volume_id, pocket.code_lost(v.code, pg_catalog.count(*),"                      \
+	" coalesce(pg_catalog.bit_or(1::int8 << x.position) FILTER (WHERE x.state <> 'ok' OR d.state = 'failed'), 0)) AS " \
+	"lost"                                                                                                             \
+	" FROM pocket_data.volume v JOIN pocket_data.extent x ON x.volume_id = v.volume_id"                                \
+	" LEFT JOIN pocket_data.drive d ON d.drive_id = x.drive_id GROUP BY v.volume_id) w"                                \
+	" JOIN pocket_data.extent e ON e.volume_id = w.volume_id WHERE (w.lost >> e.position) & 1 = 1"                     \
+	" AND EXISTS (SELECT FROM pocket_data.block k WHERE k.bucket_id = e.bucket_id))"
+
+/* Which members of n, a volume that was found, no drive has in place: a bit for each position. */
+#define MISSING                                                                                                       \
+	"(SELECT coalesce(pg_catalog.bit_or(1::int8 << (r.n - 1)::int4), 0)"                                              \
+	" FROM ROWS FROM (pg_catalog.jsonb_to_recordset(n.members) AS (drive uuid, bucket int8)) WITH ORDINALITY AS r "   \
+	"(drive, bucket, n)"                                                                                              \
+	" WHERE (r.drive IS NOT NULL OR r.bucket <> 0) AND NOT EXISTS (SELECT FROM pocket_data.found f"                   \
+	" WHERE f.kind = CASE r.bucket WHEN 0 THEN 'parity' ELSE 'bucket' END"                                            \
+	" AND f.id = CASE r.bucket WHEN 0 THEN n.volume_id ELSE r.bucket END AND (r.bucket <> 0 OR f.position = r.n - 1)" \
+	" AND f.sealed AND NOT f.trashed AND f.problem IS NULL))"
+
 static void
 choose(void)
 {
 	static PocketPlan choice = {
 		"INSERT INTO pocket_data.believed (bucket_id, volume_id) SELECT n.bucket_id, n.volume_id"
 		" FROM (SELECT DISTINCT ON (m.bucket) m.bucket AS bucket_id, t.volume_id, t.generation,"
-		" t.code <> 'replicated' AS coded, t.committed FROM pocket_data.found_volume t,"
+		" t.code <> 'replicated' AS coded, t.committed, t.code, t.members FROM pocket_data.found_volume t,"
 		" pg_catalog.jsonb_to_recordset(t.members) AS m (bucket int8) WHERE m.bucket <> 0"
 		" ORDER BY m.bucket, t.committed DESC, t.code <> 'replicated' DESC, t.generation DESC, t.volume_id DESC) n"
 		" LEFT JOIN pocket_data.bucket b ON b.bucket_id = n.bucket_id"
 		" LEFT JOIN pocket_data.volume v ON v.volume_id = b.volume_id WHERE b.bucket_id IS NULL"
 		" OR (v.volume_id = n.volume_id AND n.generation > v.generation)"
 		" OR (v.volume_id <> n.volume_id AND n.committed"
-		" AND (n.coded, n.generation) > (v.code <> 'replicated', v.generation))",
+		" AND (n.coded, n.generation) > (v.code <> 'replicated', v.generation))"
+		" OR (v.volume_id <> n.volume_id AND b.bucket_id IN " LOST_BUCKETS
+		" AND pocket.code_lost(n.code, pg_catalog.jsonb_array_length(n.members), " MISSING ") = 0)",
 		"", NULL, NULL};
 
 	(void) pocket_write(&choice, NULL, NULL);
@@ -348,16 +370,6 @@ write_trash(void)
 
 	(void) pocket_write(&insert, NULL, NULL);
 }
-
-/* Buckets that block rows need and the members of their volumes do not yield. */
-#define LOST_BUCKETS                                                                                                   \
-	"(SELECT e.bucket_id FROM (SELECT v.volume_id, pocket.code_lost(v.code, pg_catalog.count(*),"                      \
-	" coalesce(pg_catalog.bit_or(1::int8 << x.position) FILTER (WHERE x.state <> 'ok' OR d.state = 'failed'), 0)) AS " \
-	"lost"                                                                                                             \
-	" FROM pocket_data.volume v JOIN pocket_data.extent x ON x.volume_id = v.volume_id"                                \
-	" LEFT JOIN pocket_data.drive d ON d.drive_id = x.drive_id GROUP BY v.volume_id) w"                                \
-	" JOIN pocket_data.extent e ON e.volume_id = w.volume_id WHERE (w.lost >> e.position) & 1 = 1"                     \
-	" AND EXISTS (SELECT FROM pocket_data.block k WHERE k.bucket_id = e.bucket_id))"
 
 /*
  * What rows need and nothing in place yields: buckets that no row places, and all members of volumes, of another time than the rows', from

@@ -214,10 +214,11 @@ is($cell->sql('SELECT count(*) FROM pocket_data.block b LEFT JOIN pocket_data.bu
 delete @files{'trashed', 'trashed too'};
 all_read('every file reads back');
 
-# --- what was replicated then, and was coded and trashed since, its surplus dropped; also when the one extent that was left is lost ---
+# --- what was replicated then, and was coded and trashed since, its surplus dropped; also when the one extent that was left is lost,
+# and when nothing but a parity is left ---
 
 sub volume_of { my ($name) = @_; return $cell->sql("SELECT DISTINCT b.volume_id FROM pocket_data.entry e CROSS JOIN LATERAL pocket.blocks(e.blocks) x JOIN pocket_data.block k ON k.hash OPERATOR(pocket.=) x.hash JOIN pocket_data.bucket b USING (bucket_id) WHERE e.name = '$name'"); }
-for my $case ('there', 'lost')
+for my $case ('there', 'lost', 'single')
 {
     $cell->sql('SELECT pocket.seal()');
     $cell->coordinate;
@@ -225,18 +226,19 @@ for my $case ('there', 'lost')
     $cell->sql('SELECT pocket.seal()');
     keep($case);
     $cell->sql('DROP TABLE keep_holder; CREATE TABLE keep_holder AS TABLE pocket_data.holder');
-    put('of later', 250000);
+    put('of later', 250000) if $case ne 'single';
     $cell->encode_all;
     my $coded = volume_of($case);
-    is($coded, volume_of('of later'), "$case: it is coded with a bucket of later");
+    is($cell->sql("SELECT count(*) FROM pocket_data.bucket WHERE volume_id = $coded") . $cell->sql("SELECT code FROM pocket_data.volume WHERE volume_id = $coded"), $case eq 'single' ? '1rs(2,1)' : '2rs(2,1)', "$case: it is coded");
     my $path = $cell->sql("SELECT d.path FROM pocket_data.extent e JOIN pocket_data.drive d USING (drive_id) JOIN keep_${case}_block k USING (bucket_id) WHERE e.volume_id = $coded LIMIT 1");
-    $cell->sql("SELECT pocket.rm('app:/$case'), pocket.rm('app:/of later'); SELECT pocket.mkdir('app:/later than $case'); SELECT pocket.retain()");
+    $cell->sql("SELECT pocket.rm('app:/$case')" . ($case eq 'single' ? '' : ", pocket.rm('app:/of later')") . "; SELECT pocket.mkdir('app:/later than $case'); SELECT pocket.retain()");
     for (1 .. 4) { $cell->sql("UPDATE pocket_data.bucket SET sealed_at = sealed_at - interval '2 days'"); $cell->sql('SELECT pocket.reclaim()'); }
     $cell->coordinate;
-    is($cell->sql("SELECT count(*) FROM pocket_data.trash WHERE volume_id = $coded"), '3', "$case: all of that volume is in the trash");
+    my $members = $cell->sql("SELECT count(*) FROM pocket_data.trash WHERE volume_id = $coded");
+    is($members, $case eq 'single' ? '2' : '3', "$case: all of that volume is in the trash");
     delete $files{'of later'};
     $cell->sql('DELETE FROM pocket_data.holder; INSERT INTO pocket_data.holder TABLE keep_holder');
-    if ($case eq 'lost')
+    if ($case ne 'there')
     {
         $cell->kill_sidecar('TERM');
         $cell->set_drives('one', grep { $_ ne $path } $cell->drives);
@@ -257,7 +259,7 @@ for my $case ('there', 'lost')
     $cell->sql('SELECT pocket.reconcile()');
     is(placement(), $before, "$case: again, which changes nothing");
     $cell->coordinate;
-    is($cell->sql("SELECT count(*) FROM pocket_data.extent e JOIN pocket_data.drive d USING (drive_id) WHERE e.volume_id = $coded AND e.state = 'ok' AND d.state = 'ok'"), '3', "$case: and is made whole");
+    is($cell->sql("SELECT count(*) FROM pocket_data.extent e JOIN pocket_data.drive d USING (drive_id) WHERE e.volume_id = $coded AND e.state = 'ok' AND d.state = 'ok'"), $members, "$case: and is made whole");
     is($cell->sql('SELECT object, problem FROM pocket.verify()'), '', "$case: nothing is wrong");
 }
 
