@@ -146,9 +146,10 @@ sidecar_start()
 # Whether the process of the pid file is our pocketd: a pid alone may be somebody else's by now.
 sidecar_running()
 {
-    local pid
+    local pid program
     pid=$(cat "$HOME_DIR/pocketd.pid" 2>/dev/null) || return 1
-    [[ $(readlink "/proc/$pid/exe" 2>/dev/null) == "$(readlink -f "$POCKETD")"* ]]
+    # not /proc/PID/exe: pocketd cannot be dumped, so only root may follow that
+    { IFS= read -r -d '' program <"/proc/$pid/cmdline"; } 2>/dev/null && [[ $(readlink -f "$program") == "$(readlink -f "$POCKETD")" ]]
 }
 
 sidecar_stop()
