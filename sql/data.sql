@@ -136,6 +136,7 @@ CREATE TABLE pocket_data.review (
 	review_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	hash pocket.sha256 NOT NULL
 );
+CREATE INDEX review_hash ON pocket_data.review (hash);	-- what is in the list does not go yet
 -- The sample that is read back after a while: 3 of 256 blocks.
 CREATE INDEX block_watched ON pocket_data.block (created_at, hash) WHERE get_byte(hash::bytea, 31) < 3;
 

@@ -51,6 +51,17 @@
 	" AND f.id = CASE r.bucket WHEN 0 THEN n.volume_id ELSE r.bucket END AND (r.bucket <> 0 OR f.position = r.n - 1)" \
 	" AND f.sealed AND NOT f.trashed AND f.problem IS NULL))"
 
+bool
+pocket_believe_lacks_rows(void)
+{
+	static PocketPlan find = {
+		"SELECT FROM pocket_data.holder h WHERE h.files > 0 AND NOT EXISTS (SELECT FROM pocket_data.block k"
+		" WHERE k.hash OPERATOR(pocket.=) h.hash) LIMIT 1",
+		"", NULL, NULL};
+
+	return pocket_write(&find, NULL, NULL) > 0;
+}
+
 static void
 choose(void)
 {
@@ -62,14 +73,16 @@ choose(void)
 		" ORDER BY m.bucket, t.committed DESC, t.code <> 'replicated' DESC, t.generation DESC, t.volume_id DESC) n"
 		" LEFT JOIN pocket_data.bucket b ON b.bucket_id = n.bucket_id"
 		" LEFT JOIN pocket_data.volume v ON v.volume_id = b.volume_id WHERE b.bucket_id IS NULL"
+		" OR (v.state = 'retired' AND $1)"
 		" OR (v.volume_id = n.volume_id AND n.generation > v.generation)"
 		" OR (v.volume_id <> n.volume_id AND n.committed"
 		" AND (n.coded, n.generation) > (v.code <> 'replicated', v.generation))"
 		" OR (v.volume_id <> n.volume_id AND b.bucket_id IN " LOST_BUCKETS
 		" AND pocket.code_lost(n.code, pg_catalog.jsonb_array_length(n.members), " MISSING ") = 0)",
-		"", NULL, NULL};
+		"bool", NULL, NULL};
+	Datum values[1] = {BoolGetDatum(pocket_believe_lacks_rows())};
 
-	(void) pocket_write(&choice, NULL, NULL);
+	(void) pocket_write(&choice, values, NULL);
 }
 
 /* A drive that only a slot names has failed, as far as anybody knows; repair makes its members anew. */
@@ -126,7 +139,7 @@ write_buckets(void)
 		" pg_catalog.jsonb_to_recordset(t.members) AS m (bucket int8, length int8)"
 		" WHERE t.volume_id = x.volume_id AND m.bucket = x.bucket_id)), 0) AS length) l"
 		" ON CONFLICT (bucket_id) DO UPDATE SET volume_id = excluded.volume_id,"
-		" state = CASE b.state WHEN 'open' THEN excluded.state ELSE b.state END,"
+		" state = CASE b.state WHEN 'sealed' THEN b.state ELSE excluded.state END,"
 		" length = CASE b.state WHEN 'open' THEN excluded.length ELSE b.length END,"
 		" sealed_at = coalesce(b.sealed_at, excluded.sealed_at)",
 		"", NULL, NULL};
@@ -201,12 +214,12 @@ static void
 settle_slots(void)
 {
 	static PocketPlan intend = {
-		"INSERT INTO pocket_data.intent (duty, volume_id, at) SELECT DISTINCT 'settle', v.volume_id,"
-		" pg_catalog.clock_timestamp() FROM pocket_data.volume v JOIN pocket_data.extent e ON e.volume_id = v.volume_id"
-		" JOIN pocket_data.found f ON " FOUND_OF(
-			"e") " WHERE v.state IN ('sealed', 'coded') AND (f.volume_id <> v.volume_id OR f.generation < v.generation)"
-				 " AND NOT EXISTS (SELECT FROM pocket_data.intent i WHERE i.duty = 'settle' AND i.volume_id = "
-				 "v.volume_id)",
+		"INSERT INTO pocket_data.intent (duty, volume_id, at) SELECT 'settle', v.volume_id,"
+		" pg_catalog.clock_timestamp() FROM pocket_data.volume v WHERE v.state IN ('sealed', 'coded')"
+		" AND EXISTS (SELECT FROM pocket_data.extent e JOIN pocket_data.found f ON " FOUND_OF(
+			"e") " WHERE e.volume_id = v.volume_id AND (f.volume_id <> v.volume_id OR f.generation < v.generation))"
+				 " AND NOT EXISTS (SELECT FROM pocket_data.intent i WHERE i.duty = 'settle'"
+				 " AND i.volume_id = v.volume_id)",
 		"", NULL, NULL};
 
 	(void) pocket_write(&intend, NULL, NULL);
@@ -355,19 +368,31 @@ forget_empty(void)
 	pfree(ids);
 }
 
-/* What lies in the trash and no row tells of is inspected anew before it goes. */
+#define TRASHED_IS(t, f)                                                                                     \
+	t ".drive_id = " f ".drive_id AND CASE " f ".kind WHEN 'bucket' THEN " t ".bucket_id = " f ".id ELSE " t \
+	  ".bucket_id = 0 AND " t ".volume_id = " f ".id AND " t ".position = " f ".position END"
+
+/*
+ * What lies in the trash and no row tells of is inspected anew before it goes. What was taken out of it, by who was rolled back,
+ * does not lie there any more.
+ */
 static void
 write_trash(void)
 {
+	static PocketPlan forget = {
+		"DELETE FROM pocket_data.trash t WHERE EXISTS (SELECT FROM pocket_data.found f"
+		" WHERE NOT f.trashed AND " TRASHED_IS("t", "f") ") AND NOT EXISTS (SELECT FROM pocket_data.found f"
+														 " WHERE f.trashed AND " TRASHED_IS("t", "f") ")",
+		"", NULL, NULL};
 	static PocketPlan insert = {
 		"INSERT INTO pocket_data.trash (drive_id, bucket_id, volume_id, position, bytes, trashed_at, trashed_xid)"
 		" SELECT f.drive_id, CASE f.kind WHEN 'bucket' THEN f.id ELSE 0 END, CASE f.kind WHEN 'bucket' THEN 0"
 		" ELSE f.id END, f.position, f.length, pg_catalog.clock_timestamp(), pg_catalog.pg_current_xact_id()"
 		" FROM pocket_data.found f WHERE f.trashed AND NOT EXISTS (SELECT FROM pocket_data.trash t"
-		" WHERE t.drive_id = f.drive_id AND CASE f.kind WHEN 'bucket' THEN t.bucket_id = f.id"
-		" ELSE t.bucket_id = 0 AND t.volume_id = f.id AND t.position = f.position END) ON CONFLICT DO NOTHING",
+		" WHERE " TRASHED_IS("t", "f") ") ON CONFLICT DO NOTHING",
 		"", NULL, NULL};
 
+	(void) pocket_write(&forget, NULL, NULL);
 	(void) pocket_write(&insert, NULL, NULL);
 }
 
@@ -382,13 +407,15 @@ revive(void)
 		"SELECT CASE f.kind WHEN 'bucket' THEN f.id ELSE 0 END, d.drive_id, d.uuid::text, n.url,"
 		" CASE f.kind WHEN 'bucket' THEN 0 ELSE f.id END, f.position FROM pocket_data.found f"
 		" JOIN pocket_data.drive d ON d.drive_id = f.drive_id JOIN pocket_data.node n ON n.node_id = d.node_id"
-		" WHERE f.trashed AND ((f.kind = 'bucket'"
-		" AND NOT EXISTS (SELECT FROM pocket_data.bucket x WHERE x.bucket_id = f.id)"
-		" AND EXISTS (SELECT FROM pocket_data.block k WHERE k.bucket_id = f.id))"
+		" LEFT JOIN pocket_data.bucket x ON f.kind = 'bucket' AND x.bucket_id = f.id WHERE f.trashed AND ((f.kind = "
+		"'bucket'"
+		" AND ((x.bucket_id IS NULL AND EXISTS (SELECT FROM pocket_data.block k WHERE k.bucket_id = f.id))"
+		" OR ($1 AND coalesce(x.state = 'retired', true))))"
 		" OR EXISTS (SELECT FROM pg_catalog.jsonb_to_recordset(f.members) AS m (bucket int8)"
 		" WHERE m.bucket IN " LOST_BUCKETS ")) LIMIT " LITERAL(UNTRASH_MAX),
-		"", NULL, NULL};
-	int count = (int) pocket_write(&find, NULL, NULL);
+		"bool", NULL, NULL};
+	Datum values[1] = {BoolGetDatum(pocket_believe_lacks_rows())};
+	int count = (int) pocket_write(&find, values, NULL);
 	PocketOrder *orders = palloc0(sizeof(PocketOrder) * Max(count, 1));
 	Absent *absent = palloc0(sizeof(Absent) * Max(count, 1));
 	int64 revived = 0;

@@ -138,6 +138,9 @@ extern void pocket_intend_trash(int64 drive_id, int64 bucket_id, int64 volume_id
 extern void pocket_trash_book(int64 intent_id, const char *answer);
 extern void pocket_trash_emptied(int64 intent_id, const char *answer);
 
+/* Rows of retired volumes of which nothing is left, in place or in a trash, go. */
+extern void pocket_volumes_forget(void);
+
 /* xid8: transactions below it have ended before any snapshot that is still in use was taken. */
 extern Datum pocket_horizon(void);
 

@@ -54,7 +54,10 @@ PG_FUNCTION_INFO_V1(pocket_reclaim);
 PG_FUNCTION_INFO_V1(pocket_compact);
 PG_FUNCTION_INFO_V1(pocket_verify_now);
 
-/* Duties read the rows of now: a snapshot from before the lock would have them act upon what is no more. */
+/*
+ * Duties read the rows of now: a snapshot from before the lock would have them act upon what is no more. Later ones, and nodes, act
+ * upon what they commit, so no crash may take that back, or what it stands on, whatever synchronous_commit says.
+ */
 static void
 take(PocketLock lock)
 {
@@ -63,6 +66,7 @@ take(PocketLock lock)
 		ereport(ERROR, (errcode(ERRCODE_ACTIVE_SQL_TRANSACTION),
 						errmsg("duties of the cell need isolation level READ COMMITTED")));
 	pocket_lock_exclusive(lock);
+	ForceSyncCommit();
 }
 
 void
@@ -151,7 +155,10 @@ pocket_duty_run(const char *name)
 	pocket_enter(&session);
 	/* somebody runs one by hand, or uninstalls: the next round will do */
 	if (pocket_lock_if_free(POCKET_LOCK_PASS))
+	{
+		ForceSyncCommit();
 		(void) run(find_duty(name), false);
+	}
 	pocket_leave(&session);
 }
 

@@ -89,19 +89,21 @@ find_node(const char *url)
 	return node_id;
 }
 
-/* What it worked on, another node does that has a member. */
+/* What it worked on, another node does that has a member; of what is retired, which has none any more, any. */
 static void
 delete_node(int64 node_id)
 {
-	static PocketPlan steps[] = {
-		{"UPDATE pocket_data.volume v SET node_id = (SELECT d.node_id FROM pocket_data.extent e"
-		 " JOIN pocket_data.drive d ON d.drive_id = e.drive_id JOIN pocket_data.node n ON n.node_id = d.node_id"
-		 " WHERE e.volume_id = v.volume_id ORDER BY n.state = 'up' DESC, pg_catalog.random() LIMIT 1)"
-		 " WHERE v.node_id = $1",
-		 "int8", NULL, NULL},
+	static PocketPlan lies_there[] = {
 		{"DELETE FROM pocket_data.intent i USING pocket_data.drive d WHERE d.drive_id = i.drive_id AND d.node_id = $1",
 		 "int8", NULL, NULL},
 		{"DELETE FROM pocket_data.trash t USING pocket_data.drive d WHERE d.drive_id = t.drive_id AND d.node_id = $1",
+		 "int8", NULL, NULL}};
+	static PocketPlan steps[] = {
+		{"UPDATE pocket_data.volume v SET node_id = coalesce((SELECT d.node_id FROM pocket_data.extent e"
+		 " JOIN pocket_data.drive d ON d.drive_id = e.drive_id JOIN pocket_data.node n ON n.node_id = d.node_id"
+		 " WHERE e.volume_id = v.volume_id ORDER BY n.state = 'up' DESC, pg_catalog.random() LIMIT 1),"
+		 " (SELECT pg_catalog.min(n.node_id) FROM pocket_data.node n WHERE n.node_id <> $1))"
+		 " WHERE v.node_id = $1",
 		 "int8", NULL, NULL},
 		{"DELETE FROM pocket_data.drive WHERE node_id = $1", "int8", NULL, NULL},
 		{"DELETE FROM pocket_data.node WHERE node_id = $1", "int8", NULL, NULL},
@@ -110,6 +112,9 @@ delete_node(int64 node_id)
 		 "int8", NULL, NULL}};
 	Datum values[1] = {Int64GetDatum(node_id)};
 
+	for (Size i = 0; i < lengthof(lies_there); i++)
+		(void) pocket_write(&lies_there[i], values, NULL);
+	pocket_volumes_forget();
 	for (Size i = 0; i < lengthof(steps); i++)
 		(void) pocket_write(&steps[i], values, NULL);
 }

@@ -4,6 +4,7 @@
  */
 #include "cell/cell.h"
 
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
@@ -75,6 +76,11 @@ pocket_placement_next(void)
 	(void) pocket_write(&next, NULL, NULL);
 	value = pocket_column_int64(0, 1);
 	pocket_free_rows();
+	/*
+	 * A node is told of it before anything commits: until the sequence's record is on the disk, a crash would have the same number
+	 * given again.
+	 */
+	XLogFlush(GetXLogInsertRecPtr());
 	if (value > PG_INT32_MAX)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the cell has run out of placement ids")));
 	return value;

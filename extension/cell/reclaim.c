@@ -3,11 +3,11 @@
  *	  Duty reclaim: blocks that nobody holds lose their rows, volumes without
  *	  block rows retire.
  *
- * A block without holders is condemned: its row stays and resolves.  When all snapshots
- * that could see a holder have ended, a later pass takes its lock (who is giving
- * it a holder at this moment keeps it: then it is passed over), looks for holders once
- * more with a snapshot taken after that, and deletes the row, or revives it.
- * Bytes are touched by none of this.
+ * A block without holders is condemned: its row stays and resolves; anew, each time that
+ * somebody lets go of it.  When all snapshots that could see a holder have ended, a later
+ * pass takes its lock (who is giving it a holder at this moment keeps it: then it is passed
+ * over), looks for holders once more with a snapshot taken after that, and deletes the row,
+ * or revives it.  Bytes are touched by none of this.
  *
  * A sealed volume to which no row points, nor can point by a receipt any more, retires: its
  * extents go to the trash (trash.c), by intents that are carried out later.
@@ -67,6 +67,9 @@ typedef struct Keys
 #define IS_HELD(hash) \
 	"EXISTS (SELECT FROM pocket_data.holder h WHERE h.hash OPERATOR(pocket.=) " hash " AND h.files > 0)"
 
+/* Who has let go of it since it was condemned had it for a while, which snapshots may see: it is to be condemned anew. */
+#define IS_TO_BE_REVIEWED(hash) "EXISTS (SELECT FROM pocket_data.review r WHERE r.hash OPERATOR(pocket.=) " hash ")"
+
 static Keys
 read_keys(void)
 {
@@ -82,7 +85,10 @@ read_keys(void)
 	return keys;
 }
 
-/* Deletes rows that this transaction has locked, and what they were counts as garbage; those with a holder only on demand. */
+/*
+ * Deletes rows that this transaction has locked, and what they were counts as garbage; those with a holder, or that were let go
+ * of just now, only on demand.
+ */
 static int64
 let_go(const Keys *keys, bool held_too)
 {
@@ -90,8 +96,8 @@ let_go(const Keys *keys, bool held_too)
 		"WITH gone AS (DELETE FROM pocket_data.block k USING (SELECT u.b, u.bucket_id, u.o FROM ROWS FROM"
 		" (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) u (b, bucket_id, o)) u"
 		" WHERE k.hash OPERATOR(pocket.=) u.b::pocket.sha256 AND k.bucket_id = u.bucket_id AND k.\"offset\" = u.o"
-		" AND ($4 OR NOT " IS_HELD(
-			"k.hash") ") RETURNING k.bucket_id, k.stored_length),"
+		" AND ($4 OR NOT (" IS_HELD("k.hash") " OR " IS_TO_BE_REVIEWED(
+			"k.hash") ")) RETURNING k.bucket_id, k.stored_length),"
 					  " less AS (UPDATE pocket_data.bucket b SET live = b.live - g.bytes FROM (SELECT g.bucket_id,"
 					  " pg_catalog.sum(g.stored_length)::int8 AS bytes FROM gone g GROUP BY g.bucket_id) g"
 					  " WHERE b.bucket_id = g.bucket_id AND b.state = 'sealed' AND b.live IS NOT NULL)"
@@ -167,7 +173,8 @@ pocket_copies_let_go(Datum bucket_ids)
 		KEYS_OF(
 			"SELECT k.hash, k.bucket_id, k.\"offset\" FROM pocket_data.block k WHERE k.bucket_id = ANY ($1)"
 			" AND k.state = 'live' AND EXISTS (SELECT FROM pocket_data.block o WHERE o.hash OPERATOR(pocket.=) k.hash"
-			" AND o.bucket_id <> ALL ($1) AND " POCKET_BUCKET_WELL("o.bucket_id") ") FOR UPDATE SKIP LOCKED"),
+			" AND o.state = 'live' AND o.bucket_id <> ALL ($1) AND " POCKET_BUCKET_WELL(
+				"o.bucket_id") ") FOR UPDATE SKIP LOCKED"),
 		"int8[]", NULL, NULL};
 	Datum values[1] = {bucket_ids};
 	Keys keys;
@@ -187,11 +194,14 @@ condemn(PocketPass *pass)
 			REVIEW_MAX) ") RETURNING hash)"
 						" SELECT pg_catalog.count(*), coalesce(pg_catalog.array_agg(hash::bytea), '{}') FROM due",
 		"", NULL, NULL};
-	/* who lets go has committed before this snapshot was taken: what could see a holder began before its end */
+	/*
+	 * Who lets go has committed before this snapshot was taken: what could see a holder began before its end. Also what is condemned
+	 * already: it may have had a holder meanwhile.
+	 */
 	static PocketPlan mark = {"UPDATE pocket_data.block k SET state = 'condemned',"
 							  " condemned_xid = pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())"
 							  " FROM (SELECT DISTINCT u.b::pocket.sha256 AS hash FROM pg_catalog.unnest($1) u (b)) d"
-							  " WHERE k.hash OPERATOR(pocket.=) d.hash AND k.state = 'live' AND NOT " IS_HELD("k.hash"),
+							  " WHERE k.hash OPERATOR(pocket.=) d.hash AND NOT " IS_HELD("k.hash"),
 							  "bytea[]", NULL, NULL};
 	Datum values[1];
 	int64 count;

@@ -71,18 +71,6 @@ keep_one_of_each(void)
 	(void) pocket_write(&others, NULL, NULL);
 }
 
-/* Whether a namespace holds a block that no row places. */
-static bool
-rows_are_lost(void)
-{
-	static PocketPlan find = {
-		"SELECT FROM pocket_data.holder h WHERE h.files > 0 AND NOT EXISTS (SELECT FROM pocket_data.block k"
-		" WHERE k.hash OPERATOR(pocket.=) h.hash) LIMIT 1",
-		"", NULL, NULL};
-
-	return pocket_write(&find, NULL, NULL) > 0;
-}
-
 /* Returns how many pages were read. */
 static int64
 restore_bucket(PocketInventory *pages, int64 bucket_id)
@@ -95,17 +83,21 @@ restore_bucket(PocketInventory *pages, int64 bucket_id)
 				  " records.hash::pocket.sha256 AND h.files > 0) AND NOT EXISTS (SELECT FROM pocket_data.block k"
 				  " WHERE k.hash OPERATOR(pocket.=) records.hash::pocket.sha256) ON CONFLICT DO NOTHING",
 		"text int8", NULL, NULL};
+	static PocketPlan recount = {"UPDATE pocket_data.bucket SET live = NULL WHERE bucket_id = $1", "int8", NULL, NULL};
 	Datum values[2] = {(Datum) 0, Int64GetDatum(bucket_id)};
+	uint64 inserted = 0;
 	int64 read = 0;
 
 	while (pocket_inventory_records(pages, bucket_id))
 	{
 		CHECK_FOR_INTERRUPTS();
 		values[0] = CStringGetTextDatum(pages->answer);
-		(void) pocket_write(&insert, values, NULL);
+		inserted += pocket_write(&insert, values, NULL);
 		pfree(pages->answer);
 		read++;
 	}
+	if (inserted > 0)
+		(void) pocket_write(&recount, &values[1], NULL);
 	if (pages->error != PK_OK)
 		ereport(WARNING,
 				(errmsg("the records of bucket " INT64_FORMAT " could not be read: %s", bucket_id, pages->problem)));
@@ -123,7 +115,7 @@ restore_blocks(int64 budget)
 	static PocketPlan done = {"DELETE FROM pocket_data.found WHERE id = $1", "int8", NULL, NULL};
 	static PocketPlan all_done = {"DELETE FROM pocket_data.found", "", NULL, NULL};
 
-	while (rows_are_lost() && pocket_write(&next, NULL, NULL) > 0)
+	while (pocket_believe_lacks_rows() && pocket_write(&next, NULL, NULL) > 0)
 	{
 		Datum values[1] = {Int64GetDatum(pocket_column_int64(0, 1))};
 		PocketInventory pages = {.uuid = pocket_column_text(0, 2), .url = pocket_column_text(0, 3)};

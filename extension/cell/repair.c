@@ -3,9 +3,11 @@
  *	  Duty repair: members on failed drives, and damaged ones, are made anew.
  *
  * The same moves what is on drives that are to be drained, after all others.
- * The volume with the least redundancy left comes first.  The generation-checked
- * update of its row is the commit point.  Generations come from a sequence that
- * no rollback takes back: two attempts never share one.
+ * The volume with the least redundancy left comes first; a few are worked on at a
+ * time, each in an order of its own, and what becomes of one is nothing to the
+ * others.  The generation-checked update of a volume's row is the commit point.
+ * Generations come from a sequence that no rollback takes back: two attempts never
+ * share one.
  */
 #include "cell/cell.h"
 
@@ -21,10 +23,12 @@
 
 #define VOLUMES_PER_PASS 8
 #define VOLUMES_BY_HAND 64
+#define ORDERS_PER_NODE 4 /* that a node has at a time: it works on two, and the next are there when these end */
 #define REPAIRED_KEPT 1000
 #define LITERAL_(n) #n
 #define LITERAL(n) LITERAL_(n)
 
+/* A volume; of its members' masks bit p is member p. */
 typedef struct Hurt
 {
 	int64 volume_id;
@@ -33,8 +37,35 @@ typedef struct Hurt
 	int32 generation;
 	char *url;
 	PocketMember *members;
+	PocketMember *fresh; /* the same on the drives where they shall be */
 	int count;
+	uint32 planned; /* those that shall be made anew */
+	uint32 moved;	/* of them, those that get another drive */
+	uint32 made;	/* of them, those that were made and are booked */
+
+	/* the order */
+	uint32 asked; /* of the planned ones, those that are in it */
+	int32 next;	  /* the generation that it makes */
+	pk_error error;
+	char *problem;
 } Hurt;
+
+/* A pass. */
+typedef struct Repair
+{
+	PocketDrives drives;
+	int count;
+	Hurt *hurt; /* in the order in which they are taken */
+	int next;
+	int volumes_left;
+	int64 bytes_left;
+} Repair;
+
+static bool
+has(uint32 mask, int position)
+{
+	return (mask & (UINT32_C(1) << position)) != 0;
+}
 
 static bool
 member_bad(const PocketMember *member)
@@ -99,7 +130,7 @@ note_lost(const Hurt *hurt, uint32 lost, const char *problem)
 
 	for (int i = 0; i < hurt->count; i++)
 	{
-		if ((lost & (UINT32_C(1) << i)) != 0 && !member_moves(&hurt->members[i]))
+		if (has(lost, i) && !member_moves(&hurt->members[i]))
 			news |= note(hurt->volume_id, i, "lost", problem);
 	}
 	if (!news)
@@ -110,12 +141,25 @@ note_lost(const Hurt *hurt, uint32 lost, const char *problem)
 					  errhint("Bring back its drives. SELECT * FROM pocket.verify() names the files.")));
 }
 
+/* Room on the drives for what is planned of these members is taken, or given back. */
+static void
+take_room(const Hurt *hurt, const PocketDrives *drives, uint32 members, int sign)
+{
+	for (int i = 0; i < hurt->count; i++)
+	{
+		int drive = has(members, i) ? pocket_drives_find(drives, hurt->fresh[i].drive_id) : -1;
+
+		if (drive >= 0)
+			drives->drives[drive].available -= sign * POCKET_EXTENT_ROOM(hurt->members[i].length);
+	}
+}
+
 /*
  * Drives for those of the members `wanted` whose drive is not well, away from those that stay; what is bad on a drive that is well
- * is made anew there. Returns the members that have a drive to be rebuilt on.
+ * is made anew there, beside what it replaces. Plans the members that have a drive to be rebuilt on.
  */
-static uint32
-choose_targets(const Hurt *hurt, const PocketDrives *drives, uint32 wanted, PocketMember *fresh)
+static void
+choose_targets(Hurt *hurt, const PocketDrives *drives, uint32 wanted)
 {
 	int stay[PK_MEMBERS_MAX];
 	int chosen[PK_MEMBERS_MAX];
@@ -124,14 +168,13 @@ choose_targets(const Hurt *hurt, const PocketDrives *drives, uint32 wanted, Pock
 	int found;
 	int next = 0;
 	int64 length = 0;
-	uint32 rebuild = 0;
 
 	for (int i = 0; i < hurt->count; i++)
 	{
 		int drive = pocket_drives_find(drives, hurt->members[i].drive_id);
 
 		length = Max(length, hurt->members[i].length);
-		moves += (wanted & (UINT32_C(1) << i)) != 0 && !hurt->members[i].drive_well;
+		moves += has(wanted, i) && !hurt->members[i].drive_well;
 		if (drive >= 0)
 			stay[stay_count++] = drive;
 	}
@@ -139,19 +182,19 @@ choose_targets(const Hurt *hurt, const PocketDrives *drives, uint32 wanted, Pock
 								 pk_code_left(&hurt->code, hurt->count, 0), chosen, NULL);
 	for (int i = 0; i < hurt->count; i++)
 	{
-		if ((wanted & (UINT32_C(1) << i)) == 0 || (!hurt->members[i].drive_well && next == found))
+		if (!has(wanted, i) || (!hurt->members[i].drive_well && next == found))
 			continue;
 		if (!hurt->members[i].drive_well)
 		{
-			PocketDrive *drive = &drives->drives[chosen[next++]];
+			const PocketDrive *drive = &drives->drives[chosen[next++]];
 
-			fresh[i].drive_id = drive->drive_id;
-			fresh[i].uuid = drive->uuid;
-			drive->available -= hurt->members[i].length;
+			hurt->fresh[i].drive_id = drive->drive_id;
+			hurt->fresh[i].uuid = drive->uuid;
+			hurt->moved |= UINT32_C(1) << i;
 		}
-		rebuild |= UINT32_C(1) << i;
+		hurt->planned |= UINT32_C(1) << i;
 	}
-	return rebuild;
+	take_room(hurt, drives, hurt->planned, 1);
 }
 
 /* For durability(): how long the last members of failed drives were away. */
@@ -173,39 +216,53 @@ book_time(int64 drive_id)
 }
 
 static void
-book(const Hurt *hurt, const PocketMember *fresh, uint32 rebuild, int32 generation)
+book_member(const Hurt *hurt, int position)
+{
+	static PocketPlan extent = {"UPDATE pocket_data.extent SET drive_id = $3, state = 'ok', problem = NULL,"
+								" scrubbed_at = pg_catalog.clock_timestamp() WHERE volume_id = $1 AND position = $2",
+								"int8 int4 int8", NULL, NULL};
+	const PocketMember *old = &hurt->members[position];
+	Datum values[3] = {Int64GetDatum(hurt->volume_id), Int32GetDatum(position),
+					   Int64GetDatum(hurt->fresh[position].drive_id)};
+	int64 bucket_id = old->parity ? 0 : old->bucket_id;
+
+	(void) pocket_write(&extent, values, NULL);
+	book_time(old->drive_id);
+	if (!has(hurt->moved, position))
+		return;
+	/* a whole member that has moved is surplus; what comes back with a drive that was away is stale */
+	if (member_moves(old))
+		pocket_intend_drop(old->drive_id, bucket_id, hurt->volume_id, position);
+	else
+		pocket_intend_trash(old->drive_id, bucket_id, hurt->volume_id, position);
+}
+
+/* What was asked for is there. Where the volume is another by now nothing names what was made, and the next pass looks again. */
+static void
+book(Hurt *hurt)
 {
 	static PocketPlan volume = {
 		"UPDATE pocket_data.volume SET generation = $3, changed_at = pg_catalog.clock_timestamp(),"
 		" changed = pg_catalog.pg_current_xact_id()"
 		" WHERE volume_id = $1 AND generation = $2",
 		"int8 int4 int4", NULL, NULL};
-	static PocketPlan extent = {"UPDATE pocket_data.extent SET drive_id = $3, state = 'ok', problem = NULL,"
-								" scrubbed_at = pg_catalog.clock_timestamp() WHERE volume_id = $1 AND position = $2",
-								"int8 int4 int8", NULL, NULL};
-	Datum values[3] = {Int64GetDatum(hurt->volume_id), Int32GetDatum(hurt->generation), Int32GetDatum(generation)};
+	Datum values[3] = {Int64GetDatum(hurt->volume_id), Int32GetDatum(hurt->generation), Int32GetDatum(hurt->next)};
 
 	if (pocket_write(&volume, values, NULL) != 1)
-		ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-						errmsg("volume " INT64_FORMAT " was changed by somebody else", hurt->volume_id)));
+	{
+		ereport(WARNING, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+						  errmsg("volume " INT64_FORMAT " was changed by somebody else", hurt->volume_id)));
+		return;
+	}
+	hurt->generation = hurt->next;
 	for (int i = 0; i < hurt->count; i++)
 	{
-		const PocketMember *old = &hurt->members[i];
-
-		if ((rebuild & (UINT32_C(1) << i)) == 0)
+		if (!has(hurt->asked, i))
 			continue;
-		values[1] = Int32GetDatum(i);
-		values[2] = Int64GetDatum(fresh[i].drive_id);
-		(void) pocket_write(&extent, values, NULL);
-		book_time(old->drive_id);
-		if (fresh[i].drive_id == old->drive_id)
-			continue;
-		/* a whole member that has moved is surplus; what comes back with a drive that was away is stale */
-		if (member_moves(old))
-			pocket_intend_drop(old->drive_id, old->parity ? 0 : old->bucket_id, hurt->volume_id, i);
-		else
-			pocket_intend_trash(old->drive_id, old->parity ? 0 : old->bucket_id, hurt->volume_id, i);
+		book_member(hurt, i);
+		hurt->members[i] = hurt->fresh[i];
 	}
+	hurt->made |= hurt->asked;
 	pocket_intend_settle(hurt->volume_id);
 }
 
@@ -234,102 +291,231 @@ choose_wanted(const Hurt *hurt)
 	return bad & ~lost;
 }
 
+/* Where the last block of the bucket ends that rows know. */
+static int64
+blocks_end(int64 bucket_id)
+{
+	static PocketPlan last = {"SELECT k.\"offset\" + k.stored_length FROM pocket_data.block k WHERE k.bucket_id = $1"
+							  " ORDER BY k.\"offset\" DESC LIMIT 1",
+							  "int8", NULL, NULL};
+	Datum values[1] = {Int64GetDatum(bucket_id)};
+	int64 end = pocket_write(&last, values, NULL) > 0 ? pocket_column_int64(0, 1) : 0;
+
+	pocket_free_rows();
+	return end;
+}
+
 /*
  * A node that was away when the bucket was sealed, but was not started anew, may still hold the extent for one that is written:
- * it is told to seal it too, at whatever length, before the extent is made anew.
+ * it is told to seal it too before the extent is made anew. What it holds behind the length of the others was acknowledged to nobody, and must
+ * not lengthen them; unless rows say that the others were sealed too short.
  */
 static void
-end_writing(const Hurt *hurt, const PocketDrives *drives, uint32 rebuild)
+end_writing(Hurt *const *batch, int batch_count, const PocketDrives *drives)
 {
-	PocketOrder orders[PK_MEMBERS_MAX] = {0};
+	PocketOrder *orders = palloc0(sizeof(PocketOrder) * batch_count * PK_MEMBERS_MAX);
 	int count = 0;
 
-	for (int i = 0; i < hurt->count && hurt->code.kind == PK_CODE_REPLICATED; i++)
+	for (int i = 0; i < batch_count * PK_MEMBERS_MAX; i++)
 	{
-		int drive = pocket_drives_find(drives, hurt->members[i].drive_id);
+		const Hurt *hurt = batch[i / PK_MEMBERS_MAX];
+		int position = i % PK_MEMBERS_MAX;
+		const PocketMember *member;
+		bool whole;
+		int drive;
 
-		if ((rebuild & (UINT32_C(1) << i)) == 0 || !hurt->members[i].drive_well || drive < 0)
+		if (hurt->code.kind != PK_CODE_REPLICATED || !has(hurt->planned & ~hurt->moved, position))
 			continue;
+		member = &hurt->members[position];
+		drive = pocket_drives_find(drives, member->drive_id);
+		if (drive < 0)
+			continue;
+		whole = member->length > 0 && blocks_end(member->bucket_id) <= member->length;
 		orders[count].node = drives->drives[drive].url;
 		orders[count].verb = "seal";
-		orders[count++].body = psprintf("{\"bucket\": " INT64_FORMAT "}", hurt->members[i].bucket_id);
+		orders[count++].body = whole ? psprintf("{\"bucket\": " INT64_FORMAT ", \"length\": " INT64_FORMAT "}",
+												member->bucket_id, member->length)
+									 : psprintf("{\"bucket\": " INT64_FORMAT "}", member->bucket_id);
 	}
 	if (count > 0)
 		pocket_orders(orders, count); /* what comes of it the rebuilding tells */
+	pfree(orders);
 }
 
-/* Returns the bytes made anew; 0 when the node could not, -1 when it was not asked. */
-static int64
-repair_volume(Hurt *hurt, const PocketDrives *drives)
+/* The members as they shall be when those asked for have been made. */
+static char *
+order_body(const Hurt *hurt)
 {
-	PocketMember *fresh;
-	PocketOrder order = {.node = hurt->url, .verb = "rebuild"};
-	uint32 rebuild;
+	PocketMember *members = palloc(sizeof(PocketMember) * hurt->count);
+	char *body;
+
+	for (int i = 0; i < hurt->count; i++)
+		members[i] = has(hurt->asked, i) ? hurt->fresh[i] : hurt->members[i];
+	body = pocket_members_json(hurt->volume_id, hurt->next, hurt->code_name, members, hurt->count, hurt->asked);
+	pfree(members);
+	return body;
+}
+
+/* Of different volumes, all at once. */
+static void
+order_rebuild(Hurt *const *batch, int count)
+{
+	PocketOrder *orders = palloc0(sizeof(PocketOrder) * count);
+
+	for (int i = 0; i < count; i++)
+	{
+		batch[i]->next = (int32) pocket_placement_next();
+		orders[i].node = batch[i]->url;
+		orders[i].verb = "rebuild";
+		orders[i].body = order_body(batch[i]);
+	}
+	pocket_orders(orders, count);
+	for (int i = 0; i < count; i++)
+	{
+		batch[i]->error = orders[i].error;
+		batch[i]->problem = orders[i].problem;
+	}
+	pfree(orders);
+}
+
+/* Books what an order has made, or tells why it has not. */
+static void
+conclude(Hurt *hurt)
+{
+	if (hurt->error == PK_OK)
+		book(hurt);
+	else if (hurt->error == PK_ERR_BLOCK_LOST)
+		note_lost(hurt, hurt->asked, hurt->problem);
+	else
+		ereport(WARNING, (errmsg("volume " INT64_FORMAT " could not be repaired: %s", hurt->volume_id, hurt->problem)));
+}
+
+/*
+ * One of several members cannot be made, and the node does not say which: each by itself, again when one that was made may help
+ * the others. Nothing is called lost that the node has not said so of.
+ */
+static void
+rebuild_alone(Hurt *hurt)
+{
+	uint32 lost;
+	uint32 before;
+	char *problem = NULL;
+
+	do
+	{
+		lost = 0;
+		before = hurt->made;
+		for (int i = 0; i < hurt->count; i++)
+		{
+			if (!has(hurt->planned & ~hurt->made, i))
+				continue;
+			CHECK_FOR_INTERRUPTS();
+			hurt->asked = UINT32_C(1) << i;
+			order_rebuild(&hurt, 1);
+			if (hurt->error != PK_ERR_BLOCK_LOST)
+			{
+				conclude(hurt);
+				continue;
+			}
+			lost |= hurt->asked;
+			problem = hurt->problem;
+		}
+	} while (lost != 0 && hurt->made != before);
+	if (lost != 0)
+		note_lost(hurt, lost, problem);
+}
+
+static int64
+bytes_of(const Hurt *hurt, uint32 members)
+{
 	int64 bytes = 0;
-	int32 generation;
+
+	for (int i = 0; i < hurt->count; i++)
+		bytes += has(members, i) ? hurt->members[i].length : 0;
+	return bytes;
+}
+
+/* What shall be made of a volume, and where. False: nothing can be. */
+static bool
+plan(Hurt *hurt, const PocketDrives *drives)
+{
 	uint32 wanted;
 
 	hurt->members = pocket_members_load(hurt->volume_id, &hurt->count);
-	fresh = palloc(sizeof(PocketMember) * hurt->count);
-	memcpy(fresh, hurt->members, sizeof(PocketMember) * hurt->count);
+	hurt->fresh = palloc(sizeof(PocketMember) * hurt->count);
+	memcpy(hurt->fresh, hurt->members, sizeof(PocketMember) * hurt->count);
 	wanted = choose_wanted(hurt);
-	rebuild = choose_targets(hurt, drives, wanted, fresh);
+	choose_targets(hurt, drives, wanted);
 	for (int i = 0; i < hurt->count; i++)
 	{
-		if ((rebuild & (UINT32_C(1) << i)) != 0)
-			bytes += hurt->members[i].length;
-		else if ((wanted & (UINT32_C(1) << i)) != 0)
+		if (has(wanted & ~hurt->planned, i))
 			(void) note(hurt->volume_id, i, NULL, "no healthy drive has room, and no member of the volume");
 	}
-	if (rebuild == 0)
-		return -1;
-	end_writing(hurt, drives, rebuild);
-	generation = (int32) pocket_placement_next();
-	order.body = pocket_members_json(hurt->volume_id, generation, hurt->code_name, fresh, hurt->count, rebuild);
-	pocket_orders(&order, 1);
-	if (order.error == PK_ERR_BLOCK_LOST)
+	hurt->asked = hurt->planned;
+	return hurt->planned != 0;
+}
+
+/*
+ * The next volumes that are worked on together, within what is left of the pass. None overtakes another that is in more danger:
+ * where its node has enough to do, those after it wait as well.
+ */
+static int
+gather(Repair *repair, Hurt **batch)
+{
+	int64 bytes = 0;
+	int count = 0;
+
+	while (repair->next < repair->count && count < repair->volumes_left && bytes < repair->bytes_left)
 	{
-		note_lost(hurt, rebuild, order.problem);
-		return 0;
+		Hurt *hurt = &repair->hurt[repair->next];
+		int same = 0;
+
+		CHECK_FOR_INTERRUPTS();
+		for (int i = 0; i < count; i++)
+			same += strcmp(batch[i]->url, hurt->url) == 0;
+		if (same == ORDERS_PER_NODE)
+			break;
+		repair->next++;
+		/* what cannot be repaired now must not keep the others from it */
+		if (!plan(hurt, &repair->drives))
+			continue;
+		bytes += bytes_of(hurt, hurt->planned);
+		batch[count++] = hurt;
 	}
-	if (order.error != PK_OK)
-	{
-		ereport(WARNING, (errmsg("volume " INT64_FORMAT " could not be repaired: %s", hurt->volume_id, order.problem)));
-		return 0;
-	}
-	book(hurt, fresh, rebuild, generation);
-	return Max(bytes, 1);
+	return count;
 }
 
 void
 pocket_duty_repair(PocketPass *pass)
 {
+	Hurt *batch[VOLUMES_BY_HAND];
+	Repair repair = {.volumes_left = pass->by_hand ? VOLUMES_BY_HAND : VOLUMES_PER_PASS, .bytes_left = PG_INT64_MAX};
 	int count;
-	Hurt *hurt = find_hurt(&count);
-	int volumes_max = pass->by_hand ? VOLUMES_BY_HAND : VOLUMES_PER_PASS;
-	int64 budget = (int64) pocket_repair_rate_kb * 1024 * Max(pocket_coordinator_interval_ms / 1000, 1);
-	int64 bytes = 0;
-	int tried = 0;
-	PocketDrives drives;
 
-	if (count == 0)
+	repair.hurt = find_hurt(&repair.count);
+	if (repair.count == 0)
 		return;
-	pocket_drives_load(&drives);
-	/* what cannot be repaired now must not keep the others from it */
-	for (int i = 0; i < count && tried < volumes_max; i++)
+	if (!pass->by_hand && pocket_repair_rate_kb > 0)
+		repair.bytes_left = (int64) pocket_repair_rate_kb * 1024 * Max(pocket_coordinator_interval_ms / 1000, 1);
+	pocket_drives_load(&repair.drives);
+	while ((count = gather(&repair, batch)) > 0)
 	{
-		int64 rebuilt;
+		end_writing(batch, count, &repair.drives);
+		order_rebuild(batch, count);
+		for (int i = 0; i < count; i++)
+		{
+			Hurt *hurt = batch[i];
 
-		if (!pass->by_hand && pocket_repair_rate_kb > 0 && bytes >= budget)
-			break;
-		CHECK_FOR_INTERRUPTS();
-		rebuilt = repair_volume(&hurt[i], &drives);
-		if (rebuilt < 0)
-			continue;
-		tried++;
-		bytes += rebuilt;
-		if (rebuilt > 0)
-			pass->done++;
+			if (hurt->error == PK_ERR_BLOCK_LOST && (hurt->asked & (hurt->asked - 1)) != 0)
+				rebuild_alone(hurt);
+			else
+				conclude(hurt);
+			/* what was not written, and what stands where its predecessor stood, takes no room after all */
+			take_room(hurt, &repair.drives, hurt->planned & ~(hurt->made & hurt->moved), -1);
+			repair.bytes_left -= bytes_of(hurt, hurt->made);
+			repair.volumes_left--;
+			pass->done += hurt->made != 0;
+		}
 	}
-	pass->remaining = count - pass->done;
+	pass->remaining = repair.count - pass->done;
 }

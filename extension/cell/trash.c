@@ -69,9 +69,8 @@ pocket_trash_emptied(int64 intent_id, const char *answer)
 	(void) pocket_write(&forget, values, NULL);
 }
 
-/* A retired volume of which nothing is left. */
-static void
-forget_volumes(void)
+void
+pocket_volumes_forget(void)
 {
 	static PocketPlan buckets = {
 		"DELETE FROM pocket_data.bucket b USING pocket_data.volume v WHERE v.volume_id = b.volume_id"
@@ -236,5 +235,5 @@ pocket_duty_trash(PocketPass *pass)
 		if (problem != NULL || due[i].known)
 			note(&due[i], problem);
 	}
-	forget_volumes();
+	pocket_volumes_forget();
 }

@@ -116,6 +116,7 @@ count_start(const void *arg)
 	PocketSession session;
 
 	pocket_enter(&session);
+	ForceSyncCommit(); /* a number that nodes have been told is given once */
 	(void) pocket_write(&update, NULL, NULL);
 	pocket_leave(&session);
 }

@@ -100,5 +100,6 @@ row "get, 4 MiB, decoded" "$(us "${figure[get_decoded_us]}")" "limit: the same f
 row "" "" "bytes fetched for each decoded" "${figure[fetched]}"
 row "inside pocketd, 4 MiB, decoded" "$(us "${figure[read_decoded_us]}")" "limit: plain" "$(us "${figure[read_plain_us]}")" "$(ratio "${figure[read_decoded_us]}" "${figure[read_plain_us]}")"
 row "repair of a drive of 512 MiB" "$(mbs "${figure[repair]}")" "limit: written to the target drive" "$(mbs "${figure[repair_write]}")" "$(ratio "${figure[repair]}" "${figure[repair_write]}")"
+row "  one volume at a time" "$(mbs "${figure[repair_single]}")" "limit: the same" "$(mbs "${figure[repair_write]}")" "$(ratio "${figure[repair_single]}" "${figure[repair_write]}")"
 row "scrub, in memory" "$(mbs "${figure[scrub]}")" "limit: read in pieces of 1 MiB" "$(mbs "${figure[scrub_read]}")" "$(ratio "${figure[scrub]}" "${figure[scrub_read]}")"
 row "pocketd with 1,000,000 blocks" "$((figure[many_kb] / 1024)) MiB" "limit: without a request" "64 MiB" "$(ratio "$((figure[many_kb] / 1024))" 64)"

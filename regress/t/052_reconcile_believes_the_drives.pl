@@ -138,6 +138,15 @@ $cell->sql("DELETE FROM pocket_data.drive WHERE path = ''");
 all_read('every file reads back');
 is($cell->sql('SELECT object, problem FROM pocket.verify()'), '', 'nothing is wrong');
 
+# --- rows that know better ---
+
+my $newer = $cell->sql("UPDATE pocket_data.volume SET generation = generation + 1 WHERE volume_id = (SELECT min(volume_id) FROM pocket_data.volume WHERE state = 'coded') RETURNING volume_id");
+$before = placement();
+is($cell->sql('SELECT object, problem FROM pocket.reconcile()'), '', 'reconciled');
+is(placement(), $before, 'a volume of a higher generation than slots tell stays as rows have it');
+is($cell->sql("SELECT count(*) FROM pocket_data.intent WHERE duty = 'settle' AND volume_id = $newer"), '1', 'and the slots are told');
+ok($cell->coordinate, 'which is done');
+
 # --- nothing is destroyed before ---
 
 put('surplus', 200000);
@@ -214,6 +223,29 @@ is($cell->sql('SELECT count(*) FROM pocket_data.block b LEFT JOIN pocket_data.bu
 delete @files{'trashed', 'trashed too'};
 all_read('every file reads back');
 
+# --- rows of blocks were lost, and what is retired when no row names it was retired ---
+
+$cell->sql('DROP TABLE keep_holder; SELECT pocket.seal()');
+$cell->coordinate;
+$cell->sql("DELETE FROM pocket_data.block; UPDATE pocket_data.bucket SET sealed_at = sealed_at - interval '2 days'; SELECT pocket.reclaim()");
+$cell->sql("SELECT pocket.coordinate('settle')");
+like($cell->sql("SELECT string_agg(DISTINCT state, ' ') FROM pocket_data.volume"), qr/^open retired$/, 'every sealed volume retires');
+cmp_ok($cell->sql('SELECT count(*) FROM pocket_data.trash WHERE bucket_id <> 0'), '>', 2, 'into the trash');
+$kept = files();
+$cell->sql("SET client_min_messages = error; SET pocket.trash_retention = 0; SELECT pocket.coordinate('$_')") for qw(trash settle trash settle);
+like($cell->sql("SELECT string_agg(DISTINCT problem, ' ') FROM pocket_data.trash"), qr/is held, and not safe elsewhere/, 'where the inspector keeps what is held');
+$cell->sql("DELETE FROM pocket_data.intent; INSERT INTO pocket_data.intent (duty, drive_id, bucket_id, volume_id, at, generation) SELECT 'trash', drive_id, bucket_id, volume_id, now(), 1000000 FROM pocket_data.trash WHERE bucket_id <> 0 LIMIT 1");
+is($cell->sql('BEGIN; SELECT object, problem FROM pocket.reconcile(); ROLLBACK'), '', 'reconciled, and rolled back');
+is($cell->sql('SELECT object, problem FROM pocket.reconcile()'), '', 'reconciled');
+is($cell->sql("SELECT count(*) FROM pocket_data.volume WHERE state = 'retired'") . $cell->sql("SELECT count(*) FROM pocket_data.bucket WHERE state = 'retired'"), '00', 'they are retired no more');
+all_read('every file reads back');
+$cell->coordinate;
+all_read('and is not trashed by what was intended before');
+$cell->sql("UPDATE pocket_data.bucket SET sealed_at = sealed_at - interval '2 days'; SELECT pocket.reclaim()");
+$cell->coordinate;
+is($cell->sql('SELECT object, problem FROM pocket.verify()'), '', 'nothing is wrong');
+all_read('what is needed stays');
+
 # --- what was replicated then, and was coded and trashed since, its surplus dropped; also when the one extent that was left is lost,
 # and when nothing but a parity is left ---
 
@@ -225,7 +257,7 @@ for my $case ('there', 'lost', 'single')
     put($case, 260000);
     $cell->sql('SELECT pocket.seal()');
     keep($case);
-    $cell->sql('DROP TABLE keep_holder; CREATE TABLE keep_holder AS TABLE pocket_data.holder');
+    $cell->sql('DROP TABLE IF EXISTS keep_holder; CREATE TABLE keep_holder AS TABLE pocket_data.holder');
     put('of later', 250000) if $case ne 'single';
     $cell->encode_all;
     my $coded = volume_of($case);

@@ -8,7 +8,7 @@ use IPC::Run ();
 use PocketTest;
 use Test::More;
 
-my $cell = PocketTest->new('reclaiming', drives => 4, conf => "pocket.code = 'rs(2,1)'\npocket.open_buckets = 1\nmax_prepared_transactions = 5\npocket.inline_limit = 0");
+my $cell = PocketTest->new('reclaiming', drives => 4, conf => "pocket.code = 'rs(2,1)'\npocket.open_buckets = 1\nmax_prepared_transactions = 5\npocket.inline_limit = 0\nwal_writer_delay = 10s");
 my $server = $cell->{server};
 $cell->sql("SELECT pocket.create_namespace('app', retention => '0'), pocket.create_namespace('other', retention => '0')");
 
@@ -85,6 +85,8 @@ is(fetch($url, $size) . ' ' . fetch($gone_url, 200000), 'read read', 'the bytes 
 # --- the volume retires, its extents go to the trash and are read there ---
 
 age();
+$cell->sql("BEGIN; SELECT pocket.reclaim(); SELECT pocket.coordinate('settle'); ROLLBACK");
+is(files(), $in_place, 'what one transaction intends, no order of its own carries out');
 is($cell->sql('SELECT pocket.reclaim()') . ' ' . volumes(), '1 coded 1, retired 1', 'a day later it retires');
 is(files(), $in_place, 'an intent moves nothing');
 $cell->sql("BEGIN; SELECT pocket.coordinate('settle'); ROLLBACK");
@@ -183,4 +185,13 @@ like(files(), qr/ 0$/, 'nor its bytes');
 is(reads('app:/kept', 'kept', 50000), 't', 'what is held is read');
 is($cell->sql('SELECT count(*) FROM pocket.verify()'), '0', 'all is well');
 $_->quit for $old, $slow;
+
+# --- who does not wait for his commits to be durable may lose them in a crash: not those that orders act upon ---
+
+my $nothing = 'INSERT INTO pocket_data.review (hash) SELECT hash FROM pocket_data.block LIMIT 1';
+my $flushed = "SELECT pg_current_wal_insert_lsn() AS written \\gset\n%s; SELECT pg_current_wal_flush_lsn() >= :'written'";
+is($cell->sql("SET synchronous_commit = off; $nothing; " . sprintf $flushed, 'SELECT pocket.reclaim()'), "0\nt", 'what a pass does is, and all before it');
+is($cell->sql("SET synchronous_commit = off; $nothing; " . sprintf $flushed, q{SELECT done FROM pocket.coordinate('reclaim')}), "0\nt", 'whoever runs it');
+put('app:/one more', 'one more', 100000);
+is($cell->sql("CHECKPOINT; BEGIN; $nothing; " . sprintf($flushed, 'SELECT pocket.seal()') . '; ROLLBACK'), "1\nt", 'no id that a node was told is given again, even after a crash');
 done_testing();

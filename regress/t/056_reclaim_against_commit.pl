@@ -118,6 +118,31 @@ cmp_ok($orders, '>=', 95, 'all orders of one committer and three passes');
 is(join("\n", @wrong), '', 'in none of them a block is lost, or left over');
 is(join(', ', sort grep { !/^c 40001$/ } keys %failed), '', 'nobody fails, but a serializable history may');
 
+# What is condemned and held again, or condemned just when somebody begins to hold it, and let go of once more: who has seen it held reads it.
+my $seer = $server->background_psql('postgres', on_error_stop => 0);
+for my $case ('held again', 'condemned late', 'looked at late')
+{
+    my $block = fresh();
+    my $hold = "SELECT outcome FROM pocket.commit('a:/first$block->{id}', '$block->{list}', ARRAY['$block->{receipt}'])";
+    my $drop = sprintf $let_go, $block->{id};
+    admin("$hold; $drop");
+    step('committer', "BEGIN; $hold") if $case eq 'condemned late';
+    step('other', 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1') if $case eq 'looked at late';
+    admin($reclaim);
+    $case eq 'condemned late' ? step('committer', 'COMMIT') : admin($hold);
+    is(admin("SELECT state FROM pocket_data.block WHERE hash::text = '$block->{hash}'"), 'condemned', "$case: condemned, and held");
+    $seer->query("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pocket.ls('a:/')");
+    admin($drop);
+    admin($reclaim);
+    step('other', 'COMMIT') if $case eq 'looked at late';
+    admin($reclaim) for 1 .. 3;
+    is($seer->query("SELECT pocket.get('a:/first$block->{id}') = decode('$block->{hex}', 'hex')"), 't', 'a snapshot that sees it held reads it');
+    $seer->query('ROLLBACK');
+    admin($reclaim) for 1 .. 2;
+    is(admin("SELECT count(*) FROM pocket_data.block WHERE hash::text = '$block->{hash}'"), '0', 'when it has ended the row goes');
+}
+$seer->quit;
+
 # At random: the committer, another one that puts or copies the same bytes in another namespace, one that lets go, and passes of reclaimer and compactor.
 srand $seed;
 sub pick { return $_[ int rand @_ ] }

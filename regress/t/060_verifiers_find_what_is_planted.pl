@@ -58,7 +58,7 @@ for my $state ('replicated', 'coded')
     # --- damage that a reader meets ---
     my $path = $cell->sql("SELECT path FROM pocket.files JOIN pocket_data.entry e USING (ns_id, file_id), pocket.blocks(e.blocks) b JOIN pocket_data.block k ON k.hash OPERATOR(pocket.=) b.hash WHERE k.bucket_id = $bucket AND k.\"offset\" = $offset LIMIT 1");
     $cell->flip_byte($replicas[0][1], 16384 + $offset + 5000);
-    is($cell->sql("SELECT length(pocket.get('$path'))"), '960000', 'it is read around') for 1 .. 6;    # drives take turns
+    is($cell->sql("SELECT length(pocket.get('$path'))"), '960000', 'it is read around') for 1 .. 12;    # drives take turns
     $cell->sql("SELECT * FROM pocket.coordinate('check')");
     like(found('extent'), qr{on drive $replicas[0][0]: damaged}, "$state: a reader's damage is told");
     heal();

@@ -50,7 +50,7 @@ $kb{late} = 300;
 is($cell->sql("SELECT count(*) FROM pocket.extents e JOIN pocket.buckets b USING (bucket_id) WHERE e.drive_id = $drive AND b.opened_at > (SELECT max(at) FROM pocket.history('app:/open'))"), '0', 'it gets nothing new');
 ok($cell->coordinate(80), 'draining comes to an end, after restarts') or diag($cell->sql('SELECT * FROM pocket.coordinate()'));
 is($cell->sql("SELECT state || ' ' || extents FROM pocket.drives WHERE drive_id = $drive"), 'drained 0', 'and it is empty');
-is(`find $path -name '[bp]-*' -size +0 | wc -l` + 0, 0, 'also of files');
+is(`find $path/extents -name '[bp]-*' -size +0 | wc -l` + 0, 0, 'also of files, but for its trash');
 is($cell->sql("SELECT remaining FROM pocket.progress WHERE duty = 'drain'"), '0', 'nothing is left to do');
 remove_tree($path);
 $cell->sql('SELECT * FROM pocket.coordinate()') for 1 .. 2;
@@ -88,7 +88,13 @@ $cell->sql("INSERT INTO pocket_data.node (url, zone_id, state, added_at, seen_at
     INSERT INTO pocket_data.drive (uuid, node_id, path, state, capacity, available, used, seen_at)
     SELECT gen_random_uuid(), node_id, '/there', 'ok', 1000, 1000, 0, now() FROM pocket_data.node WHERE url = 'http://127.0.0.1:1'");
 like(value('placement'), qr/^[1-9]\d* volumes with two members .*; 0 more because there are 2 nodes in 1 zones$/, 'with another node none has to share one');
+# it was to work on volumes that have retired: of one the trash of another node has something left
+$cell->sql("INSERT INTO pocket_data.volume (volume_id, node_id, code, state, generation, changed_at) SELECT v, node_id, 'replicated', 'retired', 1, now() FROM pocket_data.node, unnest('{7,8}'::int8[]) v WHERE url = 'http://127.0.0.1:1';
+    INSERT INTO pocket_data.bucket (bucket_id, volume_id, state, capacity, length, opened_at) SELECT v, v, 'retired', 1, 1, now() FROM unnest('{7,8}'::int8[]) v;
+    INSERT INTO pocket_data.trash (drive_id, bucket_id, volume_id, position, bytes, trashed_at, trashed_xid)
+    SELECT d.drive_id, v, v, 0, 1, now(), pg_current_xact_id() FROM pocket_data.drive d, unnest('{7,8}'::int8[]) v WHERE path = '/there' OR (v = 8 AND drive_id = (SELECT min(drive_id) FROM pocket_data.drive))");
 $cell->sql("SELECT pocket.remove_node('http://127.0.0.1:1/')");
+is($cell->sql("SELECT volume_id, n.url FROM pocket_data.volume v JOIN pocket_data.node n USING (node_id) WHERE v.state = 'retired'"), '8|' . $cell->url, 'what is retired keeps no node from going');
 like(value('placement'), qr/^0 .* 1 nodes in 1 zones$/, 'a node that holds nothing can be removed, if it answers or not');
 
 # --- a node goes only when it holds nothing ---

@@ -3,6 +3,7 @@
 #
 #   my $proxy = PocketProxy->new($cell, 'n1', seed => 7);    $proxy->url is what the cell calls the node
 #   $proxy->set(lose => 0.1, unanswered => 0.1, delay => 0.2, twice => 0.2, late => 0.1);     chances for each request; cut => 1: nothing passes
+#   $proxy->set(hold => 'rebuild');      orders of that name wait until another mode is set; each is counted as it comes
 #   $proxy->set;      a good network
 #   $proxy->counts    what it has done, by kind
 package PocketProxy;
@@ -193,6 +194,11 @@ sub serve_client
             # as when packets go nowhere: whoever asks finds out by himself
             for (1 .. 100) { sleep 0.1; %mode = $self->mode; last if !$mode{cut} || getppid != $self->{server}; }
             return;
+        }
+        if ($mode{hold} && $request =~ m{^POST /order/\Q$mode{hold}\E })
+        {
+            $self->note('held');
+            while ($mode{hold}) { sleep 0.05; %mode = $self->mode; return if getppid != $self->{server}; }
         }
         return if $happens->('lose');
         sleep rand $delay_max if $happens->('delay');

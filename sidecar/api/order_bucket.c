@@ -78,15 +78,19 @@ sealed_object(struct pd_cell *cell, uint64_t bucket, uint64_t length)
 	return json_pack("{sI so}", "length", (json_int_t) length, "absent", array);
 }
 
+/* With "length": rows say that it was sealed there. */
 pk_error
 pd_order_seal(struct pd_exchange *exchange, const json_t *body, json_t **result, struct pd_err *err)
 {
 	uint64_t bucket;
 	uint64_t length = 0;
+	int64_t booked = 0;
 	pk_error code = pd_json_id(body, "bucket", &bucket, err);
 
+	if (code == PK_OK && json_object_get(body, "length") != NULL)
+		code = pd_json_integer(body, "length", 1, (int64_t) PK_BUCKET_SIZE_MAX, &booked, err);
 	if (code == PK_OK)
-		code = pd_bucket_seal(exchange->api->cell, bucket, &length, err);
+		code = pd_bucket_seal_booked(exchange->api->cell, bucket, (uint64_t) booked, &length, err);
 	if (code == PK_OK)
 		*result = sealed_object(exchange->api->cell, bucket, length);
 	return code;

@@ -150,7 +150,7 @@ static bool
 note_bad(struct decoding *decoding, int p, pk_error code, const char *problem)
 {
 	pd_cell_report_failure(decoding->cell, decoding->sources[p], code, problem);
-	decoding->unreached = decoding->unreached || code == PK_ERR_UNAVAILABLE || code == PK_ERR_BUSY;
+	decoding->unreached = decoding->unreached || !pd_cell_is_damage(decoding->sources[p], code);
 	if (decoding->bad_count == (int) (sizeof(decoding->bad) / sizeof(decoding->bad[0])))
 		return false;
 	decoding->bad[decoding->bad_count++] = pd_extent_ref(decoding->sources[p]);

@@ -267,7 +267,9 @@ extern struct pd_extent *pd_member_find(struct pd_cell *cell, const struct pd_me
 
 /* Notes damage of an extent. */
 extern void pd_cell_report_extent(struct pd_cell *cell, struct pd_extent *extent, const char *problem);
-/* The same after an operation on it failed; that a node is not reached is no damage of what it holds. */
+/* Whether a failed operation tells of damage: that a node is not reached, or does not answer who asks, says nothing of what it holds. */
+extern bool pd_cell_is_damage(struct pd_extent *extent, pk_error code);
+/* The same after an operation on it failed, when that is damage. */
 extern void pd_cell_report_failure(struct pd_cell *cell, struct pd_extent *extent, pk_error code, const char *problem);
 
 extern const uint8_t pd_uuid_zero[PK_UUID_SIZE];
@@ -478,9 +480,10 @@ extern void pd_bucket_forget(struct pd_bucket *bucket); /* takes it out of the o
 
 /*
  * Makes all replicas here alike and sealed: the furthest valid record that any of them holds ends the bucket, what one lacks or has rotted
- * is taken from another.  A bucket that is coded already keeps its length.  Caller holds its seal lock.
+ * is taken from another.  A bucket that is coded already keeps its length; one that is booked at a length does not grow.  Caller holds
+ * its seal lock.
  */
-extern pk_error pd_bucket_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length,
+extern pk_error pd_bucket_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t booked, uint64_t *length,
 								   struct pd_err *err) PK_MUST_CHECK;
 
 /* --- settle.c --- */

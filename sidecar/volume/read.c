@@ -201,13 +201,15 @@ decode(struct pd_cell *cell, struct pd_get *get)
 
 /* --- replicas --- */
 
-/* What a failed read of an extent means to a reader. */
+/*
+ * What a failed read of an extent, or a failed look for one, means to a reader.  What another node lacks, memory or an extent that went
+ * meanwhile, and that it refuses, for its clock differs or it has not heard of an adoption yet, does not mean that the block is lost.
+ */
 static pk_error
 meaning_of(pk_error rc, const struct pd_drive *drive)
 {
-	if (pd_drive_is_remote(drive) && rc != PK_ERR_IO)
-		return final(rc) ? PK_ERR_UNAVAILABLE
-						 : rc; /* the other node's lack of memory, or an extent that went meanwhile */
+	if (pd_drive_is_remote(drive))
+		return rc == PK_ERR_IO || rc == PK_ERR_CORRUPT ? rc : PK_ERR_UNAVAILABLE;
 	return rc == PK_ERR_NO_MEMORY ? rc : PK_ERR_CORRUPT; /* unreadable or too short: another one has it */
 }
 
@@ -247,10 +249,13 @@ get_remote(struct attempt *attempt)
 	if (rc == PK_OK && pd_cell_learn(cell, candidate->extent))
 		rc = get_replica(cell, get, candidate->extent, &get->err);
 	else
+	{
 		attempt->absent = rc == PK_OK || rc == PK_ERR_NOT_FOUND;
+		return attempt->absent ? PK_ERR_UNAVAILABLE : meaning_of(rc, candidate->drive->drive);
+	}
 	if (rc == PK_OK)
 		pd_hedge_note(cell, candidate->drive, pd_monotonic_us() - began);
-	return attempt->absent || rc == PK_ERR_NO_MEMORY ? PK_ERR_UNAVAILABLE : rc;
+	return rc == PK_ERR_NO_MEMORY ? PK_ERR_UNAVAILABLE : rc;
 }
 
 /* --- attempts --- */

@@ -55,38 +55,41 @@ tick(const struct rebuilding *rebuilding, uint64_t done, struct pd_err *err)
 
 /* --- where bytes come from --- */
 
-/* n checked bytes of a bucket from any sealed replica of this length. */
+/* n checked bytes of a bucket from any sealed replica of this length. PK_ERR_UNAVAILABLE: on a node that is not reached there may be one. */
 static pk_error
 read_replica(struct rebuilding *rebuilding, uint64_t bucket_id, uint64_t length, uint64_t at, uint8_t *buf, size_t n,
 			 struct pd_err *err)
 {
-	struct pd_extent *extents[PK_MEMBERS_MAX];
-	int count = pd_cell_extents(rebuilding->cell, PK_EXTENT_BUCKET, bucket_id, 0, extents, PK_MEMBERS_MAX);
+	struct pd_wanted wanted = {.kind = PK_EXTENT_BUCKET, .id = bucket_id};
 	struct pd_err why = {.text = "none is here, sealed and of the right length"};
 	pk_error rc = PK_ERR_BLOCK_LOST;
+	bool unreached;
 
-	for (int i = 0; i < count; i++)
+	pd_cell_find(rebuilding->cell, &wanted, 1, false);
+	unreached = wanted.unreached > 0;
+	for (int i = 0; i < wanted.count; i++)
 	{
+		struct pd_extent *extent = wanted.extents[i];
 		struct pd_extent_info info;
 
-		pd_extent_info(extents[i], &info);
+		pd_extent_info(extent, &info);
 		if (rc != PK_OK && info.sealed && info.length == length)
 		{
-			struct pd_task task = {
-				.work = pd_work_read_checked, .extent = extents[i], .buf = buf, .n = n, .offset = at};
+			struct pd_task task = {.work = pd_work_read_checked, .extent = extent, .buf = buf, .n = n, .offset = at};
 
-			task.drive = pd_extent_drive(extents[i]);
+			task.drive = pd_extent_drive(extent);
 			rc = pd_tasks_run(&task, 1, PD_JOB_BACKGROUND, &why);
 			if (rc != PK_OK)
-				pd_cell_report_failure(rebuilding->cell, extents[i], task.result, task.err.text);
+				pd_cell_report_failure(rebuilding->cell, extent, task.result, task.err.text);
+			unreached = unreached || (rc != PK_OK && !pd_cell_is_damage(extent, rc));
 		}
-		pd_extent_unref(extents[i]);
 	}
+	pd_wanted_free(&wanted);
 	if (rc == PK_OK || rc == PK_ERR_NO_MEMORY)
 		return rc == PK_OK ? rc : pd_fail(err, rc, "%s", why.text);
 	/* what ailed the last one, a file that is gone perhaps, must not look like an answer about the order */
-	return pd_fail(err, PK_ERR_BLOCK_LOST, "no replica of bucket %" PRIu64 " can be read at %" PRIu64 ": %.300s",
-				   bucket_id, at, why.text);
+	return pd_fail(err, unreached ? PK_ERR_UNAVAILABLE : PK_ERR_BLOCK_LOST,
+				   "no replica of bucket %" PRIu64 " can be read at %" PRIu64 ": %.300s", bucket_id, at, why.text);
 }
 
 /* The same; where the whole range is nowhere, each chunk from wherever it is. */
@@ -152,6 +155,24 @@ add_target(struct rebuilding *rebuilding, int position, struct pd_err *err)
 	return PK_OK;
 }
 
+/*
+ * A replica whose node was away when the bucket was sealed may still take appends: nothing is written in its place before it does not.
+ * No extent is as long as this, so the attempt to seal it comes to nothing but that.
+ */
+static void
+end_appends(struct pd_drive *drive, pk_extent_kind kind, uint64_t id, int position)
+{
+	struct pd_extent *extent = pd_extent_find(drive, kind, id, position);
+	struct pd_extent_info info = {.sealed = true};
+	struct pd_err ignored;
+
+	if (extent != NULL)
+		pd_extent_info(extent, &info);
+	if (!info.sealed)
+		(void) !pd_extent_seal_whole(extent, PK_BUCKET_SIZE_MAX, &ignored);
+	pd_extent_unref(extent);
+}
+
 static pk_error
 prepare(struct rebuilding *rebuilding, uint32_t rebuild, struct pd_err *err)
 {
@@ -180,6 +201,7 @@ prepare(struct rebuilding *rebuilding, uint32_t rebuild, struct pd_err *err)
 		uint64_t id = parity ? members->volume_id : members->member[target->position].bucket_id;
 		int position = parity ? target->position : 0;
 
+		end_appends(target->drive, kind, id, position);
 		rc = pd_extent_build_begin(target->drive, kind, id, position, rebuilding->cell_uuid, members, target->length,
 								   &target->build, err);
 	}

@@ -9,7 +9,7 @@
  * What comes out is a list of segments, each with the replica that it is taken from; a replica that
  * differs from it is built anew, the others are sealed as they are.
  *
- * A bucket in a coded volume keeps its length: parities were computed over it.
+ * A bucket in a coded volume keeps its length: parities were computed over it.  So does one whose length is booked.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -56,6 +56,7 @@ struct merge
 	uint64_t limit;			  /* the greatest of all */
 	uint64_t durable;		  /* the most that a valid record says was durable */
 	uint64_t sealed;		  /* the longest that a replica was sealed at */
+	uint64_t booked;		  /* what rows say; 0: nothing yet */
 	struct segment *segments;
 	size_t segment_count;
 	size_t segment_size;
@@ -475,6 +476,24 @@ settle_replicas(struct merge *merge, struct pd_err *err)
 
 /* --- the whole --- */
 
+/*
+ * What rows and parities rely on already: a replica that was away when the bucket was sealed may hold more, which was acknowledged
+ * to nobody.
+ */
+static void
+keep_booked_length(struct merge *merge)
+{
+	if (merge->booked == 0 || merge->sealed > merge->booked)
+		return;
+	for (int i = 0; i < merge->count; i++)
+	{
+		if (merge->replicas[i].limit > merge->booked)
+			merge->replicas[i].limit = merge->booked;
+	}
+	if (merge->limit > merge->booked)
+		merge->limit = merge->booked;
+}
+
 /* What the replicas that are left say of themselves. */
 static void
 sum_up(struct merge *merge)
@@ -496,6 +515,7 @@ sum_up(struct merge *merge)
 		if (info.sealed && info.length > merge->sealed)
 			merge->sealed = info.length;
 	}
+	keep_booked_length(merge);
 }
 
 static void
@@ -618,7 +638,7 @@ converge(struct merge *merge, struct pd_err *err)
 }
 
 static pk_error
-try_to_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, struct pd_err *err)
+try_to_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t booked, uint64_t *length, struct pd_err *err)
 {
 	struct merge *merge = calloc(1, sizeof(*merge));
 	pk_error rc = PK_OK;
@@ -627,6 +647,7 @@ try_to_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, stru
 		return pd_fail(err, PK_ERR_NO_MEMORY, "out of memory for bucket %" PRIu64, bucket_id);
 	merge->cell = cell;
 	merge->bucket_id = bucket_id;
+	merge->booked = booked;
 	find_replicas(merge);
 	if (merge->count == 0)
 		rc = pd_fail(err, PK_ERR_NOT_FOUND, "bucket %" PRIu64 " is not on this node, nor on one that is reached",
@@ -644,13 +665,13 @@ try_to_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, stru
 }
 
 pk_error
-pd_bucket_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, struct pd_err *err)
+pd_bucket_converge(struct pd_cell *cell, uint64_t bucket_id, uint64_t booked, uint64_t *length, struct pd_err *err)
 {
 	pk_error rc = PK_ERR_BUSY;
 
 	pthread_mutex_lock(&cell->converge_lock);
 	for (int i = 0; rc == PK_ERR_BUSY && i < TRIES; i++)
-		rc = try_to_converge(cell, bucket_id, length, err);
+		rc = try_to_converge(cell, bucket_id, booked, length, err);
 	pthread_mutex_unlock(&cell->converge_lock);
 	return rc;
 }

@@ -3,7 +3,8 @@
  *	  What was found damaged, kept until it is mended.
  *
  * A report goes when its extent was made anew, dropped, or read without fault:
- * not when it was told, since whoever was told may not have written it down.
+ * not when it was told, since whoever was told may not have written it down.  What was met on a drive of another node goes when it
+ * was told: of its mending that node hears and this one does not, and whoever meets it again tells it again.
  *
  * One report for each place: what is wrong with an extent is asked again by a
  * scrub, while a reader that meets it a thousand times must not push out others.
@@ -98,10 +99,16 @@ pd_cell_report_extent(struct pd_cell *cell, struct pd_extent *extent, const char
 	pd_cell_report(cell, pd_drive_uuid(pd_extent_drive(extent)), info.file, problem);
 }
 
+bool
+pd_cell_is_damage(struct pd_extent *extent, pk_error code)
+{
+	return !pd_drive_is_remote(pd_extent_drive(extent)) || code == PK_ERR_CORRUPT || code == PK_ERR_IO;
+}
+
 void
 pd_cell_report_failure(struct pd_cell *cell, struct pd_extent *extent, pk_error code, const char *problem)
 {
-	if (!pd_drive_is_remote(pd_extent_drive(extent)) || code == PK_ERR_CORRUPT || code == PK_ERR_IO)
+	if (pd_cell_is_damage(extent, code))
 		pd_cell_report_extent(cell, extent, problem);
 }
 
@@ -138,6 +145,10 @@ pd_cell_each_report(struct pd_cell *cell, void (*each)(void *arg, const struct p
 	pthread_mutex_unlock(&reports->lock);
 
 	for (int i = 0; copy != NULL && i < count; i++)
+	{
 		each(arg, &copy[i]);
+		if (pd_cell_drive(cell, copy[i].drive) == NULL)
+			pd_cell_forget_report(cell, copy[i].drive, copy[i].file);
+	}
 	free(copy);
 }

@@ -99,13 +99,13 @@ pd_bucket_tell_length(struct pd_cell *cell, uint64_t bucket_id, uint64_t length)
 }
 
 static pk_error
-seal(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, struct pd_err *err)
+seal(struct pd_cell *cell, uint64_t bucket_id, uint64_t booked, uint64_t *length, struct pd_err *err)
 {
 	struct pd_bucket *bucket = pd_bucket_find(cell, bucket_id);
 	bool in_step = bucket != NULL && stop_writing(bucket, length);
 	pk_error rc;
 
-	rc = in_step ? seal_in_step(bucket, *length, err) : pd_bucket_converge(cell, bucket_id, length, err);
+	rc = in_step ? seal_in_step(bucket, *length, err) : pd_bucket_converge(cell, bucket_id, booked, length, err);
 	if (rc == PK_OK)
 		pd_bucket_tell_length(cell, bucket_id, *length);
 	if (rc == PK_OK && bucket != NULL)
@@ -116,15 +116,21 @@ seal(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, struct pd_err *
 }
 
 pk_error
-pd_bucket_seal(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, struct pd_err *err)
+pd_bucket_seal_booked(struct pd_cell *cell, uint64_t bucket_id, uint64_t booked, uint64_t *length, struct pd_err *err)
 {
 	pthread_mutex_t *lock = &cell->seal_locks[bucket_id % PD_SEAL_LOCKS];
 	pk_error rc;
 
 	pthread_mutex_lock(lock);
-	rc = seal(cell, bucket_id, length, err);
+	rc = seal(cell, bucket_id, booked, length, err);
 	pthread_mutex_unlock(lock);
 	return rc;
+}
+
+pk_error
+pd_bucket_seal(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, struct pd_err *err)
+{
+	return pd_bucket_seal_booked(cell, bucket_id, 0, length, err);
 }
 
 /* Whether the member's drive has the bucket, sealed at this length. */

@@ -174,6 +174,9 @@ extern pk_error pd_bucket_each_open(struct pd_cell *cell, void (*each)(void *arg
  */
 extern pk_error pd_bucket_seal(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length,
 							   struct pd_err *err) PK_MUST_CHECK;
+/* The same of a bucket that was sealed at this length before, and may not grow: what a replica that was away has behind it is cut off. */
+extern pk_error pd_bucket_seal_booked(struct pd_cell *cell, uint64_t bucket_id, uint64_t booked, uint64_t *length,
+									  struct pd_err *err) PK_MUST_CHECK;
 
 /*
  * Drives that the current volume puts the bucket on, and where it is not seen, sealed at this length. Each is asked now; one that is not
@@ -298,7 +301,7 @@ struct pd_report
 	char file[PK_EXTENT_FILE];
 	char problem[256];
 };
-/* The extent is made anew, dropped, or was read without fault. */
+/* The extent is made anew, dropped, or was read without fault. Reports of other nodes' drives are forgotten as they are told. */
 extern void pd_cell_forget_report(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], const char *file);
 extern void pd_cell_report(struct pd_cell *cell, const uint8_t drive[PK_UUID_SIZE], const char *file,
 						   const char *problem);

@@ -347,10 +347,11 @@ pd_bucket_put(struct pd_cell *cell, struct pd_put *put)
 }
 
 pk_error
-pd_bucket_seal(struct pd_cell *cell, uint64_t bucket_id, uint64_t *length, struct pd_err *err)
+pd_bucket_seal_booked(struct pd_cell *cell, uint64_t bucket_id, uint64_t booked, uint64_t *length, struct pd_err *err)
 {
 	(void) cell;
 	fake.id = bucket_id;
+	fake.number = booked;
 	*length = 4288;
 	return next_result(err);
 }

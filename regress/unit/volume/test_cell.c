@@ -215,6 +215,7 @@ keep_last(void *arg, const struct pd_report *report)
 static void
 reports_are_bounded_and_one_for_a_place(void **state)
 {
+	static const uint8_t elsewhere[PK_UUID_SIZE] = {7};
 	struct node node;
 	struct pd_report last;
 	int count = 0;
@@ -238,6 +239,14 @@ reports_are_bounded_and_one_for_a_place(void **state)
 	assert_string_equal(last.problem, "is damaged");
 	assert_int_equal(take_reports(&node), 1000);
 	assert_int_equal(take_reports(&node), 0);
+
+	/* of another node's drive: nobody would say here that it is mended */
+	pd_cell_report(node.cell, elsewhere, "extents/01/b-0000000000000001", "is damaged");
+	count = 0;
+	pd_cell_each_report(node.cell, count_report, &count);
+	assert_int_equal(count, 1);
+	pd_cell_each_report(node.cell, count_report, &count);
+	assert_int_equal(count, 1);
 	end_node(&node);
 }
 

@@ -89,6 +89,9 @@ any_node_serves_any_block(void **state)
 static void
 what_is_not_reached_is_not_lost(void **state)
 {
+	/* a node that is busy; whose clock differs; that has not heard of the adoption; that is older */
+	static const pk_error refusals[] = {PK_ERR_UNAVAILABLE, PK_ERR_BUSY, PK_ERR_DENIED, PK_ERR_FOREIGN,
+										PK_ERR_UNSUPPORTED};
 	struct nodes nodes;
 	struct pd_members volume;
 	struct block wrong;
@@ -102,6 +105,24 @@ what_is_not_reached_is_not_lost(void **state)
 		fail_all(peer_of(&nodes, 3, n, 0), PK_ERR_UNAVAILABLE);
 	assert_int_equal(get_block(&nodes.node[3], &blocks[0], NULL), PK_ERR_UNAVAILABLE);
 	assert_int_equal(take_reports(&nodes.node[3]), 0);
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
+	{
+		/* as soon as they are looked for, or when they are read */
+		for (int op = FAKE_FIND; op <= FAKE_READ; op += FAKE_READ - FAKE_FIND)
+		{
+			for (int n = 0; n < 3; n++)
+			{
+				fail_all(peer_of(&nodes, 3, n, 0), PK_OK);
+				peer_of(&nodes, 3, n, 0)->forever = true;
+				fake_fail(peer_of(&nodes, 3, n, 0), op, 1, refusals[i]);
+			}
+			assert_int_equal(get_block(&nodes.node[3], &blocks[0], NULL), PK_ERR_UNAVAILABLE);
+			memcpy(volume.member[2].drive, place(&nodes, 3, 1), PK_UUID_SIZE);
+			volume.generation++;
+			assert_int_equal(pd_volume_rebuild(nodes.node[3].cell, &volume, 4, NULL, &ok_err), PK_ERR_UNAVAILABLE);
+			assert_int_equal(take_reports(&nodes.node[3]), 0);
+		}
+	}
 	fail_all(peer_of(&nodes, 3, 2, 0), PK_OK);
 	assert_ok(get_block(&nodes.node[3], &blocks[0], NULL));
 
@@ -115,6 +136,7 @@ what_is_not_reached_is_not_lost(void **state)
 		pd_extent_unref(extent);
 	}
 	assert_int_equal(get_block(&nodes.node[3], &blocks[0], NULL), PK_ERR_BLOCK_LOST);
+	assert_int_equal(pd_volume_rebuild(nodes.node[3].cell, &volume, 4, NULL, &ok_err), PK_ERR_BLOCK_LOST);
 	free_blocks(blocks, BLOCKS);
 	end_nodes(&nodes);
 }

@@ -219,6 +219,34 @@ a_peer_that_is_away_is_named_and_the_rest_is_sealed(void **state)
 }
 
 static void
+a_replica_that_stayed_open_is_made_anew_in_its_place(void **state)
+{
+	struct nodes nodes;
+	struct pd_members volume;
+	struct fake_remote *peer;
+	uint64_t length;
+
+	(void) state;
+	open_spread(&nodes, &volume, 8, 3);
+	peer = peer_of(&nodes, 0, 2, 0);
+	peer->forever = true;
+	for (int op = 0; op < FAKE_OPS; op++)
+		fake_fail(peer, op, 1, PK_ERR_UNAVAILABLE);
+	assert_ok(pd_bucket_seal(nodes.node[0].cell, 8, &length, &ok_err));
+	for (int op = 0; op < FAKE_OPS; op++)
+		fake_fail(peer, op, 0, PK_OK);
+	assert_false(replica_of(&nodes, 2, 8).sealed); /* its node only hung: the process that made it lives on */
+	for (int i = 0; i < 3; i++)
+		volume.member[i].length = length;
+	volume.generation = 2;
+	assert_ok(pd_volume_rebuild(nodes.node[1].cell, &volume, 4, NULL, &ok_err));
+	expect_sealed(&nodes, 0, 2, 8, length);
+	expect_blocks(&nodes.node[2], blocks, BLOCKS);
+	free_blocks(blocks, BLOCKS);
+	end_nodes(&nodes);
+}
+
+static void
 a_start_seals_only_what_is_all_here(void **state)
 {
 	struct nodes nodes;
@@ -285,6 +313,71 @@ the_furthest_record_of_any_node_ends_the_bucket(void **state)
 		expect_blocks(&nodes.node[n], blocks, BLOCKS);
 	free_blocks(blocks, BLOCKS);
 	end_nodes(&nodes);
+}
+
+/* All that `from` asks of node `to` fails, or goes well again. */
+static void
+cut_off(struct nodes *nodes, int from, int to, bool off)
+{
+	struct fake_remote *peer = peer_of(nodes, from, to, 0);
+
+	peer->forever = off;
+	for (int op = 0; op < FAKE_OPS; op++)
+		fake_fail(peer, op, off ? 1 : 0, off ? PK_ERR_UNAVAILABLE : PK_OK);
+}
+
+/*
+ * The last block reached node 2, and was acknowledged to nobody.  Node 1 sealed the bucket without it, and that length is what rows,
+ * and soon parities, rely on: when node 2 is back it is told to end its writing, and takes the length that the others have.
+ */
+static void
+what_comes_back_longer_does_not_lengthen_what_was_sealed(bool started_anew)
+{
+	struct nodes nodes;
+	struct pd_members volume;
+	struct block late;
+	uint64_t length, booked;
+
+	open_spread(&nodes, &volume, 7, 3);
+	booked = end_of_blocks();
+	fake_fail(peer_of(&nodes, 0, 1, 0), FAKE_APPEND, 1, PK_ERR_UNAVAILABLE);
+	make_block(&late, 7, 5000, 99);
+	put_blocks(&nodes.node[0], &late, 1);
+	assert_int_equal(late.put.result, PK_ERR_BUCKET_CLOSED);
+	assert_true(replica_of(&nodes, 2, 7).length > booked);
+	if (started_anew)
+	{
+		restart_nodes(&nodes);
+		for (int n = 0; n < 3; n++)
+			assert_ok(tell_map(&nodes, n, 0, 9, &volume, 1));
+	}
+	nodes.number = 9;
+	cut_off(&nodes, 1, 0, true);
+	cut_off(&nodes, 1, 2, true);
+	assert_ok(pd_bucket_seal(nodes.node[1].cell, 7, &length, &ok_err));
+	assert_int_equal(length, booked);
+	cut_off(&nodes, 1, 0, false);
+	cut_off(&nodes, 1, 2, false);
+
+	for (int n = 2; n >= 0; n--)
+	{
+		assert_ok(pd_bucket_seal_booked(nodes.node[n].cell, 7, booked, &length, &ok_err));
+		assert_int_equal(length, booked);
+	}
+	expect_sealed(&nodes, 0, 2, 7, booked);
+	for (int n = 0; n < 3; n++)
+		expect_blocks(&nodes.node[n], blocks, BLOCKS);
+	free_blocks(&late, 1);
+	free_blocks(blocks, BLOCKS);
+	end_nodes(&nodes);
+}
+
+static void
+a_longer_replica_that_was_away_takes_the_length_that_was_sealed(void **state)
+{
+	(void) state;
+	what_comes_back_longer_does_not_lengthen_what_was_sealed(false);
+	what_comes_back_longer_does_not_lengthen_what_was_sealed(true);
 }
 
 struct sealing
@@ -406,8 +499,10 @@ main(void)
 		cmocka_unit_test(a_peer_that_lies_about_its_length_closes_the_bucket),
 		cmocka_unit_test(a_bucket_that_a_peer_does_not_open_is_open_nowhere),
 		cmocka_unit_test(a_peer_that_is_away_is_named_and_the_rest_is_sealed),
+		cmocka_unit_test(a_replica_that_stayed_open_is_made_anew_in_its_place),
 		cmocka_unit_test(a_start_seals_only_what_is_all_here),
 		cmocka_unit_test(the_furthest_record_of_any_node_ends_the_bucket),
+		cmocka_unit_test(a_longer_replica_that_was_away_takes_the_length_that_was_sealed),
 		cmocka_unit_test(a_sealer_that_was_overtaken_cuts_nothing),
 		cmocka_unit_test(a_peer_that_hangs_holds_up_only_its_own_buckets),
 	};
