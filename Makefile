@@ -5,7 +5,7 @@ PG_CONFIG ?= pg_config
 POCKET_VERSION := 0.1.0
 PREFIX ?= /usr
 
-DRIVERS := demo demo-stop check check-long bench setup help format
+DRIVERS := demo demo-stop drill check check-long bench setup help format
 
 ifneq ($(filter $(DRIVERS),$(MAKECMDGOALS)),)
 
@@ -16,6 +16,7 @@ help:
 	@echo "make install    install them (PREFIX, DESTDIR)"
 	@echo "make demo       set up everything and do the main job on real files (DIR=/usr/share/doc)"
 	@echo "make demo-stop  stop what the demo left running"
+	@echo "make drill      recover the database to a moment before compaction and deletes, over drives as they are after them"
 	@echo "make check      every test; ends with \"N passed, N failed\""
 	@echo "make check-long longer suites"
 	@echo "make bench      the benchmark, each figure beside its peer or limit"
@@ -30,6 +31,9 @@ demo: setup
 
 demo-stop:
 	@regress/demo/stop.sh
+
+drill: setup
+	@regress/drill/drill.sh
 
 check: setup
 	@regress/check.sh

@@ -6,6 +6,7 @@
 #	stage_make DIR			a relocated server with Pocket in DIR; sets STAGE, BINDIR
 #	server_init DIR CONF	initdb in DIR/data, sockets in DIR; sets HOME_DIR; CONF is appended to postgresql.conf
 #	server_start, server_stop, sql [psql options] QUERY
+#	coordinate				passes until nothing is left to do
 #	sidecar_init NAME ...	formats DIR/NAME as drives
 #	sidecar_start NAME ..., sidecar_stop		on a Unix socket, or at SIDECAR_URL (http://127.0.0.1:PORT)
 
@@ -95,6 +96,17 @@ sql()
     "$BINDIR/psql" -X -q -A -t -v ON_ERROR_STOP=1 -d "$CONNINFO" -c "$@"
 }
 
+# Passes of the coordinator until a pass has nothing done and nothing left.
+coordinate()
+{
+    local busy
+    for ((i = 0; i < 100; i++)); do
+        busy=$(sql "SELECT coalesce(sum(done) FILTER (WHERE duty NOT IN ('check', 'scrub')), 0) + coalesce(sum(remaining) FILTER (WHERE duty <> 'scrub'), 0) FROM pocket.coordinate()")
+        [[ $busy != 0 ]] || return 0
+    done
+    die "the coordinator does not come to an end"
+}
+
 sidecar_init()
 {
     local name options=()
@@ -134,9 +146,10 @@ sidecar_start()
 # Whether the process of the pid file is our pocketd: a pid alone may be somebody else's by now.
 sidecar_running()
 {
-    local pid
+    local pid program
     pid=$(cat "$HOME_DIR/pocketd.pid" 2>/dev/null) || return 1
-    [[ $(readlink "/proc/$pid/exe" 2>/dev/null) == "$(readlink -f "$POCKETD")"* ]]
+    # not /proc/PID/exe: pocketd cannot be dumped, so only root may follow that
+    { IFS= read -r -d '' program <"/proc/$pid/cmdline"; } 2>/dev/null && [[ $(readlink -f "$program") == "$(readlink -f "$POCKETD")" ]]
 }
 
 sidecar_stop()

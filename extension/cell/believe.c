@@ -6,7 +6,7 @@
  * which data was given (its slot is that of a bucket's extent, which happens only after the commit)
  * is believed before one that only parities name; then, as the nodes do, the coded before the
  * replicated, then the higher generation, which is the cell's and not the volume's.  The row of a
- * bucket stays unless the drives' volume precedes its own.
+ * bucket stays unless the drives' volume precedes its own, or its own has lost the bucket and the drives' yields it.
  *
  * A sealed bucket has one length: the longest that any drive has sealed.  An extent that is shorter is
  * not a member, whatever its slot says, but damaged.
@@ -31,6 +31,26 @@
 	".role = 'parity' THEN f.kind = 'parity' AND f.id = " e ".volume_id AND f.position = " e \
 	".position ELSE f.kind = 'bucket' AND f.id = " e ".bucket_id END"
 
+/* Buckets that block rows need and the members of their volumes do not yield. */
+#define LOST_BUCKETS                                                                                                   \
+	"(SELECT e.bucket_id FROM (SELECT v.volume_id, pocket.code_lost(v.code, pg_catalog.count(*),"                      \
+	" coalesce(pg_catalog.bit_or(1::int8 << x.position) FILTER (WHERE x.state <> 'ok' OR d.state = 'failed'), 0)) AS " \
+	"lost"                                                                                                             \
+	" FROM pocket_data.volume v JOIN pocket_data.extent x ON x.volume_id = v.volume_id"                                \
+	" LEFT JOIN pocket_data.drive d ON d.drive_id = x.drive_id GROUP BY v.volume_id) w"                                \
+	" JOIN pocket_data.extent e ON e.volume_id = w.volume_id WHERE (w.lost >> e.position) & 1 = 1"                     \
+	" AND EXISTS (SELECT FROM pocket_data.block k WHERE k.bucket_id = e.bucket_id))"
+
+/* Which members of n, a volume that was found, no drive has in place: a bit for each position. */
+#define MISSING                                                                                                       \
+	"(SELECT coalesce(pg_catalog.bit_or(1::int8 << (r.n - 1)::int4), 0)"                                              \
+	" FROM ROWS FROM (pg_catalog.jsonb_to_recordset(n.members) AS (drive uuid, bucket int8)) WITH ORDINALITY AS r "   \
+	"(drive, bucket, n)"                                                                                              \
+	" WHERE (r.drive IS NOT NULL OR r.bucket <> 0) AND NOT EXISTS (SELECT FROM pocket_data.found f"                   \
+	" WHERE f.kind = CASE r.bucket WHEN 0 THEN 'parity' ELSE 'bucket' END"                                            \
+	" AND f.id = CASE r.bucket WHEN 0 THEN n.volume_id ELSE r.bucket END AND (r.bucket <> 0 OR f.position = r.n - 1)" \
+	" AND f.sealed AND NOT f.trashed AND f.problem IS NULL))"
+
 bool
 pocket_believe_lacks_rows(void)
 {
@@ -48,7 +68,7 @@ choose(void)
 	static PocketPlan choice = {
 		"INSERT INTO pocket_data.believed (bucket_id, volume_id) SELECT n.bucket_id, n.volume_id"
 		" FROM (SELECT DISTINCT ON (m.bucket) m.bucket AS bucket_id, t.volume_id, t.generation,"
-		" t.code <> 'replicated' AS coded, t.committed FROM pocket_data.found_volume t,"
+		" t.code <> 'replicated' AS coded, t.committed, t.code, t.members FROM pocket_data.found_volume t,"
 		" pg_catalog.jsonb_to_recordset(t.members) AS m (bucket int8) WHERE m.bucket <> 0"
 		" ORDER BY m.bucket, t.committed DESC, t.code <> 'replicated' DESC, t.generation DESC, t.volume_id DESC) n"
 		" LEFT JOIN pocket_data.bucket b ON b.bucket_id = n.bucket_id"
@@ -56,7 +76,9 @@ choose(void)
 		" OR (v.state = 'retired' AND $1)"
 		" OR (v.volume_id = n.volume_id AND n.generation > v.generation)"
 		" OR (v.volume_id <> n.volume_id AND n.committed"
-		" AND (n.coded, n.generation) > (v.code <> 'replicated', v.generation))",
+		" AND (n.coded, n.generation) > (v.code <> 'replicated', v.generation))"
+		" OR (v.volume_id <> n.volume_id AND b.bucket_id IN " LOST_BUCKETS
+		" AND pocket.code_lost(n.code, pg_catalog.jsonb_array_length(n.members), " MISSING ") = 0)",
 		"bool", NULL, NULL};
 	Datum values[1] = {BoolGetDatum(pocket_believe_lacks_rows())};
 
@@ -273,9 +295,9 @@ book_absent(const Absent *absent)
 	(void) pocket_write(&damaged, values, NULL);
 }
 
-/* Members that their drives, which were read to their end, do not have in place; false: there are no more. */
+/* Members that their drives, which were read to their end, do not have in place; false: there are no more.  Adds to *back what came back. */
 static bool
-fetch_absent(void)
+fetch_absent(int64 *back)
 {
 	static PocketPlan find = {
 		"SELECT e.volume_id, e.position, e.drive_id, CASE e.role WHEN 'parity' THEN 0 ELSE e.bucket_id END,"
@@ -303,7 +325,10 @@ fetch_absent(void)
 	for (int i = 0; i < count; i++)
 	{
 		if (orders[i].error == PK_OK)
+		{
 			book_revived(&absent[i]);
+			(*back)++;
+		}
 		else
 			book_absent(&absent[i]);
 	}
@@ -371,32 +396,23 @@ write_trash(void)
 	(void) pocket_write(&insert, NULL, NULL);
 }
 
-void
-pocket_believe(void)
-{
-	choose();
-	write_drives();
-	write_volumes();
-	write_buckets();
-	write_extents();
-	judge_members();
-	settle_slots();
-	while (fetch_absent())
-		CHECK_FOR_INTERRUPTS();
-	write_trash();
-	forget_empty();
-	forget_left();
-}
-
-int64
-pocket_believe_revive(void)
+/*
+ * What rows need and nothing in place yields: buckets that no row places, and all members of volumes, of another time than the rows', from
+ * which a bucket that is lost can be decoded.
+ */
+static int64
+revive(void)
 {
 	static PocketPlan find = {
-		"SELECT f.id, d.drive_id, d.uuid::text, n.url FROM pocket_data.found f"
+		"SELECT CASE f.kind WHEN 'bucket' THEN f.id ELSE 0 END, d.drive_id, d.uuid::text, n.url,"
+		" CASE f.kind WHEN 'bucket' THEN 0 ELSE f.id END, f.position FROM pocket_data.found f"
 		" JOIN pocket_data.drive d ON d.drive_id = f.drive_id JOIN pocket_data.node n ON n.node_id = d.node_id"
-		" LEFT JOIN pocket_data.bucket x ON x.bucket_id = f.id WHERE f.kind = 'bucket' AND f.trashed"
+		" LEFT JOIN pocket_data.bucket x ON f.kind = 'bucket' AND x.bucket_id = f.id WHERE f.trashed AND ((f.kind = "
+		"'bucket'"
 		" AND ((x.bucket_id IS NULL AND EXISTS (SELECT FROM pocket_data.block k WHERE k.bucket_id = f.id))"
-		" OR ($1 AND coalesce(x.state = 'retired', true))) LIMIT " LITERAL(UNTRASH_MAX),
+		" OR ($1 AND coalesce(x.state = 'retired', true))))"
+		" OR EXISTS (SELECT FROM pg_catalog.jsonb_to_recordset(f.members) AS m (bucket int8)"
+		" WHERE m.bucket IN " LOST_BUCKETS ")) LIMIT " LITERAL(UNTRASH_MAX),
 		"bool", NULL, NULL};
 	Datum values[1] = {BoolGetDatum(pocket_believe_lacks_rows())};
 	int count = (int) pocket_write(&find, values, NULL);
@@ -408,6 +424,8 @@ pocket_believe_revive(void)
 	{
 		absent[i].bucket_id = pocket_column_int64(i, 1);
 		absent[i].drive_id = pocket_column_int64(i, 2);
+		absent[i].volume_id = pocket_column_int64(i, 5);
+		absent[i].position = pocket_column_int32(i, 6);
 		orders[i].node = pocket_column_text(i, 4);
 		orders[i].verb = "untrash";
 		orders[i].body = untrash_body(pocket_column_text(i, 3), &absent[i]);
@@ -424,4 +442,24 @@ pocket_believe_revive(void)
 	pfree(orders);
 	pfree(absent);
 	return revived;
+}
+
+int64
+pocket_believe(void)
+{
+	int64 back = 0;
+
+	choose();
+	write_drives();
+	write_volumes();
+	write_buckets();
+	write_extents();
+	judge_members();
+	settle_slots();
+	while (fetch_absent(&back))
+		CHECK_FOR_INTERRUPTS();
+	write_trash();
+	forget_empty();
+	forget_left();
+	return back + revive();
 }

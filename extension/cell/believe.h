@@ -9,15 +9,11 @@
 
 /*
  * Under the lock for opening.  Volumes, buckets and extents of which drives know better than rows are written; what rows name
- * and a drive lacks comes back from its trash, or is damaged.
+ * and a drive lacks comes back from its trash, or is damaged; and so does what block rows point into and no row places, what a bucket
+ * that is lost can be decoded from, and retired buckets when rows of blocks are lacking.  Returns how many extents came back: they may
+ * tell of volumes that rows do not know, so drives are to be read again.
  */
-extern void pocket_believe(void);
-
-/*
- * Extents of buckets that block rows point into, and no row of a bucket tells of, are taken out of the trash; and of retired
- * buckets when rows of blocks are lacking.  Returns how many: the survey is to be taken again.
- */
-extern int64 pocket_believe_revive(void);
+extern int64 pocket_believe(void);
 
 /* Whether a namespace holds a block that no row places. Then retired volumes may have it: that no row named them says nothing. */
 extern bool pocket_believe_lacks_rows(void);

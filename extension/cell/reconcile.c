@@ -178,8 +178,7 @@ static bool
 write_rows(void)
 {
 	pocket_lock_open();
-	pocket_believe();
-	if (pocket_believe_revive() > 0)
+	if (pocket_believe() > 0)
 	{
 		pocket_survey_restart();
 		return false;
@@ -272,8 +271,7 @@ reconcile_now(FunctionCallInfo fcinfo)
 	{
 		left = pocket_survey_read(PG_INT64_MAX);
 		pocket_lock_open();
-		pocket_believe();
-		if (pocket_believe_revive() == 0)
+		if (pocket_believe() == 0)
 			break;
 		pocket_survey_restart();
 	}

@@ -4,27 +4,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source regress/lib.sh
+source regress/print.sh
 source regress/demo/place.sh
 
 DIR=${DIR:-/usr/share/doc}
 DRIVES=(drive1 drive2 drive3 drive4 drive5 drive6 drive7 drive8 drive9)
 BUCKET_MIN=$((64 << 20))
 BUCKET_MAX=$((256 << 20))
-PASSES_MAX=100
 STEP=preparing
 exec 3>&2 # a step that fails may have its output in a log; what we say then is not for it
-
-# --- what is printed ---
-
-line() { printf '  %-10s %s\n' "$1" "$2"; }
-more() { line '' "$1"; }
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
-seconds_since() { awk -v a="$1" -v b="$(now_ms)" 'BEGIN { printf "%.1f s", (b - a) / 1000 }'; }
-count() { sed -E ':a; s/^([0-9]+)([0-9]{3})/\1,\2/; ta' <<<"$1"; }
-plural() { if (($1 == 1)); then echo "$(count "$1") $2"; else echo "$(count "$1") $2s"; fi; }
-mb() { awk -v b="$1" 'BEGIN { if (b < 1e6) printf "%.1f kB", b / 1e3; else if (b < 1e9) printf "%.1f MB", b / 1e6; else printf "%.2f GB", b / 1e9 }'; }
-ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (b > 0) printf "%.2f", a / b; else printf "-" }'; }
-json_field() { sed -n 's/.*"'"$2"'":\([-0-9.e]*\).*/\1/p' <<<"$1"; }
 
 failed()
 {
@@ -126,17 +114,6 @@ bytes_on_drives()
     local drive dirs=()
     for drive in "${DRIVES[@]}"; do [[ ! -d $PLACE/$drive ]] || dirs+=("$PLACE/$drive"); done
     find "${dirs[@]}" -type f -path '*/extents/*' -printf '%s\n' | awk '{ s += $1 } END { printf "%.0f", s }'
-}
-
-# Passes of the coordinator until a pass has nothing done and nothing left.
-coordinate()
-{
-    local busy
-    for ((i = 0; i < PASSES_MAX; i++)); do
-        busy=$(sql "SELECT coalesce(sum(done) FILTER (WHERE duty NOT IN ('check', 'scrub')), 0) + coalesce(sum(remaining) FILTER (WHERE duty <> 'scrub'), 0) FROM pocket.coordinate()")
-        [[ $busy != 0 ]] || return 0
-    done
-    die "the coordinator does not come to an end"
 }
 
 encode()

@@ -246,6 +246,55 @@ $cell->coordinate;
 is($cell->sql('SELECT object, problem FROM pocket.verify()'), '', 'nothing is wrong');
 all_read('what is needed stays');
 
+# --- what was replicated then, and was coded and trashed since, its surplus dropped; also when the one extent that was left is lost,
+# and when nothing but a parity is left ---
+
+sub volume_of { my ($name) = @_; return $cell->sql("SELECT DISTINCT b.volume_id FROM pocket_data.entry e CROSS JOIN LATERAL pocket.blocks(e.blocks) x JOIN pocket_data.block k ON k.hash OPERATOR(pocket.=) x.hash JOIN pocket_data.bucket b USING (bucket_id) WHERE e.name = '$name'"); }
+for my $case ('there', 'lost', 'single')
+{
+    $cell->sql('SELECT pocket.seal()');
+    $cell->coordinate;
+    put($case, 260000);
+    $cell->sql('SELECT pocket.seal()');
+    keep($case);
+    $cell->sql('DROP TABLE IF EXISTS keep_holder; CREATE TABLE keep_holder AS TABLE pocket_data.holder');
+    put('of later', 250000) if $case ne 'single';
+    $cell->encode_all;
+    my $coded = volume_of($case);
+    is($cell->sql("SELECT count(*) FROM pocket_data.bucket WHERE volume_id = $coded") . $cell->sql("SELECT code FROM pocket_data.volume WHERE volume_id = $coded"), $case eq 'single' ? '1rs(2,1)' : '2rs(2,1)', "$case: it is coded");
+    my $path = $cell->sql("SELECT d.path FROM pocket_data.extent e JOIN pocket_data.drive d USING (drive_id) JOIN keep_${case}_block k USING (bucket_id) WHERE e.volume_id = $coded LIMIT 1");
+    $cell->sql("SELECT pocket.rm('app:/$case')" . ($case eq 'single' ? '' : ", pocket.rm('app:/of later')") . "; SELECT pocket.mkdir('app:/later than $case'); SELECT pocket.retain()");
+    for (1 .. 4) { $cell->sql("UPDATE pocket_data.bucket SET sealed_at = sealed_at - interval '2 days'"); $cell->sql('SELECT pocket.reclaim()'); }
+    $cell->coordinate;
+    my $members = $cell->sql("SELECT count(*) FROM pocket_data.trash WHERE volume_id = $coded");
+    is($members, $case eq 'single' ? '2' : '3', "$case: all of that volume is in the trash");
+    delete $files{'of later'};
+    $cell->sql('DELETE FROM pocket_data.holder; INSERT INTO pocket_data.holder TABLE keep_holder');
+    if ($case ne 'there')
+    {
+        $cell->kill_sidecar('TERM');
+        $cell->set_drives('one', grep { $_ ne $path } $cell->drives);
+        $cell->start_sidecar;
+    }
+    bring_back($case);
+    for (1 .. 300)
+    {
+        $cell->sql("SELECT * FROM pocket.coordinate('check')");
+        last if $case eq 'there' || $cell->sql("SELECT state FROM pocket_data.drive WHERE path = '$path'") eq 'failed';
+        select undef, undef, undef, 0.1;
+    }
+    is($cell->sql('SELECT object, problem FROM pocket.reconcile()'), '', "$case: nothing is lacking");
+    put($case, 260000);    # its namespace holds the block: only the entry is new
+    is(volume_of($case), $coded, "$case: its volume comes back");
+    all_read("$case: every file reads back");
+    $before = placement();
+    $cell->sql('SELECT pocket.reconcile()');
+    is(placement(), $before, "$case: again, which changes nothing");
+    $cell->coordinate;
+    is($cell->sql("SELECT count(*) FROM pocket_data.extent e JOIN pocket_data.drive d USING (drive_id) WHERE e.volume_id = $coded AND e.state = 'ok' AND d.state = 'ok'"), $members, "$case: and is made whole");
+    is($cell->sql('SELECT object, problem FROM pocket.verify()'), '', "$case: nothing is wrong");
+}
+
 # --- what drives lack ---
 
 my $victim = $cell->sql("SELECT bucket_id FROM pocket_data.extent WHERE role <> 'parity' AND bucket_id IS NOT NULL AND length > 0 ORDER BY bucket_id LIMIT 1");
