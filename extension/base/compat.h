@@ -58,6 +58,16 @@
 #define pocket_local_transaction() (MyProc->lxid)
 #endif
 
+/*
+ * Makes durable what this and other sessions have logged so far, sequences among it, by a record of its own behind that: there is no
+ * other position that is surely behind and surely the end of a record.
+ */
+#if PG_VERSION_NUM >= 170000
+#define pocket_flush_log() ((void) LogLogicalMessage("pocket", "", 0, false, true))
+#else
+#define pocket_flush_log() XLogFlush(LogLogicalMessage("pocket", "", 0, false))
+#endif
+
 /* pg_attribute_noreturn() until 17, pg_noreturn (at another place) from 18. */
 #define POCKET_NORETURN __attribute__((noreturn))
 

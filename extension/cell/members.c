@@ -7,6 +7,7 @@
 #include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "lib/stringinfo.h"
+#include "replication/message.h"
 #include "utils/builtins.h"
 
 #include "base/error.h"
@@ -80,7 +81,7 @@ pocket_placement_next(void)
 	 * A node is told of it before anything commits: until the sequence's record is on the disk, a crash would have the same number
 	 * given again.
 	 */
-	XLogFlush(GetXLogInsertRecPtr());
+	pocket_flush_log();
 	if (value > PG_INT32_MAX)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED), errmsg("the cell has run out of placement ids")));
 	return value;
