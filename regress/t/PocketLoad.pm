@@ -180,10 +180,10 @@ sub reckon
     my ($self, $what) = @_;
     my ($cell, %may) = ($self->{cell}, %{ $self->{may} });
     $what = "$what (seed $self->{seed})";
-    ok($cell->coordinate(80), "the duties come to an end $what") or diag($cell->sql('SELECT * FROM pocket.coordinate()'));
+    ok($cell->coordinate(80), "the duties come to an end $what") or diag($cell->sql('SELECT * FROM pocket.coordinate()') . "\n" . $cell->sql('SELECT * FROM pocket_data.intent'));
     $cell->sql('SELECT pocket.scrub()');
     $cell->sql('SELECT pocket.repair()');
-    ok($cell->coordinate(80), "what was damaged is repaired $what") or diag($cell->sql('SELECT * FROM pocket.coordinate()'));
+    ok($cell->coordinate(80), "what was damaged is repaired $what") or diag($cell->sql('SELECT * FROM pocket.coordinate()') . "\n" . $cell->sql('SELECT * FROM pocket_data.intent'));
     cmp_ok($cell->sql("SELECT count(*) FROM pocket.volumes WHERE state = 'coded'"), '>', 0, 'some of it was coded');
     my %is = map { split /\|/ } split /\n/, $cell->sql("SELECT path, encode(sha256(pocket.get(path)), 'hex') FROM pocket.ls('docs:/', true) WHERE kind = 'file'");
     my @wrong;

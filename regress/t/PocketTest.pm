@@ -174,8 +174,9 @@ sub fails
 sub coordinate
 {
     my ($self, $max) = @_;
-    for (1 .. $max // 40)
+    for my $pass (1 .. $max // 40)
     {
+        sleep 0.05 if $pass > 10;    # something waits for a time to pass
         return 1 if $self->sql("SELECT coalesce(sum(done) FILTER (WHERE duty NOT IN ('check', 'scrub')), 0) + coalesce(sum(remaining) FILTER (WHERE duty <> 'scrub'), 0) FROM pocket.coordinate()") eq '0';
     }
     return 0;

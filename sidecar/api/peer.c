@@ -376,6 +376,16 @@ run_members(struct pd_exchange *exchange, struct answer *answer, struct pd_err *
 	return rc;
 }
 
+/* What was found wrong with an extent that is removed or made anew is no more; the node that asked for it does not report for this one. */
+static void
+forget_report(struct pd_exchange *exchange, struct pd_extent *extent)
+{
+	struct pd_extent_info info;
+
+	pd_extent_info(extent, &info);
+	pd_cell_forget_report(exchange->api->cell, pd_drive_uuid(pd_extent_drive(extent)), info.file);
+}
+
 static pk_error
 run_remove(struct pd_exchange *exchange, struct answer *answer, struct pd_err *err)
 {
@@ -386,6 +396,8 @@ run_remove(struct pd_exchange *exchange, struct answer *answer, struct pd_err *e
 	if (rc != PK_OK)
 		return rc;
 	rc = pd_extent_remove(extent, err);
+	if (rc == PK_OK)
+		forget_report(exchange, extent);
 	pd_extent_unref(extent);
 	return rc;
 }
@@ -518,7 +530,10 @@ run_finish(struct pd_exchange *exchange, struct answer *answer, struct pd_err *e
 		rc = pd_extent_build_finish(ended, &extent, err);
 	}
 	if (rc == PK_OK)
+	{
 		(void) pd_cell_learn(exchange->api->cell, extent);
+		forget_report(exchange, extent);
+	}
 	pd_extent_unref(extent);
 	free_build(build);
 	return rc;
